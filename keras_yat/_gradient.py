@@ -1,0 +1,168 @@
+"""Precision and gradients of an activation, written once.
+
+An activation is a formula and its derivatives. What is here adds the rest: at
+least float32 inside, the result in the input's dtype, and a gradient that is
+computed from the input and the parameters alone, so that nothing else is kept
+for the backward pass.
+"""
+
+import functools
+import inspect
+import numbers
+from collections.abc import Callable
+
+import keras
+import numpy as np
+from keras import ops
+
+from keras_yat import config
+from keras_yat._math import is_double
+
+
+def pointwise(derivatives: Callable[..., tuple]) -> Callable[[Callable], Callable]:
+    """Decorates a formula `f(x, *parameters)` that works entry by entry.
+
+    `derivatives(x, *parameters)` gives df/dx and df/dp for each parameter, in
+    the order of the arguments, each of the broadcast shape.
+    """
+
+    def gradient(upstream, x, *parameters):
+        return tuple(upstream * slope for slope in derivatives(x, *parameters))
+
+    return differentiable(gradient)
+
+
+def full_precision(formula: Callable) -> Callable:
+    """Decorates a formula whose gradient is left to the backend."""
+    return differentiable(None)(formula)
+
+
+def differentiable(
+    gradient: Callable[..., tuple] | None, costly: bool = False
+) -> Callable[[Callable], Callable]:
+    """Decorates a formula `f(x, *parameters, **constants)`.
+
+    `gradient(upstream, x, *parameters, **constants)` gives the gradients of x
+    and of each parameter, before they are summed over what was broadcast.
+    Keyword-only arguments of the formula are constants. `costly` says that the
+    parameters' gradients share terms too dear to compute once for each.
+    """
+
+    def decorate(formula: Callable) -> Callable:
+        signature = inspect.signature(formula)
+
+        @functools.wraps(formula)
+        def activation(*args, **kwargs):
+            bound = signature.bind(*args, **kwargs)
+            bound.apply_defaults()
+            x, *parameters = bound.args
+            return _evaluate(formula, gradient, costly, x, parameters, bound.kwargs)
+
+        return activation
+
+    return decorate
+
+
+def _evaluate(formula, gradient, costly, x, parameters, constants):
+    x = as_tensor(x)
+    result_dtype = keras.backend.standardize_dtype(x.dtype)
+    dtype = "float64" if is_double(x) else "float32"
+    parameters = [as_parameter(p) for p in parameters]
+    places = [i for i, p in enumerate(parameters) if not isinstance(p, float)]
+    tensors = [x, *(ops.cast(parameters[place], dtype) for place in places)]
+
+    def complete(x, *given):
+        """The formula's positional arguments: the numbers, and the given tensors."""
+        every = list(parameters)
+        for place, tensor in zip(places, given, strict=True):
+            every[place] = tensor
+        return [ops.cast(x, dtype), *every]
+
+    def plain(*tensors):
+        return ops.cast(formula(*complete(*tensors), **constants), result_dtype)
+
+    def with_gradient(*tensors):
+        def grad(*args, upstream=None):
+            # JAX and TensorFlow hand over the upstream gradient alone, torch the
+            # saved arguments too: only those lead to right second derivatives.
+            if upstream is None:
+                (upstream,), args = args, tensors
+            upstream = ops.cast(upstream, dtype)
+            every = gradient(upstream, *complete(*args), **constants)
+            wanted = [every[place + 1] for place in places]
+            sums = _sum_together if costly else _sum_each
+            return (_sum_to(every[0], args[0]), *sums(wanted, args[1:]))
+
+        return plain(*tensors), grad
+
+    symbolic = any(keras.utils.is_keras_tensor(t) for t in tensors)
+    if gradient is None or symbolic or not config.is_custom_gradient_enabled():
+        return plain(*tensors)
+    return ops.custom_gradient(with_gradient)(*tensors)
+
+
+def as_tensor(x):
+    """`x` as a tensor of floats; integers and booleans become `floatx`."""
+    if not keras.utils.is_keras_tensor(x):
+        x = ops.convert_to_tensor(x)
+    if keras.backend.is_float_dtype(x.dtype):
+        return x
+    return ops.cast(x, keras.config.floatx())
+
+
+def as_parameter(p):
+    """`p` as a Python number, which needs no gradient, or as a tensor of float32 or wider."""
+    if isinstance(p, numbers.Real):
+        return float(p)
+    p = as_tensor(p)
+    return p if is_double(p) else ops.cast(p, "float32")
+
+
+def split(x):
+    """The part of `x` below 0 and the part above it, each 0 where the other is not.
+
+    At x = 0 the first has the slope 1, the second 0. NaN is in the first.
+    """
+    if keras.backend.backend() != "torch":
+        zero = ops.zeros_like(x)
+        return ops.where(x > 0, zero, x), ops.where(x > 0, x, zero)
+    # torch's `where` costs as much as ten products on a CPU. ∞ - ∞ must not occur.
+    x = ops.clip(x, -_LARGEST, _LARGEST)
+    positive = ops.relu(x)
+    return x - positive, positive
+
+
+_LARGEST = float(np.finfo("float32").max)
+
+
+def _sum_each(values, likes):
+    return [_sum_to(value, like) for value, like in zip(values, likes, strict=True)]
+
+
+def _sum_together(values, likes):
+    """As `_sum_each`, by one sum on JAX.
+
+    XLA makes a loop of each sum on a CPU, and computes in it again all that the
+    sums have in common.
+    """
+    shapes = {tuple(like.shape) for like in likes}
+    if keras.backend.backend() != "jax" or len(likes) < 2 or len(shapes) > 1:
+        return _sum_each(values, likes)
+    stacked = ops.stack(values)
+    like = ops.stack(likes)
+    behind = len(stacked.shape) - len(like.shape)
+    like = ops.reshape(like, (len(likes), *[1] * behind, *likes[0].shape))
+    sums = ops.reshape(_sum_to(stacked, like), (len(likes), *likes[0].shape))
+    return ops.unstack(sums, len(likes))
+
+
+def _sum_to(value, like):
+    """`value` summed over the axes along which `like` was broadcast, in its dtype."""
+    added = len(value.shape) - len(like.shape)
+    repeated = [
+        i + added for i, n in enumerate(like.shape) if n == 1 and value.shape[i + added] != 1
+    ]
+    axes = (*range(added), *repeated)
+    if axes:
+        value = ops.reshape(ops.sum(value, axis=axes), ops.shape(like))
+    return ops.cast(value, like.dtype)

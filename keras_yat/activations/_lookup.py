@@ -1,0 +1,73 @@
+"""Activations by name."""
+
+import difflib
+import inspect
+from typing import Any
+
+import keras
+
+from keras_yat import _validate
+from keras_yat._register import LAYERS
+
+
+def names() -> list[str]:
+    """The names of this package's activations, in alphabetical order.
+
+    Example:
+
+    >>> "nami" in keras_yat.activations.names()
+    True
+    """
+    return sorted(LAYERS)
+
+
+def get(identifier: Any) -> Any:
+    """The activation that `identifier` names.
+
+    Args:
+        identifier: One of `names()`, for a fresh layer with its starting
+            values, whose parameters no other layer shares; whatever
+            `keras.activations.get` takes (a name of Keras's, a callable, a
+            serialized layer or function); or None, for the identity.
+
+    Returns:
+        A `keras.layers.Layer` for the names of this package, else a callable.
+
+    Raises:
+        ValueError: if the name is unknown (the error lists the names near to
+            it), or a class came instead of an instance of it.
+
+    Example:
+
+    >>> layer = keras_yat.activations.get("nami")
+    >>> float(layer.b.numpy())
+    1.5
+    """
+    if inspect.isclass(identifier):
+        _validate.refuse(
+            "identifier",
+            f"be an instance or a name: {identifier.__name__}(), not the class",
+            identifier,
+        )
+    if not isinstance(identifier, str):
+        return keras.activations.get(identifier)
+    if identifier in LAYERS:
+        return LAYERS[identifier]()
+    try:
+        return keras.activations.get(identifier)
+    except ValueError:
+        _validate.refuse("identifier", _suggestion(identifier), identifier)
+
+
+def _suggestion(name: str) -> str:
+    every = {n.replace("_", ""): n for n in (*_keras_names(), *names())}
+    plain = name.lower().replace("_", "").replace("-", "").replace(" ", "")
+    near = [every[n] for n in difflib.get_close_matches(plain, every, n=3, cutoff=0.5)]
+    hint = f" (did you mean {' or '.join(map(repr, near))}?)" if near else ""
+    return f"name an activation of Keras or one of {', '.join(names())}{hint}"
+
+
+def _keras_names() -> list[str]:
+    """The lower-case functions that `keras.activations` offers."""
+    public = vars(keras.activations).items()
+    return [n for n, f in public if inspect.isfunction(f) and n not in {"get", "serialize"}]

@@ -1,0 +1,256 @@
+"""Activations with a bounded range: ScaledSoftSign and the Yat squashers.
+
+With s = sigmoid(n·ln x), x^n / (1 + x^n) = s, and its slope is n·s·(1 - s) / x:
+neither overflows. ln x is taken of x where that is positive and of 1 elsewhere.
+"""
+
+from keras import ops
+
+from keras_yat import _validate
+from keras_yat._gradient import differentiable, pointwise
+from keras_yat._math import tanh, tiny
+from keras_yat._register import register
+
+
+def _scaled_softsign_derivatives(x, alpha, beta):
+    scale = 1.0 / (beta + ops.abs(x))
+    unit = x * scale
+    return (alpha * beta) * (scale * scale), unit, (-alpha * scale) * unit
+
+
+@register("scaled_softsign")
+@pointwise(_scaled_softsign_derivatives)
+def scaled_softsign(x, alpha=1.0, beta=1.0):
+    """ScaledSoftSign: `alpha·x / (beta + |x|)`.
+
+    Args:
+        x: A tensor of any shape.
+        alpha: The limit of the output's size: a number, or a tensor that
+            broadcasts with `x`.
+        beta: |x| at which half the limit is reached. There is a pole at
+            |x| = -beta if it is not positive.
+
+    Returns:
+        A tensor of the shape and dtype of `x`, in (-alpha, alpha).
+
+    Example:
+
+    >>> keras_yat.activations.scaled_softsign([-1.0, 0.0, 1.0])
+
+    Reference:
+        E. Pishchik, Trainable Activations for Image Classification, 2023,
+        doi:10.20944/preprints202301.0463.v1. See
+        `keras_yat.layers.ScaledSoftSign`.
+    """
+    return alpha * (x / (beta + ops.abs(x)))
+
+
+def _logarithm(x):
+    """(ln x, x, 1) where x is positive, (0, 1, 0) where x is 0; NaN stays NaN."""
+    absent = ops.cast(x < tiny(x), x.dtype)
+    safe = x + absent
+    return ops.log(safe), safe, 1.0 - absent
+
+
+def _power(x, power):
+    """x^power for x ≥ 0."""
+    if power == 1.0:
+        return x
+    log, _, present = _logarithm(x)
+    return present * ops.exp(power * log)
+
+
+def _gate(x, power):
+    """x^n / (1 + x^n) for x ≥ 0."""
+    if power == 1.0:
+        return x / (1.0 + x)
+    log, _, present = _logarithm(x)
+    return present * ops.sigmoid(power * log)
+
+
+def _gate_slope(x, power):
+    """d/dx of x^n / (1 + x^n) for x ≥ 0; 0 at x = 0 unless n is 1."""
+    if power == 1.0:
+        return ops.square(1.0 / (1.0 + x))
+    log, safe, present = _logarithm(x)
+    s = ops.sigmoid(power * log)
+    return present * (power * s * (1.0 - s) / safe)
+
+
+def _above_zero(x):
+    return ops.cast(x > 0, x.dtype)
+
+
+def _softer_sigmoid_gradient(upstream, x, *, power):
+    return (upstream * _gate_slope(ops.relu(x), power) * _above_zero(x),)
+
+
+@differentiable(_softer_sigmoid_gradient)
+def _softer_sigmoid(x, *, power):
+    return _gate(ops.relu(x), power)
+
+
+@register("softer_sigmoid")
+def softer_sigmoid(x, power=1):
+    """softer_sigmoid: `x^n / (1 + x^n)` with n = `power`; a negative `x` counts as 0.
+
+    Args:
+        x: A tensor of any shape, of scores that are not negative.
+        power: A number greater than 0: how steep the step around x = 1 is.
+
+    Returns:
+        A tensor of the shape and dtype of `x`, in [0, 1). Its gradient is 0 for
+        x ≤ 0.
+
+    Raises:
+        ValueError: if `power` is not a finite number greater than 0.
+
+    Example:
+
+    >>> keras_yat.activations.softer_sigmoid([0.0, 1.0, 3.0])
+
+    Reference:
+        T. Bouhsine, Deep Learning 2.0: Artificial Neurons That Matter, 2024
+        (package nmn). See `keras_yat.layers.SofterSigmoid`.
+    """
+    return _softer_sigmoid(x, power=_validate.number("power", power, above=0))
+
+
+def _soft_tanh_gradient(upstream, x, *, power):
+    return (upstream * _gate_slope(ops.abs(x), power),)
+
+
+@differentiable(_soft_tanh_gradient)
+def _soft_tanh(x, *, power):
+    if power == 1.0:
+        return x / (1.0 + ops.abs(x))
+    return ops.sign(x) * _gate(ops.abs(x), power)
+
+
+@register("soft_tanh")
+def soft_tanh(x, power=1):
+    """soft_tanh: `sign(x)·|x|^n / (1 + |x|^n)` with n = `power`.
+
+    Args:
+        x: A tensor of any shape.
+        power: A number greater than 0: how steep the steps around |x| = 1 are.
+
+    Returns:
+        A tensor of the shape and dtype of `x`, in (-1, 1). Its gradient at
+        x = 0 is 1 for n = 1 and 0 otherwise, also for n < 1, where the true
+        slope is infinite.
+
+    Raises:
+        ValueError: if `power` is not a finite number greater than 0.
+
+    Example:
+
+    >>> keras_yat.activations.soft_tanh([-3.0, 0.0, 1.0])
+
+    Reference:
+        T. Bouhsine, Deep Learning 2.0: Artificial Neurons That Matter, 2024
+        (package nmn). See `keras_yat.layers.SoftTanh`.
+    """
+    return _soft_tanh(x, power=_validate.number("power", power, above=0))
+
+
+def _score_tanh_gradient(upstream, x, *, power):
+    return (2.0 * upstream * _gate_slope(ops.relu(x), power) * _above_zero(x),)
+
+
+@differentiable(_score_tanh_gradient)
+def _score_tanh(x, *, power):
+    x = ops.relu(x)
+    if power == 1.0:
+        return (x - 1.0) / (x + 1.0)
+    log, _, present = _logarithm(x)
+    return present * tanh(0.5 * power * log) - (1.0 - present)
+
+
+@register("score_tanh")
+def score_tanh(x, power=1):
+    """score_tanh: `(x^n - 1) / (x^n + 1)` with n = `power`; a negative `x` counts as 0.
+
+    Args:
+        x: A tensor of any shape, of scores that are not negative.
+        power: A number greater than 0: how steep the step around x = 1 is.
+
+    Returns:
+        A tensor of the shape and dtype of `x`, in [-1, 1). Its gradient is 0
+        for x ≤ 0.
+
+    Raises:
+        ValueError: if `power` is not a finite number greater than 0.
+
+    Example:
+
+    >>> keras_yat.activations.score_tanh([0.0, 1.0, 3.0])
+
+    Reference:
+        T. Bouhsine, Deep Learning 2.0: Artificial Neurons That Matter, 2024
+        (package nmn). See `keras_yat.layers.ScoreTanh`.
+    """
+    return _score_tanh(x, power=_validate.number("power", power, above=0))
+
+
+def _softermax_parts(x, power, axis, epsilon):
+    """x^n and ε + Σ x^n along `axis`, both over the largest x^n; that x; x / it."""
+    x = ops.relu(x)
+    largest = ops.stop_gradient(ops.max(x, axis=axis, keepdims=True))
+    log, largest, _ = _logarithm(largest)
+    ratio = x / largest
+    terms = _power(ratio, power)
+    total = epsilon * ops.exp(-power * log) + ops.sum(terms, axis=axis, keepdims=True)
+    return terms, total, largest, ratio
+
+
+def _softermax_gradient(upstream, x, *, power, axis, epsilon):
+    terms, total, largest, ratio = _softermax_parts(x, power, axis, epsilon)
+    mean = ops.sum(upstream * (terms / total), axis=axis, keepdims=True)
+    slope = power * _above_zero(x) / (total * largest)
+    if power != 1.0:
+        _, safe, present = _logarithm(ratio)
+        slope = slope * (present * (terms / safe))
+    return ((upstream - mean) * slope,)
+
+
+@differentiable(_softermax_gradient)
+def _softermax(x, *, power, axis, epsilon):
+    terms, total, _, _ = _softermax_parts(x, power, axis, epsilon)
+    return terms / total
+
+
+@register("softermax")
+def softermax(x, power=1, axis=-1, epsilon=1e-12):
+    """softermax: `x^n / (ε + Σ x_i^n)` along `axis`, with n = `power`.
+
+    A negative `x` counts as 0.
+
+    Args:
+        x: A tensor of rank 1 or more, of scores that are not negative.
+        power: A number greater than 0; the larger, the nearer to one-hot.
+        axis: The axis, or a tuple of axes, along which the output sums to
+            about 1 (to 0 where all of `x` is 0).
+        epsilon: A number greater than 0, in the unit of x^n.
+
+    Returns:
+        A tensor of the shape and dtype of `x`, in [0, 1). Its gradient is 0 for
+        x ≤ 0.
+
+    Raises:
+        ValueError: if `power` or `epsilon` is not a finite number greater than 0.
+
+    Example:
+
+    >>> keras_yat.activations.softermax([1.0, 3.0, 0.0, -1.0])
+
+    Reference:
+        T. Bouhsine, Deep Learning 2.0: Artificial Neurons That Matter, 2024
+        (package nmn). See `keras_yat.layers.Softermax`.
+    """
+    return _softermax(
+        x,
+        power=_validate.number("power", power, above=0),
+        axis=axis,
+        epsilon=_validate.number("epsilon", epsilon, above=0),
+    )

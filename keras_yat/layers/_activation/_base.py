@@ -1,0 +1,207 @@
+"""What the layers of the activations share: everything but their formulas."""
+
+import numbers
+from collections.abc import Callable, Mapping
+from typing import Any, ClassVar
+
+import keras
+from keras import ops
+
+from keras_yat import _validate
+
+Limits = tuple[float | None, float | None]
+
+
+class Activation(keras.layers.Layer):
+    """Abstract: a layer that gives an output of its input's shape. Masks pass through."""
+
+    def __init__(self, **kwargs: Any):
+        super().__init__(**kwargs)
+        self.supports_masking = True
+        self.built = True
+
+    def compute_output_shape(self, input_shape):
+        return input_shape
+
+
+class TrainableActivation(Activation):
+    """Abstract: an activation with trained parameters.
+
+    A subclass names its pure function (`function`), and in `published_bounds`
+    the limits that the authors keep its parameters in. Its constructor hands
+    over the starting values by name.
+
+    Parameters are float32 (float64 under a float64 policy) whatever the compute
+    dtype is. One set for the layer is made in the constructor, as stock layers
+    never build the layer that they are given as `activation`; one set per
+    channel in `build`.
+    """
+
+    function: ClassVar[Callable[..., Any]]
+    published_bounds: ClassVar[Mapping[str, Limits]] = {}
+
+    def __init__(
+        self,
+        parameters: Mapping[str, Any],
+        axis: int | None = None,
+        bounds: Mapping[str, Any] | None = None,
+        **kwargs: Any,
+    ):
+        super().__init__(**kwargs)
+        self.axis = _validate.axis("axis", axis)
+        self.bounds = self._all_bounds(parameters, bounds)
+        self._starts = {
+            name: _Start(name, value, self.parameter_shape(name), self.bounds[name])
+            for name, value in parameters.items()
+        }
+        self.built = False
+        for name in parameters:
+            setattr(self, name, None)
+        if self.axis is None:
+            self._add_parameters(())
+            self.built = True
+
+    def _all_bounds(self, parameters, given) -> dict[str, Limits]:
+        given = {} if given is None else given
+        if not isinstance(given, Mapping):
+            _validate.refuse("bounds", "be a dict from a parameter's name to (low, high)", given)
+        for name in given:
+            _validate.one_of("a name in bounds", name, parameters)
+        merged = {**self.published_bounds, **given}
+        return {n: _validate.interval(f"bounds[{n!r}]", merged.get(n)) for n in parameters}
+
+    def parameter_shape(self, name: str) -> tuple[int, ...]:
+        """The shape of a parameter before the axis of the channels, if any, is added."""
+        return ()
+
+    def build(self, input_shape):
+        if self.axis is None:
+            return
+        rank = len(input_shape)
+        if not -rank < self.axis < rank:
+            _validate.refuse(
+                "axis",
+                f"be an axis of the input other than that of the batch, here from {1 - rank} "
+                f"to {rank - 1}",
+                self.axis,
+                input_shape=tuple(input_shape),
+            )
+        channels = input_shape[self.axis]
+        if channels is None:
+            _validate.refuse(
+                "axis", "be an axis of known size", self.axis, input_shape=tuple(input_shape)
+            )
+        self._add_parameters((channels,))
+        self.input_spec = keras.layers.InputSpec(min_ndim=2, axes={self.axis: channels})
+
+    def _add_parameters(self, channels: tuple[int, ...]) -> None:
+        dtype = "float64" if self.variable_dtype == "float64" else "float32"
+        for name, start in self._starts.items():
+            low, high = self.bounds[name]
+            bounded = low is not None or high is not None
+            weight = self.add_weight(
+                name=name,
+                shape=self.parameter_shape(name) + channels,
+                dtype=dtype,
+                initializer=start,
+                constraint=_Projection(low, high) if bounded else None,
+                autocast=False,
+            )
+            setattr(self, name, weight)
+
+    def call(self, inputs):
+        values = [self.parameter(name, inputs) for name in self._starts]
+        return ops.cast(type(self).function(inputs, *values), self.compute_dtype)
+
+    def parameter(self, name: str, inputs: Any) -> Any:
+        """A parameter as a tensor that broadcasts with `inputs`."""
+        value = ops.convert_to_tensor(getattr(self, name))
+        if self.axis is None:
+            return value
+        behind = (len(inputs.shape) - 1 - self.axis) % len(inputs.shape)
+        return ops.reshape(value, (*value.shape, *[1] * behind))
+
+    def get_config(self):
+        starts = {name: start.config() for name, start in self._starts.items()}
+        bounds = {n: None if b == (None, None) else list(b) for n, b in self.bounds.items()}
+        return {**super().get_config(), **starts, "axis": self.axis, "bounds": bounds}
+
+
+class _Start:
+    """The starting value of a parameter: numbers, or an initializer."""
+
+    def __init__(self, name: str, value: Any, shape: tuple[int, ...], limits: Limits):
+        self._limits = limits
+        if isinstance(value, (list, tuple)) and shape:
+            if len(value) != shape[0]:
+                _validate.refuse(name, f"have {shape[0]} entries, one for each function", value)
+            value = [_validate.number(f"{name}[{i}]", v) for i, v in enumerate(value)]
+            known = value
+        elif isinstance(value, numbers.Number):
+            value = _validate.number(name, value)
+            known = [value]
+        else:
+            value = _initializer(name, value)
+            known = _known_values(value)
+        for number in known:
+            _check_limits(name, number, limits)
+        self._value = value
+
+    def __call__(self, shape, dtype=None):
+        """Makes the value, as Keras calls an initializer."""
+        if isinstance(self._value, float):
+            return ops.full(shape, self._value, dtype=dtype)
+        if isinstance(self._value, list):
+            column = ops.reshape(
+                ops.convert_to_tensor(self._value, dtype), (-1, *[1] * (len(shape) - 1))
+            )
+            return ops.broadcast_to(column, shape)
+        # What is drawn out of bounds is put where the first update would put it.
+        return _Projection(*self._limits)(self._value(shape, dtype=dtype))
+
+    def config(self):
+        if isinstance(self._value, (float, list)):
+            return self._value
+        return keras.initializers.serialize(self._value)
+
+
+def _initializer(name: str, value: Any) -> Callable[..., Any]:
+    allowed = "be a finite number, an initializer or the name or config of one"
+    if value is None:
+        _validate.refuse(name, allowed, value)
+    try:
+        initializer = keras.initializers.get(value)
+    except (ValueError, TypeError):
+        _validate.refuse(name, allowed, value)
+    # Initializers are stateless: one object shared by two parameters draws the same
+    # value for both.
+    return initializer.clone() if hasattr(initializer, "clone") else initializer
+
+
+def _known_values(initializer: Any) -> list[float]:
+    """What the initializer gives, where that is the same at every call."""
+    if isinstance(initializer, keras.initializers.Constant):
+        return [float(initializer.value)]
+    if isinstance(initializer, keras.initializers.Zeros):
+        return [0.0]
+    return [1.0] if isinstance(initializer, keras.initializers.Ones) else []
+
+
+def _check_limits(name: str, value: float, limits: Limits) -> None:
+    low, high = limits
+    if (low is not None and value < low) or (high is not None and value > high):
+        _validate.refuse(name, "start within its bounds", value, bounds=limits)
+
+
+class _Projection(keras.constraints.Constraint):
+    """Puts a parameter back between its bounds after each update.
+
+    Unlike clipping in the forward pass this never cuts off the gradient.
+    """
+
+    def __init__(self, low: float | None, high: float | None):
+        self.low = -float("inf") if low is None else low
+        self.high = float("inf") if high is None else high
+
+    def __call__(self, w):
+        return ops.clip(w, self.low, self.high)

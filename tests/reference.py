@@ -1,0 +1,150 @@
+"""The definitions of formulas, in float64 NumPy, and their slopes by differences.
+
+Nothing here shares code or form with `keras_yat`: each function is written as its
+source defines it. Slopes are fourth-order central differences of these
+definitions, right to about 1e-10 away from kinks.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import numpy as np
+
+
+def _sigmoid(x):
+    return np.where(
+        x >= 0, 1 / (1 + np.exp(-np.abs(x))), np.exp(-np.abs(x)) / (1 + np.exp(-np.abs(x)))
+    )
+
+
+def nami(x, w, a, b):
+    return np.where(x > 0, np.tanh(a * x), (a / b) * np.sin(w * x))
+
+
+def mila(x, beta):
+    return x * np.tanh(np.logaddexp(0, x + beta))
+
+
+def coslu(x, alpha, beta):
+    return (x + alpha * np.cos(beta * x)) * _sigmoid(x)
+
+
+def sinlu(x, alpha, beta):
+    return (x + alpha * np.sin(beta * x)) * _sigmoid(x)
+
+
+def delu(x, n):
+    with np.errstate(over="ignore", invalid="ignore"):
+        return np.where(x > 0, (n + 0.5) * x + np.abs(np.exp(-x) - 1), x * _sigmoid(x))
+
+
+def helu(x):
+    return delu(x, 0.0)
+
+
+def lincomb(x, coefficients):
+    relu, softsign = np.maximum(x, 0), x / (1 + np.abs(x))
+    functions = (relu, _sigmoid(x), np.tanh(x), softsign)
+    return sum(c * f for c, f in zip(coefficients, functions, strict=True))
+
+
+def norm_lincomb(x, coefficients):
+    return lincomb(x, coefficients) / np.sqrt(np.sum(np.square(coefficients), axis=0))
+
+
+def norm_lincomb_l1(x, coefficients):
+    return lincomb(x, coefficients) / np.sum(np.abs(coefficients), axis=0)
+
+
+def norm_lincomb_sum(x, coefficients):
+    return lincomb(x, coefficients) / np.sum(coefficients, axis=0)
+
+
+def relun(x, n):
+    return np.minimum(np.maximum(0, x), n)
+
+
+def scaled_softsign(x, alpha, beta):
+    return alpha * x / (beta + np.abs(x))
+
+
+def shilu(x, alpha, beta):
+    return alpha * np.maximum(x, 0) + beta
+
+
+def softer_sigmoid(x, power=1):
+    z = np.maximum(x, 0) ** power
+    return z / (1 + z)
+
+
+def soft_tanh(x, power=1):
+    return softer_sigmoid(x, power) - softer_sigmoid(-x, power)
+
+
+def score_tanh(x, power=1):
+    z = np.maximum(x, 0) ** power
+    return (z - 1) / (z + 1)
+
+
+def softermax(x, power=1, axis=-1, epsilon=1e-12):
+    z = np.maximum(x, 0) ** power
+    return z / (epsilon + np.sum(z, axis=axis, keepdims=True))
+
+
+@dataclass(frozen=True)
+class Case:
+    """A function of `keras_yat.activations`, and what to hold it against."""
+
+    name: str
+    definition: Callable
+    parameters: dict = field(default_factory=dict)
+    """Values at which it is checked: not the starting values."""
+    settings: dict = field(default_factory=dict)
+    kinks: tuple[float, ...] = ()
+    """Where its slope jumps."""
+
+    @property
+    def id(self) -> str:
+        return "-".join([self.name, *map(str, self.settings.values())])
+
+
+_MIX = np.array([0.4, -0.3, 0.8, 0.2])
+
+CASES = [
+    Case("nami", nami, {"w": 0.4, "a": 0.9, "b": 1.3}, kinks=(0.0,)),
+    Case("mila", mila, {"beta": -0.6}),
+    Case("coslu", coslu, {"alpha": 0.8, "beta": 1.3}),
+    Case("sinlu", sinlu, {"alpha": 0.8, "beta": 1.3}),
+    Case("delu", delu, {"n": 0.7}, kinks=(0.0,)),
+    Case("helu", helu, kinks=(0.0,)),
+    Case("lincomb", lincomb, {"coefficients": _MIX}, kinks=(0.0,)),
+    Case("norm_lincomb", norm_lincomb, {"coefficients": _MIX}, kinks=(0.0,)),
+    Case("norm_lincomb", norm_lincomb_l1, {"coefficients": _MIX}, {"norm": "l1"}, kinks=(0.0,)),
+    Case("norm_lincomb", norm_lincomb_sum, {"coefficients": _MIX}, {"norm": "sum"}, kinks=(0.0,)),
+    Case("relun", relun, {"n": 2.5}, kinks=(0.0, 2.5)),
+    Case("scaled_softsign", scaled_softsign, {"alpha": 1.7, "beta": 0.6}, kinks=(0.0,)),
+    Case("shilu", shilu, {"alpha": 0.8, "beta": -0.4}, kinks=(0.0,)),
+    *(
+        Case(definition.__name__, definition, settings={"power": power}, kinks=(0.0,))
+        for definition in (softer_sigmoid, soft_tanh, score_tanh, softermax)
+        for power in (1, 2.5, 0.5)
+    ),
+]
+
+
+def points(case: Case, low: float = -50.0, high: float = 50.0, count: int = 801) -> np.ndarray:
+    """A grid in which no point is so near to a kink that a difference crosses it."""
+    x = np.linspace(low, high, count)
+    # float32 numbers: the oracle gets the very inputs that the function gets.
+    x = x.astype("float32").astype("float64")
+    return x[np.all([np.abs(x - kink) > 4 * STEP for kink in (*case.kinks, np.inf)], axis=0)]
+
+
+STEP = 1e-3
+
+
+def slope(function: Callable, at: np.ndarray, step: float = STEP) -> np.ndarray:
+    """The derivative of an entrywise `function` at `at`."""
+    near = function(at + step) - function(at - step)
+    far = function(at + 2 * step) - function(at - 2 * step)
+    return (8 * near - far) / (12 * step)

@@ -1,0 +1,45 @@
+"""The elementary functions against NumPy's, in both precisions."""
+
+import numpy as np
+import pytest
+from keras import ops
+
+from keras_yat import _math
+from tests.helpers import double_precision, to_numpy
+
+WIDE = np.concatenate([np.linspace(-60.0, 60.0, 4001), np.geomspace(1e-30, 6e4, 2001)])
+
+
+@pytest.mark.parametrize("name", ["sin", "cos", "tanh"])
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_elementary_functions(name, dtype):
+    x = np.concatenate([WIDE, -WIDE]).astype(dtype)
+    with double_precision():
+        value = to_numpy(getattr(_math, name)(ops.convert_to_tensor(x, dtype)))
+    expected = getattr(np, name)(x.astype("float64"))
+    assert value.dtype == dtype
+    np.testing.assert_allclose(value, expected, rtol=0, atol=4 * np.finfo(dtype).eps)
+
+
+@pytest.mark.parametrize("name", ["sin", "cos", "tanh"])
+def test_far_out(name):
+    """Bounded where float32 knows nothing of the phase; not a number at infinity but for tanh."""
+    x = np.float32([1e6, 1e9, 1e20, 3e38, -3e38])
+    assert np.all(np.abs(to_numpy(getattr(_math, name)(ops.convert_to_tensor(x)))) <= 1.0 + 1e-6)
+    at_infinity = to_numpy(getattr(_math, name)(ops.convert_to_tensor(np.float32([np.inf]))))
+    assert np.array_equal(at_infinity, [1.0 if name == "tanh" else np.nan], equal_nan=True)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_product_error_is_what_rounding_lost(dtype):
+    rng = np.random.default_rng(0)
+    a, x = (rng.uniform(-50.0, 50.0, 1000).astype(dtype) for _ in range(2))
+    with double_precision():
+        error = to_numpy(
+            _math.product_error(ops.convert_to_tensor(a, dtype), ops.convert_to_tensor(x, dtype))
+        )
+    exact = a.astype("longdouble") * x - (a * x)
+    assert np.any(exact != 0)
+    # Of one rounding unit of the product, one percent is left.
+    left = np.abs(error - exact.astype("float64")) / (np.abs(a * x) * np.finfo(dtype).eps)
+    assert np.max(left) < 1e-2
