@@ -95,16 +95,14 @@ def _evaluate(formula, gradient, costly, x, parameters, constants):
 
         return plain(*tensors), grad
 
-    symbolic = any(keras.utils.is_keras_tensor(t) for t in tensors)
-    if gradient is None or symbolic or not config.is_custom_gradient_enabled():
+    if gradient is None or not config.is_custom_gradient_enabled():
         return plain(*tensors)
     return ops.custom_gradient(with_gradient)(*tensors)
 
 
 def as_tensor(x):
     """`x` as a tensor of floats; integers and booleans become `floatx`."""
-    if not keras.utils.is_keras_tensor(x):
-        x = ops.convert_to_tensor(x)
+    x = ops.convert_to_tensor(x)
     if keras.backend.is_float_dtype(x.dtype):
         return x
     return ops.cast(x, keras.config.floatx())
@@ -121,15 +119,16 @@ def as_parameter(p):
 def split(x):
     """The part of `x` below 0 and the part above it, each 0 where the other is not.
 
-    At x = 0 the first has the slope 1, the second 0. NaN is in the first.
+    Both are finite where `x` is infinite. At x = 0 the first has the slope 1, the
+    second 0. NaN is in the first.
     """
-    if keras.backend.backend() != "torch":
-        zero = ops.zeros_like(x)
-        return ops.where(x > 0, zero, x), ops.where(x > 0, x, zero)
-    # torch's `where` costs as much as ten products on a CPU. ∞ - ∞ must not occur.
     x = ops.clip(x, -_LARGEST, _LARGEST)
-    positive = ops.relu(x)
-    return x - positive, positive
+    if keras.backend.backend() == "torch":
+        # Its `where` costs as much as ten products on a CPU.
+        positive = ops.relu(x)
+        return x - positive, positive
+    zero = ops.zeros_like(x)
+    return ops.where(x > 0, zero, x), ops.where(x > 0, x, zero)
 
 
 _LARGEST = float(np.finfo("float32").max)

@@ -1,11 +1,10 @@
 """`@register`: Keras serialization under "keras_yat", and the tables of names."""
 
+import functools
 from collections.abc import Callable
 from typing import Any, TypeVar
 
 import keras
-
-PACKAGE = "keras_yat"
 
 FUNCTIONS: dict[str, Callable[..., Any]] = {}
 """The activations as pure functions, by name."""
@@ -20,13 +19,47 @@ def register(name: str | None = None) -> Callable[[T], T]:
     """Lets Keras save and load the class or function without `custom_objects`.
 
     With a `name` it is also an activation that `keras_yat.activations.get`
-    finds by that name.
+    finds by that name; such a function works in a functional model too.
     """
 
     def decorate(item: T) -> T:
-        if name is not None:
-            table: dict[str, Any] = LAYERS if isinstance(item, type) else FUNCTIONS
-            table[name] = item
-        return keras.saving.register_keras_serializable(PACKAGE)(item)
+        decorated: Any = item
+        if name is not None and isinstance(item, type):
+            LAYERS[name] = item
+        elif name is not None:
+            decorated = FUNCTIONS[name] = _symbolic(item, name)
+        return keras.saving.register_keras_serializable("keras_yat")(decorated)
 
     return decorate
+
+
+def _symbolic(function, name):
+    """`function`, which on symbolic tensors becomes one operation of the model."""
+
+    @functools.wraps(function)
+    def wrapper(*args, **kwargs):
+        if any(keras.utils.is_keras_tensor(a) for a in keras.tree.flatten((args, kwargs))):
+            return FunctionCall(name)(*args, **kwargs)
+        return function(*args, **kwargs)
+
+    return wrapper
+
+
+@register()
+class FunctionCall(keras.Operation):
+    """A call of a function of this package as a node of a functional model.
+
+    Args:
+        function: Its name in `FUNCTIONS`.
+    """
+
+    def __init__(self, function: str, **kwargs: Any):
+        super().__init__(**kwargs)
+        self.function = function
+
+    def call(self, *args, **kwargs):
+        return FUNCTIONS[self.function](*args, **kwargs)
+
+    def compute_output_spec(self, x, *args, **kwargs):
+        dtype = x.dtype if keras.backend.is_float_dtype(x.dtype) else keras.config.floatx()
+        return keras.KerasTensor(x.shape, dtype=dtype)

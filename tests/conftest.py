@@ -14,8 +14,7 @@ keras.config.disable_traceback_filtering()
 
 @pytest.fixture(autouse=True)
 def _same_start():
-    """Every test draws the same numbers, and counts its layers from 1."""
-    keras.utils.clear_session()
+    """Every test draws the same numbers."""
     keras.utils.set_random_seed(0)
 
 

@@ -42,8 +42,7 @@ class FreshProcess:
         return np.load(result)
 
     def close(self):
-        self._process.stdin.close()
-        self._process.wait()
+        self._process.communicate()
 
 
 def _serve():

@@ -228,16 +228,14 @@ def check_training(cls, kwargs, inputs):
 
 def check_policy(cls, kwargs, inputs, policy):
     """The output has the compute dtype, weights are float32 or wider, all is finite."""
-    layer = cls(**kwargs, dtype=policy)
-    output = layer(inputs)
-    # JAX has no float64 unless it is switched on.
-    narrowed = policy == "float64" and BACKEND == "jax"
-    expected = "float32" if narrowed else layer.compute_dtype
-    assert keras.backend.standardize_dtype(output.dtype) == expected
-    for variable in layer.weights:
-        wide = "float64" if policy == "float64" and not narrowed else "float32"
-        assert keras.backend.standardize_dtype(variable.value.dtype) == wide, variable.path
-    assert np.all(np.isfinite(to_numpy(output)))
+    with double_precision() if policy == "float64" else contextlib.nullcontext():
+        layer = cls(**kwargs, dtype=policy)
+        output = layer(inputs)
+        assert keras.backend.standardize_dtype(output.dtype) == layer.compute_dtype
+        for variable in layer.weights:
+            wide = "float64" if policy == "float64" else "float32"
+            assert keras.backend.standardize_dtype(variable.value.dtype) == wide, variable.path
+        assert np.all(np.isfinite(to_numpy(output)))
 
 
 def check_mask(cls, kwargs, inputs):

@@ -1,6 +1,7 @@
 """Weighted sums of functions: LinComb and NormLinComb."""
 
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import keras
 from keras import ops
@@ -8,6 +9,7 @@ from keras import ops
 from keras_yat import _math, _validate
 from keras_yat._gradient import as_parameter, full_precision
 from keras_yat._register import FUNCTIONS, register
+from keras_yat.activations._lookup import get
 
 DEFAULT_FUNCTIONS = ("relu", "sigmoid", "tanh", "softsign")
 
@@ -17,17 +19,21 @@ FLOOR = 1e-3
 """The least magnitude of a norm: where coefficients cancel, the output stays finite."""
 
 
-def resolve(functions: Sequence[str | Callable], find: Callable) -> list[Callable]:
-    """The functions of a combination, each by `find` if it is not callable already."""
+def check_functions(functions: Any) -> Sequence[str | Callable]:
+    """`functions` if it is what a combination takes."""
     if isinstance(functions, (str, bytes)) or not isinstance(functions, Sequence) or not functions:
         _validate.refuse(
             "functions", "be a non-empty list of functions or of their names", functions
         )
-    return [f if callable(f) else find(f) for f in functions]
+    return functions
+
+
+def _resolve(functions):
+    return [f if callable(f) else _find(f) for f in check_functions(functions)]
 
 
 def _find(name):
-    return FUNCTIONS.get(name) or keras.activations.get(name)
+    return FUNCTIONS[name] if name in FUNCTIONS else get(name)
 
 
 def _softsign(x):
@@ -86,7 +92,7 @@ def lincomb(x, coefficients=None, functions=DEFAULT_FUNCTIONS):
         E. Pishchik, Trainable Activations for Image Classification, 2023,
         doi:10.20944/preprints202301.0463.v1. See `keras_yat.layers.LinComb`.
     """
-    functions = resolve(functions, _find)
+    functions = _resolve(functions)
     return _combine(x, _coefficients(coefficients, functions), functions=functions)
 
 
@@ -118,7 +124,7 @@ def norm_lincomb(x, coefficients=None, functions=DEFAULT_FUNCTIONS, norm="l2"):
         E. Pishchik, Trainable Activations for Image Classification, 2023,
         doi:10.20944/preprints202301.0463.v1. See `keras_yat.layers.NormLinComb`.
     """
-    functions = resolve(functions, _find)
+    functions = _resolve(functions)
     coefficients = _coefficients(coefficients, functions)
     size = _norm(coefficients, _validate.one_of("norm", norm, NORMS))
     return _combine(x, coefficients / size, functions=functions)

@@ -29,7 +29,8 @@ class TrainableActivation(Activation):
 
     A subclass names its pure function (`function`), and in `published_bounds`
     the limits that the authors keep its parameters in. Its constructor hands
-    over the starting values by name.
+    over the starting values by name, and the `shape` that each parameter has
+    before the axis of the channels is added.
 
     Parameters are float32 (float64 under a float64 policy) whatever the compute
     dtype is. One set for the layer is made in the constructor, as stock layers
@@ -45,13 +46,15 @@ class TrainableActivation(Activation):
         parameters: Mapping[str, Any],
         axis: int | None = None,
         bounds: Mapping[str, Any] | None = None,
+        shape: tuple[int, ...] = (),
         **kwargs: Any,
     ):
         super().__init__(**kwargs)
         self.axis = _validate.axis("axis", axis)
         self.bounds = self._all_bounds(parameters, bounds)
+        self._shape = shape
         self._starts = {
-            name: _Start(name, value, self.parameter_shape(name), self.bounds[name])
+            name: _Start(name, value, shape, self.bounds[name])
             for name, value in parameters.items()
         }
         self.built = False
@@ -69,10 +72,6 @@ class TrainableActivation(Activation):
             _validate.one_of("a name in bounds", name, parameters)
         merged = {**self.published_bounds, **given}
         return {n: _validate.interval(f"bounds[{n!r}]", merged.get(n)) for n in parameters}
-
-    def parameter_shape(self, name: str) -> tuple[int, ...]:
-        """The shape of a parameter before the axis of the channels, if any, is added."""
-        return ()
 
     def build(self, input_shape):
         if self.axis is None:
@@ -94,15 +93,18 @@ class TrainableActivation(Activation):
         self._add_parameters((channels,))
         self.input_spec = keras.layers.InputSpec(min_ndim=2, axes={self.axis: channels})
 
+    @property
+    def parameter_dtype(self) -> str:
+        return "float64" if self.variable_dtype == "float64" else "float32"
+
     def _add_parameters(self, channels: tuple[int, ...]) -> None:
-        dtype = "float64" if self.variable_dtype == "float64" else "float32"
         for name, start in self._starts.items():
             low, high = self.bounds[name]
             bounded = low is not None or high is not None
             weight = self.add_weight(
                 name=name,
-                shape=self.parameter_shape(name) + channels,
-                dtype=dtype,
+                shape=self._shape + channels,
+                dtype=self.parameter_dtype,
                 initializer=start,
                 constraint=_Projection(low, high) if bounded else None,
                 autocast=False,
@@ -155,7 +157,8 @@ class _Start:
             column = ops.reshape(
                 ops.convert_to_tensor(self._value, dtype), (-1, *[1] * (len(shape) - 1))
             )
-            return ops.broadcast_to(column, shape)
+            # A product, not a view: torch cannot write to one.
+            return column * ops.ones(shape, dtype=dtype)
         # What is drawn out of bounds is put where the first update would put it.
         return _Projection(*self._limits)(self._value(shape, dtype=dtype))
 

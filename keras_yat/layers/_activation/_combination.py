@@ -4,8 +4,8 @@ import keras
 from keras import ops
 
 from keras_yat import _validate, activations
-from keras_yat._register import register
-from keras_yat.activations._combination import DEFAULT_FUNCTIONS, NORMS, resolve
+from keras_yat._register import LAYERS, register
+from keras_yat.activations._combination import DEFAULT_FUNCTIONS, NORMS, check_functions
 from keras_yat.layers._activation._base import TrainableActivation
 
 
@@ -59,16 +59,18 @@ class LinComb(TrainableActivation):
     def __init__(
         self, coefficients=None, functions=DEFAULT_FUNCTIONS, axis=None, bounds=None, **kwargs
     ):
-        functions = resolve(functions, activations.get)
-        self._count = len(functions)
+        count = len(check_functions(functions))
         if coefficients is None:
-            coefficients = 1.0 / self._count
-        super().__init__({"coefficients": coefficients}, axis, bounds, **kwargs)
-        self.functions = functions
-        self.built = self.built and all(getattr(f, "built", True) for f in functions)
+            coefficients = 1.0 / count
+        super().__init__({"coefficients": coefficients}, axis, bounds, (count,), **kwargs)
+        self.functions = [f if callable(f) else self._find(f) for f in functions]
+        self.built = self.built and all(getattr(f, "built", True) for f in self.functions)
 
-    def parameter_shape(self, name):
-        return (self._count,)
+    def _find(self, name):
+        if name in LAYERS:
+            # Not the compute dtype: the sum is rounded once, at its end.
+            return LAYERS[name](dtype=self.parameter_dtype)
+        return activations.get(name)
 
     def build(self, input_shape):
         super().build(input_shape)

@@ -1,0 +1,200 @@
+"""The inputs at which the obvious code is wrong, each as a test."""
+
+import keras
+import numpy as np
+import pytest
+from keras import ops
+
+import keras_yat
+from tests.activations.test_values import CASE, definition_of, function_of
+from tests.helpers import to_numpy, value_and_gradients
+
+HALVES = ("float16", "bfloat16")
+
+
+@pytest.fixture(params=["custom", "plain"], autouse=True)
+def gradient_form(request):
+    if request.param == "plain":
+        keras_yat.config.disable_custom_gradient()
+    yield request.param
+    keras_yat.config.enable_custom_gradient()
+
+
+def evaluate(case, x, dtype="float32"):
+    parameters = [np.float32(p) for p in case.parameters.values()]
+    value, gradients = value_and_gradients(
+        function_of(case), ops.cast(np.float32(x), dtype), *parameters
+    )
+    assert keras.backend.standardize_dtype(value.dtype) == dtype
+    return to_numpy(value), [to_numpy(g) for g in gradients]
+
+
+@CASE
+@pytest.mark.parametrize("dtype", ["float32", *HALVES])
+def test_finite_up_to_6e4(case, dtype):
+    x = np.concatenate([[0.0, 1e-45, 1e-38, 1e-30, 6e-8], np.geomspace(1e-6, 6e4, 60)])
+    x = np.concatenate([x, -x])[None]
+    value, gradients = evaluate(case, x, dtype)
+    # 6e4 is near the end of float16: what a formula makes of it may be past it.
+    past = 65504.0 if dtype == "float16" else np.inf
+    truth = definition_of(case)(x, *case.parameters.values())
+    assert np.all(np.isfinite(value) | (np.abs(truth) > past))
+    # For n < 1 the squashers' slope is steeper near 0 than float16 can say.
+    steep = case.settings.get("power") == 0.5 and dtype == "float16"
+    assert all(np.all(np.isfinite(g)) for g in gradients) or steep
+
+
+@CASE
+def test_nan_in_nan_out(case):
+    value, _ = evaluate(case, [[np.nan, 1.0]])
+    assert np.isnan(value[0, 0])
+    assert np.isnan(value[0, 1]) == (case.name == "softermax")
+
+
+@CASE
+def test_integers_become_floats(case):
+    parameters = [np.float32(p) for p in case.parameters.values()]
+    whole = function_of(case)(np.array([[-2, 0, 3]], "int32"), *parameters)
+    assert keras.backend.standardize_dtype(whole.dtype) == "float32"
+    value, _ = evaluate(case, [[-2.0, 0.0, 3.0]])
+    np.testing.assert_allclose(to_numpy(whole), value, rtol=1e-6)
+
+
+@CASE
+@pytest.mark.parametrize("shape", [(), (0,), (1,), (0, 4), (2, 1, 3, 1, 2)], ids=str)
+def test_any_shape(case, shape):
+    if case.name == "softermax" and (not shape or 0 in shape):
+        return  # nothing to normalize over
+    value, gradients = evaluate(case, np.full(shape, 0.5))
+    assert value.shape == gradients[0].shape == shape
+
+
+@pytest.mark.parametrize("name", ["delu", "helu"])
+@pytest.mark.parametrize(("dtype", "x"), [("float32", -100.0), ("float16", -12.0)])
+def test_delu_far_below_zero(name, dtype, x):
+    """Mask times branch is NaN there; a single `where` has a NaN gradient."""
+    value, (gradient,) = value_and_gradients(
+        getattr(keras_yat.activations, name), ops.cast(np.float32([x, -x]), dtype)
+    )
+    expected = [x / (1 + np.exp(-x)), 0.5 * -x + 1 - np.exp(x)]
+    np.testing.assert_allclose(to_numpy(value), expected, rtol=2e-3, atol=1e-7)
+    np.testing.assert_allclose(to_numpy(gradient)[1], 0.5, rtol=1e-3)
+    assert abs(to_numpy(gradient)[0]) < 1e-3
+
+
+def test_nami_at_infinity():
+    """The dead sine branch must not make the gradient NaN."""
+    value, gradients = value_and_gradients(
+        keras_yat.activations.nami, np.float32([np.inf]), *np.float32([[0.3], [1.0], [1.5]])
+    )
+    assert to_numpy(value)[0] == 1.0
+    assert all(np.all(to_numpy(g) == 0.0) for g in gradients)
+
+
+@pytest.mark.parametrize("n", [-1.0, 0.0])
+def test_relun_of_a_ceiling_that_is_not_positive(n):
+    value, _ = value_and_gradients(
+        keras_yat.activations.relun, np.float32([-3.0, 0.0, 2.0]), np.float32(n)
+    )
+    np.testing.assert_array_equal(to_numpy(value), [n, n, n])
+
+
+def test_relun_at_its_kinks_is_the_same_on_every_backend():
+    _, (by_x, by_n) = value_and_gradients(
+        keras_yat.activations.relun, np.float32([0.0, 1.0]), np.float32([1.0, 1.0])
+    )
+    np.testing.assert_array_equal(to_numpy(by_x), [0.0, 0.0])
+    np.testing.assert_array_equal(to_numpy(by_n), [0.0, 1.0])
+
+
+@pytest.mark.parametrize("name", ["nami", "delu", "shilu", "relun"])
+def test_the_slope_at_zero_is_that_from_below(name):
+    _, (slope,) = value_and_gradients(getattr(keras_yat.activations, name), np.float32([0.0]))
+    below = {"nami": 0.2, "delu": 0.5, "shilu": 0.0, "relun": 0.0}[name]
+    np.testing.assert_allclose(to_numpy(slope), [below], rtol=1e-6)
+
+
+def test_scaled_softsign_does_not_overflow_float16():
+    value = keras_yat.activations.scaled_softsign(ops.cast(np.float32([6e4]), "float16"), 100.0)
+    np.testing.assert_allclose(to_numpy(value), [100.0], rtol=1e-3)
+
+
+@pytest.mark.parametrize("x", [8e37, 3e38])
+def test_scaled_softsign_at_the_end_of_float32(x):
+    value = keras_yat.activations.scaled_softsign(np.float32([x, -x]), 2.0)
+    np.testing.assert_allclose(to_numpy(value), [2.0, -2.0], rtol=1e-6)
+
+
+@pytest.mark.parametrize("sign", [1.0, -1.0])
+def test_norm_lincomb_by_a_sum_that_passes_through_zero(sign):
+    """Floored in magnitude, with its own sign, and with finite gradients."""
+    x, names = np.float32([2.0]), ["relu", "linear"]
+    for gap in (0.5, 1e-2, 1e-5):
+        value, gradients = value_and_gradients(
+            lambda x, c: keras_yat.activations.norm_lincomb(x, c, names, norm="sum"),
+            x,
+            np.float32([1.0 + sign * gap, -1.0]),
+        )
+        expected = 2.0 * sign * gap / (sign * max(gap, 1e-3))
+        np.testing.assert_allclose(to_numpy(value), [expected], rtol=2e-2)
+        assert all(np.all(np.isfinite(to_numpy(g))) for g in gradients)
+
+
+@pytest.mark.parametrize("norm", ["l2", "l1", "sum"])
+def test_norm_lincomb_of_coefficients_that_are_all_zero(norm):
+    value, gradients = value_and_gradients(
+        lambda x, c: keras_yat.activations.norm_lincomb(x, c, norm=norm),
+        np.float32([2.0]),
+        np.zeros(4, "float32"),
+    )
+    assert np.all(to_numpy(value) == 0.0)
+    assert all(np.all(np.isfinite(to_numpy(g))) for g in gradients)
+
+
+def test_mila_of_a_large_input():
+    value = keras_yat.activations.mila(np.float32([88.0, 1e3, 3e38]))
+    np.testing.assert_allclose(to_numpy(value), [88.0, 1e3, 3e38], rtol=1e-6)
+
+
+@pytest.mark.parametrize("power", [1, 3, 0.5])
+@pytest.mark.parametrize("name", ["softer_sigmoid", "score_tanh", "softermax"])
+def test_a_negative_score_counts_as_zero(name, power):
+    function = getattr(keras_yat.activations, name)
+    value, (gradient,) = value_and_gradients(
+        lambda x: function(x, power), np.float32([[-3.0, -1e-9, 0.0, 2.0]])
+    )
+    zero = to_numpy(function(np.float32([[0.0, 0.0, 0.0, 2.0]]), power))
+    np.testing.assert_array_equal(to_numpy(value), zero)
+    np.testing.assert_array_equal(to_numpy(gradient)[0, :3], 0.0)
+
+
+@pytest.mark.parametrize("power", [1, 3, 10])
+def test_squashers_where_the_power_overflows(power):
+    x = np.float32([[1e15, 3e38, 2e15]])
+    for name in ("softer_sigmoid", "soft_tanh", "score_tanh"):
+        function = getattr(keras_yat.activations, name)
+        value, (gradient,) = value_and_gradients(lambda x, f=function: f(x, power), x)
+        np.testing.assert_allclose(to_numpy(value), 1.0, rtol=1e-6)
+        assert np.all(np.isfinite(to_numpy(gradient)))
+    value, (gradient,) = value_and_gradients(
+        lambda x: keras_yat.activations.softermax(x, power), x[:, [0, 2]]
+    )
+    share = 1 / (1 + 2.0**power)
+    np.testing.assert_allclose(to_numpy(value), [[share, 1 - share]], rtol=1e-4)
+    assert np.all(np.isfinite(to_numpy(gradient)))
+
+
+@pytest.mark.parametrize("power", [1, 2, 0.5])
+def test_soft_tanh_slope_at_zero(power):
+    _, (slope,) = value_and_gradients(
+        lambda x: keras_yat.activations.soft_tanh(x, power), np.float32([0.0])
+    )
+    np.testing.assert_array_equal(to_numpy(slope), [1.0 if power == 1 else 0.0])
+
+
+def test_softermax_of_zeros_is_zeros():
+    value, (gradient,) = value_and_gradients(
+        keras_yat.activations.softermax, np.zeros((2, 3), "float32")
+    )
+    assert np.all(to_numpy(value) == 0.0)
+    assert np.all(np.isfinite(to_numpy(gradient)))

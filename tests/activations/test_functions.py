@@ -1,0 +1,119 @@
+"""Arguments of the functions, and where they may be called."""
+
+import keras
+import numpy as np
+import pytest
+
+import keras_yat
+from keras_yat import activations
+from tests.activations.test_values import CASE, function_of
+from tests.helpers import BACKEND, draw, to_numpy
+
+
+@CASE
+def test_on_a_symbolic_tensor(case, tmp_path):
+    """A functional model of the plain operations, which saves."""
+    inputs = keras.Input((4,))
+    numbers = [p.tolist() if np.ndim(p) else p for p in case.parameters.values()]
+    outputs = function_of(case)(keras.layers.Dense(4)(inputs), *numbers)
+    model = keras.Model(inputs, outputs)
+    assert outputs.shape == (None, 4)
+    model.save(tmp_path / "model.keras")
+    x = draw((3, 4))
+    expected = to_numpy(function_of(case)(model.layers[1](x), *numbers))
+    np.testing.assert_allclose(to_numpy(model(x)), expected, rtol=1e-6, atol=1e-7)
+    again = keras.saving.load_model(tmp_path / "model.keras")
+    np.testing.assert_array_equal(to_numpy(again(x)), to_numpy(model(x)))
+
+
+@pytest.mark.parametrize("power", [0, -1, float("nan"), float("inf"), "2", None, True])
+@pytest.mark.parametrize("name", ["softermax", "softer_sigmoid", "soft_tanh", "score_tanh"])
+def test_power_is_a_positive_number(name, power):
+    message = "`power` must be a finite number greater than 0. Received: power="
+    with pytest.raises(ValueError, match=message):
+        getattr(activations, name)(np.ones((1, 2)), power)
+
+
+def test_epsilon_is_a_positive_number():
+    with pytest.raises(ValueError, match="`epsilon` must be a finite number greater than 0"):
+        activations.softermax(np.ones((1, 2)), epsilon=0.0)
+
+
+@pytest.mark.parametrize("functions", ["relu", [], None, 3])
+def test_functions_are_a_list(functions):
+    with pytest.raises(ValueError, match="`functions` must be a non-empty list"):
+        activations.lincomb(np.ones(2), functions=functions)
+
+
+def test_functions_have_one_coefficient_each():
+    with pytest.raises(ValueError, match=r"one entry for each of the 2 functions.*=\(3,\)"):
+        activations.lincomb(np.ones(2), [1.0, 2.0, 3.0], ["relu", "tanh"])
+    with pytest.raises(ValueError, match="one entry for each of the 4 functions"):
+        activations.lincomb(np.ones(2), 1.0)
+
+
+def test_functions_of_a_combination_by_every_kind_of_name():
+    x = draw((5,))
+    mixed = activations.lincomb(
+        x, [1.0, 2.0, -1.0], ["mila", keras.activations.gelu, lambda x: 2.0 * x]
+    )
+    expected = to_numpy(activations.mila(x)) + 2.0 * to_numpy(keras.activations.gelu(x)) - 2.0 * x
+    np.testing.assert_allclose(to_numpy(mixed), expected, rtol=1e-5, atol=1e-6)
+    with pytest.raises(ValueError, match="activation"):
+        activations.lincomb(x, [1.0], ["rellu"])
+
+
+def test_an_unknown_norm():
+    with pytest.raises(ValueError, match="`norm` must be one of 'l2', 'l1', 'sum'"):
+        activations.norm_lincomb(np.ones(2), norm="max")
+
+
+def test_the_switch_of_the_gradient():
+    assert keras_yat.config.is_custom_gradient_enabled()
+    keras_yat.config.disable_custom_gradient()
+    assert not keras_yat.config.is_custom_gradient_enabled()
+    keras_yat.config.enable_custom_gradient()
+
+
+@CASE
+def test_forward_mode_needs_the_plain_form(case):
+    if BACKEND != "jax":
+        return  # the other two have their forward mode outside of Keras
+    import jax
+
+    x = draw((3, 4))
+    custom = case.name not in ("lincomb", "norm_lincomb", "shilu")
+    numbers = list(case.parameters.values())
+    if custom:
+        with pytest.raises(TypeError, match="forward-mode"):
+            jax.jvp(lambda x: function_of(case)(x, *numbers), (x,), (x,))
+    keras_yat.config.disable_custom_gradient()
+    try:
+        _, tangent = jax.jvp(lambda x: function_of(case)(x, *numbers), (x,), (np.ones_like(x),))
+    finally:
+        keras_yat.config.enable_custom_gradient()
+    if case.name != "softermax":
+        _, pull_back = jax.vjp(lambda x: function_of(case)(x, *numbers), x)
+        np.testing.assert_allclose(tangent, pull_back(np.ones_like(x))[0], rtol=1e-5, atol=1e-5)
+
+
+@CASE
+def test_memory_kept_for_the_backward_pass_on_torch(case):
+    """One input's size, where the composition of operations keeps 4 to 9 times that."""
+    if BACKEND != "torch" or case.name in ("lincomb", "norm_lincomb"):
+        return  # the combinations keep what their functions keep
+    import torch
+
+    for dtype in (torch.float32, torch.bfloat16):
+        x = torch.randn(64, 256, dtype=dtype, requires_grad=True)
+        parameters = [torch.tensor(p, requires_grad=True) for p in case.parameters.values()]
+        kept = {}
+
+        def pack(tensor, kept=kept):
+            kept[tensor.untyped_storage().data_ptr()] = tensor.untyped_storage().nbytes()
+            return tensor
+
+        with torch.autograd.graph.saved_tensors_hooks(pack, lambda tensor: tensor):
+            output = function_of(case)(x, *parameters)
+        output.sum().backward()
+        assert sum(kept.values()) <= 2 * x.nbytes + 64, f"{dtype}: {sum(kept.values()) / x.nbytes}"

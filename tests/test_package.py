@@ -1,0 +1,175 @@
+"""The package as a whole: what it imports, what it exports, what its documents say."""
+
+import ast
+import doctest
+import importlib
+import inspect
+import pkgutil
+import re
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+
+import keras_yat
+from keras_yat import activations
+
+ROOT = Path(__file__).parent.parent
+SOURCES = sorted((ROOT / "keras_yat").rglob("*.py"))
+MODULES = [keras_yat.__name__] + [
+    m.name for m in pkgutil.walk_packages(keras_yat.__path__, "keras_yat.")
+]
+FORBIDDEN = {"tensorflow", "jax", "torch", "matplotlib", "keras_tuner", "sklearn"}
+# Each may import from those before it.
+FLOORS = [
+    {"keras_yat._validate", "keras_yat._register", "keras_yat._math", "keras_yat.config"},
+    {"keras_yat._gradient"},
+    {"keras_yat.activations"},
+    {"keras_yat.layers"},
+]
+
+
+def imports(path):
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            yield node.module
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=lambda p: str(p.relative_to(ROOT)))
+def test_imports_no_backend_and_nothing_private_of_keras(path):
+    for name in imports(path):
+        assert not name.startswith("keras.src"), name
+        assert name.split(".")[0] not in FORBIDDEN, name
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=lambda p: str(p.relative_to(ROOT)))
+def test_imports_go_one_way(path):
+    module = ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
+
+    def floor(name):
+        levels = [
+            i
+            for i, names in enumerate(FLOORS)
+            if any((name + ".").startswith(n + ".") for n in names)
+        ]
+        return levels[0] if levels else None
+
+    own = floor(module)
+    if own is None:
+        assert module == "keras_yat", f"{module} is on no floor"
+        return
+    for name in imports(path):
+        if name.startswith("keras_yat."):
+            assert floor(name) <= own, f"{module} imports {name}"
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_what_is_exported_is_there_and_documented(name):
+    module = importlib.import_module(name)
+    assert module.__doc__
+    for public in getattr(module, "__all__", []):
+        assert inspect.getdoc(getattr(module, public)), public
+
+
+def test_every_layer_is_at_the_door():
+    for name in keras_yat.layers.__all__:
+        assert getattr(keras_yat, name) is getattr(keras_yat.layers, name)
+        assert name in keras_yat.__all__
+
+
+def test_every_layer_is_registered():
+    for name in keras_yat.layers.__all__:
+        cls = getattr(keras_yat, name)
+        assert keras.saving.get_registered_name(cls) == f"keras_yat>{name}"
+
+
+class _AnyOutput(doctest.OutputChecker):
+    """Holds an example to its output only where it shows one."""
+
+    def check_output(self, want, got, optionflags):
+        return not want or super().check_output(want, got, optionflags)
+
+
+def run_examples(text, name):
+    test = doctest.DocTestParser().get_doctest(
+        text, {"keras": keras, "keras_yat": keras_yat, "np": np}, name, None, 0
+    )
+    report = []
+    runner = doctest.DocTestRunner(_AnyOutput(), optionflags=doctest.ELLIPSIS)
+    runner.run(test, out=report.append)
+    assert not runner.failures, "".join(report)
+    return len(test.examples)
+
+
+PUBLIC = {
+    f"{name}.{public}": getattr(importlib.import_module(name), public)
+    for name in ("keras_yat.activations", "keras_yat.layers")
+    for public in importlib.import_module(name).__all__
+} | {f"keras_yat.config.{n}": f for n, f in vars(keras_yat.config).items() if n[0] != "_"}
+
+
+@pytest.mark.parametrize("name", PUBLIC)
+def test_docstring_examples_run(name):
+    assert run_examples(inspect.getdoc(PUBLIC[name]), name) > 0
+
+
+@pytest.mark.parametrize("name", [n for n in PUBLIC if "config" not in n])
+def test_docstrings_give_every_argument_and_the_source(name):
+    item = PUBLIC[name]
+    text = inspect.getdoc(item)
+    signature = inspect.signature(item)
+    for argument in signature.parameters.values():
+        stars = "**" if argument.kind is argument.VAR_KEYWORD else ""
+        assert re.search(rf"^    {re.escape(stars)}{argument.name}: ", text, re.M), argument
+    assert item.__name__ in ("get", "names") or "Reference:" in text
+
+
+README = (ROOT / "README.md").read_text()
+
+
+@pytest.mark.parametrize(
+    "code", re.findall(r"```python\n(.*?)```", README, re.S), ids=lambda c: c.split("\n")[0]
+)
+def test_readme_examples_run(code, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    exec(compile(code, "README.md", "exec"), {"__name__": "readme"})
+
+
+def readme_table():
+    """The rows of the README's table of activations, made from the package."""
+    rows = ["| by name | layer | formula | parameters and their starting values | kept within |"]
+    rows.append("|---|---|---|---|---|")
+    for name in activations.names():
+        layer = activations.get(name)
+        first = inspect.getdoc(type(layer)).split("\n\n")[0]
+        formula = first.split(": ", 1)[1].rstrip(".").replace("\n", " ").replace("|", "\\|")
+        starts = {
+            n: p.default
+            for n, p in list(inspect.signature(type(layer)).parameters.items())
+            if n not in ("axis", "bounds", "kwargs", "functions", "norm", "epsilon")
+        }
+        values = ", ".join(f"{n} {'1/k' if v is None else v}" for n, v in starts.items()) or "none"
+        limits = [
+            f"{n} ≥ {low:g}" if high is None else f"{n} in [{low:g}, {high:g}]"
+            for n, (low, high) in getattr(type(layer), "published_bounds", {}).items()
+        ]
+        cells = (f"`{name}`", f"`{type(layer).__name__}`", formula, values, ", ".join(limits))
+        rows.append(f"| {' | '.join(cells)} |")
+    return "\n".join(rows)
+
+
+def test_readme_has_the_table_of_activations():
+    assert readme_table() in README, f"put this in the README:\n{readme_table()}"
+
+
+def test_readme_names_files_that_exist():
+    for name in re.findall(r"\]\((?!http)([^)#]+)\)", README):
+        assert (ROOT / name).exists(), name
+
+
+def test_version_is_in_the_changelog():
+    assert f"## {keras_yat.__version__}" in (ROOT / "CHANGELOG.md").read_text()
