@@ -31,13 +31,21 @@ def test_far_out(name):
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_expm1_keeps_its_digits_near_zero(dtype):
+    x = -np.concatenate([[0.0], np.geomspace(1e-30, 60.0, 2001)]).astype(dtype)
+    with double_precision():
+        value = to_numpy(_math.expm1(ops.convert_to_tensor(x, dtype)))
+    rounding = np.finfo(dtype).eps
+    np.testing.assert_allclose(value, np.expm1(x.astype("float64")), rtol=12 * rounding)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_product_error_is_what_rounding_lost(dtype):
     rng = np.random.default_rng(0)
     a, x = (rng.uniform(-50.0, 50.0, 1000).astype(dtype) for _ in range(2))
     with double_precision():
-        error = to_numpy(
-            _math.product_error(ops.convert_to_tensor(a, dtype), ops.convert_to_tensor(x, dtype))
-        )
+        factors = [ops.convert_to_tensor(v, dtype) for v in (a, x)]
+        error = to_numpy(_math.product_error(*factors, factors[0] * factors[1]))
     exact = a.astype("longdouble") * x - (a * x)
     assert np.any(exact != 0)
     # Of one rounding unit of the product, one percent is left.

@@ -3,6 +3,7 @@
 from keras import ops
 
 from keras_yat._gradient import full_precision, pointwise, split
+from keras_yat._math import expm1
 from keras_yat._register import register
 
 
@@ -51,11 +52,12 @@ def mila(x, beta=-0.25):
 
 def _delu_derivatives(x, n):
     negative, positive = split(x)
-    gate = ops.sigmoid(negative)
-    above = ops.cast(x > 0, x.dtype)
-    # The gate's part is 1/2 wherever x is positive.
+    e = ops.exp(-ops.abs(x))
+    gate = e / (1.0 + e)
+    above = ops.sign(positive)
+    # Where x is positive the first summand is the gate, and the second takes it away.
     return (
-        gate * (1.0 + negative * (1.0 - gate)) + above * (n + ops.exp(-positive)),
+        gate * (1.0 + negative * (1.0 - gate)) + above * (n + 0.5 + e - gate),
         ops.relu(x),
     )
 
@@ -82,7 +84,7 @@ def delu(x, n=0.0):
         doi:10.20944/preprints202301.0463.v1. See `keras_yat.layers.DELU`.
     """
     negative, positive = split(x)
-    return ops.silu(negative) + ((n + 0.5) * ops.relu(x) - ops.expm1(-positive))
+    return ops.silu(negative) + ((n + 0.5) * ops.relu(x) - expm1(-positive))
 
 
 @register("helu")

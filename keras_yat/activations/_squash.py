@@ -54,8 +54,6 @@ def _logarithm(x):
 
 def _power(x, power):
     """x^power for x ≥ 0."""
-    if power == 1.0:
-        return x
     log, _, present = _logarithm(x)
     return present * ops.exp(power * log)
 
@@ -77,12 +75,9 @@ def _gate_slope(x, power):
     return present * (power * s * (1.0 - s) / safe)
 
 
-def _above_zero(x):
-    return ops.cast(x > 0, x.dtype)
-
-
 def _softer_sigmoid_gradient(upstream, x, *, power):
-    return (upstream * _gate_slope(ops.relu(x), power) * _above_zero(x),)
+    score = ops.relu(x)
+    return (upstream * (_gate_slope(score, power) * ops.sign(score)),)
 
 
 @differentiable(_softer_sigmoid_gradient)
@@ -155,7 +150,8 @@ def soft_tanh(x, power=1):
 
 
 def _score_tanh_gradient(upstream, x, *, power):
-    return (2.0 * upstream * _gate_slope(ops.relu(x), power) * _above_zero(x),)
+    (half,) = _softer_sigmoid_gradient(upstream, x, power=power)
+    return (2.0 * half,)
 
 
 @differentiable(_score_tanh_gradient)
@@ -194,20 +190,26 @@ def score_tanh(x, power=1):
 
 
 def _softermax_parts(x, power, axis, epsilon):
-    """x^n and ε + Σ x^n along `axis`, both over the largest x^n; that x; x / it."""
-    x = ops.relu(x)
+    """x^n and ε + Σ x^n along `axis`, both over `unit`^n; x / unit; unit.
+
+    The unit is the largest x, so that no power overflows. For n = 1 it is 1.
+    """
+    if power == 1.0:
+        return x, epsilon + ops.sum(x, axis=axis, keepdims=True), x, 1.0
     largest = ops.stop_gradient(ops.max(x, axis=axis, keepdims=True))
-    log, largest, _ = _logarithm(largest)
-    ratio = x / largest
+    log, unit, _ = _logarithm(largest)
+    ratio = x / unit
     terms = _power(ratio, power)
     total = epsilon * ops.exp(-power * log) + ops.sum(terms, axis=axis, keepdims=True)
-    return terms, total, largest, ratio
+    return terms, total, ratio, unit
 
 
 def _softermax_gradient(upstream, x, *, power, axis, epsilon):
-    terms, total, largest, ratio = _softermax_parts(x, power, axis, epsilon)
-    mean = ops.sum(upstream * (terms / total), axis=axis, keepdims=True)
-    slope = power * _above_zero(x) / (total * largest)
+    score = ops.relu(x)
+    terms, total, ratio, unit = _softermax_parts(score, power, axis, epsilon)
+    scale = 1.0 / (total * unit)
+    mean = ops.sum(upstream * terms, axis=axis, keepdims=True) / total
+    slope = ops.sign(score) * (power * scale)
     if power != 1.0:
         _, safe, present = _logarithm(ratio)
         slope = slope * (present * (terms / safe))
@@ -216,7 +218,7 @@ def _softermax_gradient(upstream, x, *, power, axis, epsilon):
 
 @differentiable(_softermax_gradient)
 def _softermax(x, *, power, axis, epsilon):
-    terms, total, _, _ = _softermax_parts(x, power, axis, epsilon)
+    terms, total, _, _ = _softermax_parts(ops.relu(x), power, axis, epsilon)
     return terms / total
 
 

@@ -15,13 +15,14 @@ def _nami_gradient(upstream, x, w, a, height):
     # Where x is positive the sine's argument is 0 and its cosine 1; elsewhere tanh
     # is 0: both halves are there at once, and no branch is evaluated out of range.
     negative, positive = split(x)
-    t, s, c = tanh(a * positive), sin(w * negative), cos(w * negative)
-    above = ops.cast(x > 0, x.dtype)
+    phase = w * negative
+    t, s, c = tanh(a * positive), sin(phase), cos(phase)
+    above = ops.sign(positive)
     by_phase = upstream * (height * c + above * (1.0 - t * t - height))
     by_height = upstream * s
     return (
         by_phase * (w + above * (a - w)),
-        (by_phase - by_height * (height * product_error(w, negative))) * negative,
+        (by_phase - by_height * (height * product_error(w, negative, phase))) * negative,
         by_phase * positive,
         by_height,
     )
@@ -61,23 +62,27 @@ def nami(x, w=0.3, a=1.0, b=1.5):
 
 
 def _coslu_gradient(upstream, x, alpha, beta):
-    return _gated_wave_gradient(upstream, x, alpha, beta, cos(beta * x), sin(beta * x), -1.0)
+    phase = beta * x
+    return _gated_wave_gradient(upstream, x, alpha, beta, phase, cos(phase), sin(phase), -1.0)
 
 
 def _sinlu_gradient(upstream, x, alpha, beta):
-    return _gated_wave_gradient(upstream, x, alpha, beta, sin(beta * x), cos(beta * x), 1.0)
+    phase = beta * x
+    return _gated_wave_gradient(upstream, x, alpha, beta, phase, sin(phase), cos(phase), 1.0)
 
 
-def _gated_wave_gradient(upstream, x, alpha, beta, wave, slope, sign):
-    """Of `(x + alpha·wave(beta·x))·sigmoid(x)`; the wave's slope is `sign·slope`."""
+def _gated_wave_gradient(upstream, x, alpha, beta, phase, wave, slope, sign):
+    """Of `(x + alpha·wave(phase))·sigmoid(x)`; the wave's slope is `sign·slope`."""
     gate = ops.sigmoid(x)
     outer = upstream * gate
+    by_alpha = outer * wave
+    by_gate = outer * (x + alpha * wave)
+    bent = outer * slope
     height = sign * alpha
-    true_slope = slope - sign * product_error(beta, x) * wave
     return (
-        outer * (1.0 + (beta * height) * slope + (x + alpha * wave) * (1.0 - gate)),
-        outer * wave,
-        outer * x * (height * true_slope),
+        outer + (by_gate - by_gate * gate) + (beta * height) * bent,
+        by_alpha,
+        height * (x * (bent - (sign * product_error(beta, x, phase)) * by_alpha)),
     )
 
 

@@ -1,0 +1,1 @@
+"""The layers of the activations, one private module a family."""

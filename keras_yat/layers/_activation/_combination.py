@@ -133,7 +133,7 @@ class NormLinComb(LinComb):
 
     Example:
 
-    >>> keras_yat.NormLinComb(norm="sum")([-1.0, 0.0, 1.0])
+    >>> keras_yat.NormLinComb(norm="sum")(keras.ops.array([-1.0, 0.0, 1.0]))
 
     Reference:
         E. Pishchik, Trainable Activations for Image Classification, 2023,

@@ -106,7 +106,7 @@ class Softermax(Squasher):
 
     Example:
 
-    >>> keras_yat.Softermax()([[1.0, 3.0, 0.0]])
+    >>> keras_yat.Softermax()(keras.ops.array([[1.0, 3.0, 0.0]]))
 
     Reference:
         T. Bouhsine, Deep Learning 2.0: Artificial Neurons That Matter, 2024
@@ -153,7 +153,7 @@ class SofterSigmoid(Squasher):
 
     Example:
 
-    >>> keras_yat.SofterSigmoid(power=2)([0.0, 1.0, 3.0])
+    >>> keras_yat.SofterSigmoid(power=2)(keras.ops.array([0.0, 1.0, 3.0]))
 
     Reference:
         T. Bouhsine, Deep Learning 2.0: Artificial Neurons That Matter, 2024
@@ -191,7 +191,7 @@ class SoftTanh(Squasher):
 
     Example:
 
-    >>> keras_yat.SoftTanh()([-3.0, 0.0, 1.0])
+    >>> keras_yat.SoftTanh()(keras.ops.array([-3.0, 0.0, 1.0]))
 
     Reference:
         T. Bouhsine, Deep Learning 2.0: Artificial Neurons That Matter, 2024
@@ -230,7 +230,7 @@ class ScoreTanh(Squasher):
 
     Example:
 
-    >>> keras_yat.ScoreTanh()([0.0, 1.0, 3.0])
+    >>> keras_yat.ScoreTanh()(keras.ops.array([0.0, 1.0, 3.0]))
 
     Reference:
         T. Bouhsine, Deep Learning 2.0: Artificial Neurons That Matter, 2024

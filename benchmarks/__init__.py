@@ -1,0 +1,1 @@
+"""Speed, memory and accuracy against Keras's own layers and published peers."""

@@ -1,0 +1,136 @@
+"""Time and memory of each activation, in turn with Keras's `silu` and `relu`.
+
+    python -m benchmarks.activations                     # all three backends
+    python -m benchmarks.activations --backend jax --only nami mila
+
+For each activation and precision a table row: forward and forward+backward time over
+that of `silu` on the same tensor, the same over the plain composition of `keras.ops`,
+and what is kept for the backward pass in multiples of the input's size. Ratios are
+medians over rounds in which everything ran once. Writes CSV.
+"""
+
+import argparse
+import csv
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+BACKENDS = ("tensorflow", "jax", "torch")
+SHAPE = (64, 32, 32, 16)
+RESULTS = Path(__file__).parent / "results" / "activations.csv"
+
+
+def main() -> None:
+    arguments = parse()
+    if arguments.backend == "all":
+        arguments.csv.unlink(missing_ok=True)
+        for backend in BACKENDS:
+            command = [sys.executable, "-m", "benchmarks.activations", *sys.argv[1:]]
+            subprocess.run([*command, "--backend", backend, "--append"], check=True)
+        return
+    os.environ["KERAS_BACKEND"] = arguments.backend
+    # One thread for each: what is compared is the arithmetic, not the thread pools.
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    rows = measure(arguments)
+    write(rows, arguments.csv, arguments.append)
+
+
+def parse() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--backend", choices=["all", *BACKENDS], default="all")
+    parser.add_argument("--only", nargs="+", metavar="NAME", help="default: every activation")
+    parser.add_argument("--rounds", type=int, default=40, help="default: %(default)s")
+    parser.add_argument("--csv", type=Path, default=RESULTS, help="default: %(default)s")
+    parser.add_argument("--append", action="store_true", help="to the CSV, not anew")
+    return parser.parse_args()
+
+
+def measure(arguments) -> list[dict]:
+    import keras
+    from tqdm import tqdm
+
+    import keras_yat
+    from benchmarks import harness
+
+    if arguments.backend == "tensorflow":
+        import tensorflow as tf
+
+        tf.get_logger().setLevel("ERROR")  # one function for each layer is meant
+    names = arguments.only or keras_yat.activations.names()
+    policies = ("float32", "mixed_bfloat16")
+    rows = []
+    print(f"\n{arguments.backend}, input {SHAPE}, Keras {keras.__version__}", flush=True)
+    for policy in policies:
+        dtype = "float32" if policy == "float32" else "bfloat16"
+        x, upstream = (harness.tensor(SHAPE, dtype, seed) for seed in (0, 1))
+        stock = {n: keras.layers.Activation(n, dtype=policy) for n in ("silu", "relu")}
+        for name in tqdm(names, desc=policy, leave=False):
+            layers = {**stock, "own": own(name, policy), "plain": plain(name, policy)}
+            for layer in layers.values():
+                layer(x)
+            one = harness.ratios_in_turn(
+                {n: harness.forward(layer, x) for n, layer in layers.items()},
+                "silu",
+                arguments.rounds,
+            )
+            both = {n: harness.forward_backward(layer, x, upstream) for n, layer in layers.items()}
+            two = harness.ratios_in_turn(both, "silu", arguments.rounds)
+            versus = harness.ratios_in_turn(
+                {n: both[n] for n in ("plain", "own")}, "plain", arguments.rounds
+            )
+            kept = {n: harness.kept_for_backward(layer, x) for n, layer in layers.items()}
+            rows.append(
+                {
+                    "activation": name,
+                    "backend": arguments.backend,
+                    "precision": policy,
+                    "forward/silu": one["own"][1],
+                    "train/silu": two["own"][1],
+                    "quartiles": f"{two['own'][0]:.2f}-{two['own'][2]:.2f}",
+                    "relu/silu": two["relu"][1],
+                    "train/plain": versus["own"][1],
+                    "kept": kept["own"],
+                    "kept plain": kept["plain"],
+                    "kept silu": kept["silu"],
+                }
+            )
+    print(harness.table(rows), flush=True)
+    return rows
+
+
+def own(name, policy):
+    from keras_yat._register import LAYERS
+
+    return LAYERS[name](dtype=policy)
+
+
+def plain(name, policy):
+    """The layer with its function written out in `keras.ops`, in the same precision."""
+    from keras import ops
+
+    from benchmarks.compositions import COMPOSITIONS
+
+    def call(self, inputs):
+        parameters = [ops.convert_to_tensor(weight) for weight in self.weights]
+        value = COMPOSITIONS[name](ops.cast(inputs, "float32"), *parameters)
+        return ops.cast(value, self.compute_dtype)
+
+    return type("Plain", (type(own(name, policy)),), {"call": call})(dtype=policy)
+
+
+def write(rows, path: Path, append: bool) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    new = not (append and path.exists())
+    with path.open("w" if new else "a", newline="") as file:
+        writer = csv.DictWriter(file, list(rows[0]))
+        if new:
+            writer.writeheader()
+        for row in rows:
+            writer.writerow({k: f"{v:.3f}" if isinstance(v, float) else v for k, v in row.items()})
+    print(f"Wrote {path}", flush=True)
+
+
+if __name__ == "__main__":
+    main()
