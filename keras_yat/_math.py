@@ -59,6 +59,19 @@ def expm1(x):
     return ops.where(x > -0.1, near, ops.exp(x) - 1.0)
 
 
+def tanh_softplus(x):
+    """tanh(softplus(x)), and its slope as a function to be called."""
+    if keras.backend.backend() != "jax":
+        gate = ops.tanh(ops.softplus(x))
+        return gate, lambda: (1.0 - gate * gate) * ops.sigmoid(x)
+    # With e = e^x and n = e(e + 2) it is n / (n + 2): one exponential. Past 20 that
+    # is 1 to the last bit of a double, and e² would overflow.
+    e = ops.exp(ops.clip(x, -1e5, 20.0))
+    n = e * (e + 2.0)
+    scale = 1.0 / (n + 2.0)
+    return n * scale, lambda: 4.0 * (e * scale) * ((e + 1.0) * scale)
+
+
 def product_error(a, x, product):
     """What rounding lost: a·x - product, where `product` is `a * x`.
 

@@ -3,25 +3,13 @@
 from keras import ops
 
 from keras_yat._gradient import full_precision, pointwise, split
-from keras_yat._math import expm1
+from keras_yat._math import expm1, tanh_softplus
 from keras_yat._register import register
 
 
-def _mila_parts(x, beta):
-    """e = exp(x + beta), 1 / (n + 2) and n / (n + 2) = tanh(softplus(x + beta)).
-
-    As (1 + e)² = 1 + n with n = e(e + 2), one exponential is enough. Past 20 the
-    quotient is 1 to the last bit of a double, and e² would overflow.
-    """
-    e = ops.exp(ops.clip(x + beta, -1e5, 20.0))
-    n = e * (e + 2.0)
-    scale = 1.0 / (n + 2.0)
-    return e, scale, n * scale
-
-
 def _mila_derivatives(x, beta):
-    e, scale, gate = _mila_parts(x, beta)
-    by_beta = x * (4.0 * (e * scale) * ((e + 1.0) * scale))
+    gate, slope = tanh_softplus(x + beta)
+    by_beta = x * slope()
     return gate + by_beta, by_beta
 
 
@@ -46,7 +34,7 @@ def mila(x, beta=-0.25):
         D. Misra, Mila: Controlling Minima Concavity in Activation Function,
         2019. See `keras_yat.layers.Mila`.
     """
-    _, _, gate = _mila_parts(x, beta)
+    gate, _ = tanh_softplus(x + beta)
     return x * gate
 
 
