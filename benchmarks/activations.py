@@ -6,7 +6,8 @@
 For each activation and precision a table row: forward and forward+backward time over
 that of `silu` on the same tensor, the same over the plain composition of `keras.ops`,
 and what is kept for the backward pass in multiples of the input's size. Ratios are
-medians over rounds in which everything ran once. Writes CSV.
+medians over rounds in which everything ran once. Writes CSV; `--markdown` prints the
+tables of benchmarks/README.md from it.
 """
 
 import argparse
@@ -23,6 +24,9 @@ RESULTS = Path(__file__).parent / "results" / "activations.csv"
 
 def main() -> None:
     arguments = parse()
+    if arguments.markdown:
+        print(markdown(arguments.csv))
+        return
     if arguments.backend == "all":
         arguments.csv.unlink(missing_ok=True)
         for backend in BACKENDS:
@@ -44,6 +48,7 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--rounds", type=int, default=40, help="default: %(default)s")
     parser.add_argument("--csv", type=Path, default=RESULTS, help="default: %(default)s")
     parser.add_argument("--append", action="store_true", help="to the CSV, not anew")
+    parser.add_argument("--markdown", action="store_true", help="from the CSV, nothing is run")
     return parser.parse_args()
 
 
@@ -130,6 +135,31 @@ def write(rows, path: Path, append: bool) -> None:
         for row in rows:
             writer.writerow({k: f"{v:.3f}" if isinstance(v, float) else v for k, v in row.items()})
     print(f"Wrote {path}", flush=True)
+
+
+def markdown(path: Path) -> str:
+    with path.open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    parts = []
+    for precision in dict.fromkeys(row["precision"] for row in rows):
+        cells = {(r["activation"], r["backend"]): r for r in rows if r["precision"] == precision}
+        names = list(dict.fromkeys(name for name, _ in cells))
+        heads = [f"{b} {c}" for b in BACKENDS for c in ("/ silu", "/ plain", "kept")]
+        parts.append(f"### {precision}\n\n| activation | {' | '.join(heads)} |")
+        parts.append("|---|" + "--:|" * len(heads))
+        for name in names:
+            line = [
+                f"{float(cells[name, b][column]):.2f}" + suffix
+                for b in BACKENDS
+                for column, suffix in (
+                    ("train/silu", ""),
+                    ("train/plain", ""),
+                    ("kept", f" (of {float(cells[name, b]['kept plain']):.1f})"),
+                )
+            ]
+            parts.append(f"| {name} | {' | '.join(line)} |")
+        parts.append("")
+    return "\n".join(parts)
 
 
 if __name__ == "__main__":
