@@ -9,7 +9,7 @@ from keras import ops
 
 import keras_yat
 from keras_yat import activations
-from keras_yat.layers._activation._base import TrainableActivation
+from keras_yat.layers.activation._base import TrainableActivation
 from tests import helpers, reference
 from tests.helpers import BACKEND, draw, to_numpy, weight_gradients
 

@@ -1,15 +1,15 @@
 """The activations as layers, one private module a family behind this door."""
 
-from keras_yat.layers._activation._combination import LinComb, NormLinComb
-from keras_yat.layers._activation._rectifier import DELU, HELU, Mila, ReLUN, ShiLU
-from keras_yat.layers._activation._squash import (
+from keras_yat.layers.activation._combination import LinComb, NormLinComb
+from keras_yat.layers.activation._rectifier import DELU, HELU, Mila, ReLUN, ShiLU
+from keras_yat.layers.activation._squash import (
     ScaledSoftSign,
     ScoreTanh,
     Softermax,
     SofterSigmoid,
     SoftTanh,
 )
-from keras_yat.layers._activation._wave import CosLU, Nami, SinLU
+from keras_yat.layers.activation._wave import CosLU, Nami, SinLU
 
 __all__ = [
     "DELU",

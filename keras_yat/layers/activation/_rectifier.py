@@ -4,7 +4,7 @@ from keras import ops
 
 from keras_yat import activations
 from keras_yat._register import register
-from keras_yat.layers._activation._base import Activation, TrainableActivation
+from keras_yat.layers.activation._base import Activation, TrainableActivation
 
 
 @register("mila")

@@ -6,7 +6,7 @@ from keras import ops
 from keras_yat import _validate, activations
 from keras_yat._register import LAYERS, register
 from keras_yat.activations._combination import DEFAULT_FUNCTIONS, NORMS, check_functions
-from keras_yat.layers._activation._base import TrainableActivation
+from keras_yat.layers.activation._base import TrainableActivation
 
 
 @register("lincomb")

@@ -2,7 +2,7 @@
 
 from keras_yat import activations
 from keras_yat._register import register
-from keras_yat.layers._activation._base import TrainableActivation
+from keras_yat.layers.activation._base import TrainableActivation
 
 
 @register("nami")
