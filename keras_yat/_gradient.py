@@ -95,14 +95,16 @@ def _evaluate(formula, gradient, costly, x, parameters, constants):
 
         return plain(*tensors), grad
 
-    if gradient is None or not config.is_custom_gradient_enabled():
+    own = config.is_custom_gradient_enabled() and _shapes_known(*tensors)
+    if gradient is None or not own:
         return plain(*tensors)
     return ops.custom_gradient(with_gradient)(*tensors)
 
 
 def as_tensor(x):
     """`x` as a tensor of floats; integers and booleans become `floatx`."""
-    x = ops.convert_to_tensor(x)
+    # A copy of a variable: TensorFlow's custom gradients refuse variables.
+    x = ops.copy(x) if isinstance(x, keras.Variable) else ops.convert_to_tensor(x)
     if keras.backend.is_float_dtype(x.dtype):
         return x
     return ops.cast(x, keras.config.floatx())
@@ -132,6 +134,12 @@ def split(x):
 
 
 _LARGEST = float(np.finfo("float32").max)
+
+
+def _shapes_known(x, *parameters):
+    """Whether it is known, while TensorFlow traces, what will be broadcast."""
+    ranks = all(getattr(t.shape, "rank", 0) is not None for t in (x, *parameters))
+    return ranks and all(None not in tuple(p.shape) for p in parameters)
 
 
 def _sum_each(values, likes):

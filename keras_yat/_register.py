@@ -59,7 +59,3 @@ class FunctionCall(keras.Operation):
 
     def call(self, *args, **kwargs):
         return FUNCTIONS[self.function](*args, **kwargs)
-
-    def compute_output_spec(self, x, *args, **kwargs):
-        dtype = x.dtype if keras.backend.is_float_dtype(x.dtype) else keras.config.floatx()
-        return keras.KerasTensor(x.shape, dtype=dtype)

@@ -8,8 +8,9 @@ def enable_custom_gradient() -> None:
 
     This is the default. One tensor of the input's size is kept for the
     backward pass instead of every intermediate of the formula. Reverse mode
-    works to any order; forward mode (`jax.jvp`, `jax.jacfwd`, `jax.hessian`)
-    does not, as JAX cannot push a tangent through a custom gradient.
+    works to any order. Forward mode on JAX (`jax.jvp`, `jax.jacfwd`,
+    `jax.hessian`) and the transforms of `torch.func` do not, as they cannot go
+    through a custom gradient of Keras.
 
     Example:
 

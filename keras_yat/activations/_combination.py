@@ -28,12 +28,12 @@ def check_functions(functions: Any) -> Sequence[str | Callable]:
     return functions
 
 
-def _resolve(functions):
-    return [f if callable(f) else _find(f) for f in check_functions(functions)]
-
-
-def _find(name):
-    return FUNCTIONS[name] if name in FUNCTIONS else get(name)
+def resolve(functions: Any, own: Callable[[str], Callable]) -> list[Callable]:
+    """The functions of a combination; a name of this package is looked up by `own`."""
+    return [
+        own(f) if isinstance(f, str) and f in FUNCTIONS else get(f)
+        for f in check_functions(functions)
+    ]
 
 
 def _softsign(x):
@@ -47,7 +47,8 @@ _BETTER = {keras.activations.tanh: _math.tanh, keras.activations.softsign: _soft
 
 @full_precision
 def _combine(x, coefficients, *, functions):
-    terms = [coefficients[i] * _BETTER.get(f, f)(x) for i, f in enumerate(functions)]
+    outputs = (ops.cast(_BETTER.get(f, f)(x), x.dtype) for f in functions)
+    terms = [coefficients[i] * output for i, output in enumerate(outputs)]
     return sum(terms[1:], start=terms[0])
 
 
@@ -92,7 +93,7 @@ def lincomb(x, coefficients=None, functions=DEFAULT_FUNCTIONS):
         E. Pishchik, Trainable Activations for Image Classification, 2023,
         doi:10.20944/preprints202301.0463.v1. See `keras_yat.layers.LinComb`.
     """
-    functions = _resolve(functions)
+    functions = resolve(functions, FUNCTIONS.__getitem__)
     return _combine(x, _coefficients(coefficients, functions), functions=functions)
 
 
@@ -124,7 +125,7 @@ def norm_lincomb(x, coefficients=None, functions=DEFAULT_FUNCTIONS, norm="l2"):
         E. Pishchik, Trainable Activations for Image Classification, 2023,
         doi:10.20944/preprints202301.0463.v1. See `keras_yat.layers.NormLinComb`.
     """
-    functions = _resolve(functions)
+    functions = resolve(functions, FUNCTIONS.__getitem__)
     coefficients = _coefficients(coefficients, functions)
     size = _norm(coefficients, _validate.one_of("norm", norm, NORMS))
     return _combine(x, coefficients / size, functions=functions)

@@ -49,14 +49,12 @@ def get(identifier: Any) -> Any:
             f"be an instance or a name: {identifier.__name__}(), not the class",
             identifier,
         )
-    if not isinstance(identifier, str):
-        return keras.activations.get(identifier)
-    if identifier in LAYERS:
+    if isinstance(identifier, str) and identifier in LAYERS:
         return LAYERS[identifier]()
     try:
         return keras.activations.get(identifier)
-    except ValueError:
-        _validate.refuse("identifier", _suggestion(identifier), identifier)
+    except (TypeError, ValueError):
+        _validate.refuse("identifier", _suggestion(str(identifier)), identifier)
 
 
 def _suggestion(name: str) -> str:

@@ -45,6 +45,15 @@ def scaled_softsign(x, alpha=1.0, beta=1.0):
     return alpha * (x / (beta + ops.abs(x)))
 
 
+def _bounded(x):
+    """`x` between ±1e30, where every squasher has long reached its limit."""
+    return ops.clip(x, -1e30, 1e30)
+
+
+def _score(x):
+    return ops.relu(_bounded(x))
+
+
 def _logarithm(x):
     """(ln x, x, 1) where x is positive, (0, 1, 0) where x is 0; NaN stays NaN."""
     absent = ops.cast(x < tiny(x), x.dtype)
@@ -76,13 +85,13 @@ def _gate_slope(x, power):
 
 
 def _softer_sigmoid_gradient(upstream, x, *, power):
-    score = ops.relu(x)
+    score = _score(x)
     return (upstream * (_gate_slope(score, power) * ops.sign(score)),)
 
 
 @differentiable(_softer_sigmoid_gradient)
 def _softer_sigmoid(x, *, power):
-    return _gate(ops.relu(x), power)
+    return _gate(_score(x), power)
 
 
 @register("softer_sigmoid")
@@ -112,11 +121,12 @@ def softer_sigmoid(x, power=1):
 
 
 def _soft_tanh_gradient(upstream, x, *, power):
-    return (upstream * _gate_slope(ops.abs(x), power),)
+    return (upstream * _gate_slope(ops.abs(_bounded(x)), power),)
 
 
 @differentiable(_soft_tanh_gradient)
 def _soft_tanh(x, *, power):
+    x = _bounded(x)
     if power == 1.0:
         return x / (1.0 + ops.abs(x))
     return ops.sign(x) * _gate(ops.abs(x), power)
@@ -156,7 +166,7 @@ def _score_tanh_gradient(upstream, x, *, power):
 
 @differentiable(_score_tanh_gradient)
 def _score_tanh(x, *, power):
-    x = ops.relu(x)
+    x = _score(x)
     if power == 1.0:
         return (x - 1.0) / (x + 1.0)
     log, _, present = _logarithm(x)
@@ -205,7 +215,7 @@ def _softermax_parts(x, power, axis, epsilon):
 
 
 def _softermax_gradient(upstream, x, *, power, axis, epsilon):
-    score = ops.relu(x)
+    score = _score(x)
     terms, total, ratio, unit = _softermax_parts(score, power, axis, epsilon)
     scale = 1.0 / (total * unit)
     mean = ops.sum(upstream * terms, axis=axis, keepdims=True) / total
@@ -218,7 +228,7 @@ def _softermax_gradient(upstream, x, *, power, axis, epsilon):
 
 @differentiable(_softermax_gradient)
 def _softermax(x, *, power, axis, epsilon):
-    terms, total, _, _ = _softermax_parts(ops.relu(x), power, axis, epsilon)
+    terms, total, _, _ = _softermax_parts(_score(x), power, axis, epsilon)
     return terms / total
 
 
@@ -254,5 +264,6 @@ def softermax(x, power=1, axis=-1, epsilon=1e-12):
         x,
         power=_validate.number("power", power, above=0),
         axis=axis,
-        epsilon=_validate.number("epsilon", epsilon, above=0),
+        # Not less than float32 holds, or a sum of zeros would divide by zero.
+        epsilon=max(_validate.number("epsilon", epsilon, above=0), 1.2e-38),
     )

@@ -198,3 +198,20 @@ def test_softermax_of_zeros_is_zeros():
     )
     assert np.all(to_numpy(value) == 0.0)
     assert np.all(np.isfinite(to_numpy(gradient)))
+
+
+@pytest.mark.parametrize("power", [1, 2, 0.5])
+@pytest.mark.parametrize("x", [1.2e38, np.inf])
+def test_squashers_at_the_end_of_float32(power, x):
+    for name in ("softer_sigmoid", "soft_tanh", "score_tanh"):
+        function = getattr(keras_yat.activations, name)
+        value, (gradient,) = value_and_gradients(lambda x, f=function: f(x, power), np.float32([x]))
+        np.testing.assert_allclose(to_numpy(value), [1.0], rtol=1e-6)
+        assert np.all(np.isfinite(to_numpy(gradient)))
+    value = keras_yat.activations.softermax(np.float32([[x, 0.0, x]]), power)
+    np.testing.assert_allclose(to_numpy(value), [[0.5, 0.0, 0.5]], rtol=1e-6)
+
+
+def test_softermax_of_an_epsilon_below_float32():
+    value = keras_yat.activations.softermax(np.zeros((1, 2), "float32"), epsilon=1e-50)
+    assert np.all(to_numpy(value) == 0.0)

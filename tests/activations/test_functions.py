@@ -26,6 +26,46 @@ def test_on_a_symbolic_tensor(case, tmp_path):
     np.testing.assert_array_equal(to_numpy(again(x)), to_numpy(model(x)))
 
 
+def test_on_symbolic_tensors_that_broadcast():
+    x, w = keras.Input((1,)), keras.Input((5,))
+    model = keras.Model([x, w], activations.nami(x, w))
+    assert model.output.shape == (None, 5)
+    values = draw((3, 1)), 0.3 + 0.0 * draw((3, 5))
+    assert tuple(model(list(values)).shape) == (3, 5)
+
+
+def test_a_bad_argument_of_a_symbolic_call_is_found_at_once():
+    with pytest.raises(ValueError, match="`power` must be a finite number greater than 0"):
+        activations.softer_sigmoid(keras.Input((3,)), power=-1)
+
+
+@CASE
+def test_on_a_variable(case):
+    numbers = list(case.parameters.values())
+    x = draw((2, 3))
+    value = function_of(case)(keras.Variable(x), *numbers)
+    np.testing.assert_array_equal(to_numpy(value), to_numpy(function_of(case)(x, *numbers)))
+
+
+def test_on_tensors_whose_shapes_are_traced_as_unknown():
+    if BACKEND != "tensorflow":
+        return  # the others know every shape
+    import tensorflow as tf
+
+    for spec in ([None, None], None):
+
+        @tf.function(input_signature=[tf.TensorSpec(spec), tf.TensorSpec([None])])
+        def gradients(x, w):
+            with tf.GradientTape() as tape:
+                tape.watch([x, w])
+                value = activations.nami(x, w)
+            return tape.gradient(value, [x, w])
+
+        by_x, by_w = gradients(tf.ones((3, 5)), tf.ones(1))
+        assert by_x.shape == (3, 5)
+        assert by_w.shape == (1,)
+
+
 @pytest.mark.parametrize("power", [0, -1, float("nan"), float("inf"), "2", None, True])
 @pytest.mark.parametrize("name", ["softermax", "softer_sigmoid", "soft_tanh", "score_tanh"])
 def test_power_is_a_positive_number(name, power):

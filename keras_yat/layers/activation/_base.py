@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, ClassVar
 
 import keras
+import numpy as np
 from keras import ops
 
 from keras_yat import _validate
@@ -18,7 +19,6 @@ class Activation(keras.layers.Layer):
     def __init__(self, **kwargs: Any):
         super().__init__(**kwargs)
         self.supports_masking = True
-        self.built = True
 
     def compute_output_shape(self, input_shape):
         return input_shape
@@ -57,19 +57,18 @@ class TrainableActivation(Activation):
             name: _Start(name, value, shape, self.bounds[name])
             for name, value in parameters.items()
         }
-        self.built = False
         for name in parameters:
             setattr(self, name, None)
         if self.axis is None:
             self._add_parameters(())
-            self.built = True
 
     def _all_bounds(self, parameters, given) -> dict[str, Limits]:
         given = {} if given is None else given
         if not isinstance(given, Mapping):
             _validate.refuse("bounds", "be a dict from a parameter's name to (low, high)", given)
         for name in given:
-            _validate.one_of("a name in bounds", name, parameters)
+            if name not in parameters:
+                _validate.refuse("bounds", f"name parameters: {', '.join(parameters)}", given)
         merged = {**self.published_bounds, **given}
         return {n: _validate.interval(f"bounds[{n!r}]", merged.get(n)) for n in parameters}
 
@@ -134,6 +133,8 @@ class _Start:
 
     def __init__(self, name: str, value: Any, shape: tuple[int, ...], limits: Limits):
         self._limits = limits
+        if isinstance(value, (np.ndarray, keras.Variable)) or ops.is_tensor(value):
+            value = ops.convert_to_numpy(value).tolist()
         if isinstance(value, (list, tuple)) and shape:
             if len(value) != shape[0]:
                 _validate.refuse(name, f"have {shape[0]} entries, one for each function", value)
@@ -184,7 +185,7 @@ def _initializer(name: str, value: Any) -> Callable[..., Any]:
 def _known_values(initializer: Any) -> list[float]:
     """What the initializer gives, where that is the same at every call."""
     if isinstance(initializer, keras.initializers.Constant):
-        return [float(initializer.value)]
+        return np.ravel(initializer.value).tolist()
     if isinstance(initializer, keras.initializers.Zeros):
         return [0.0]
     return [1.0] if isinstance(initializer, keras.initializers.Ones) else []

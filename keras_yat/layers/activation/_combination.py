@@ -5,7 +5,7 @@ from keras import ops
 
 from keras_yat import _validate, activations
 from keras_yat._register import LAYERS, register
-from keras_yat.activations._combination import DEFAULT_FUNCTIONS, NORMS, check_functions
+from keras_yat.activations._combination import DEFAULT_FUNCTIONS, NORMS, check_functions, resolve
 from keras_yat.layers.activation._base import TrainableActivation
 
 
@@ -26,7 +26,10 @@ class LinComb(TrainableActivation):
             each function, or a Keras initializer of shape (k,), or (k, channels)
             with an `axis`. None for 1/k.
         functions: A list of functions of one tensor, layers, or names: those of
-            `keras_yat.activations.names()`, each a fresh layer, or Keras's.
+            `keras_yat.activations.names()`, each a fresh layer that computes in
+            float32 or wider, or Keras's. A layer computes in the precision of
+            its own policy. A function of your own must be registered with Keras
+            for a saved model to load.
         axis: None for one set of coefficients for the layer, or the axis of the
             channels (int, not 0) for one set per channel.
         bounds: A dict from a parameter's name to (low, high), either None for
@@ -63,14 +66,8 @@ class LinComb(TrainableActivation):
         if coefficients is None:
             coefficients = 1.0 / count
         super().__init__({"coefficients": coefficients}, axis, bounds, (count,), **kwargs)
-        self.functions = [f if callable(f) else self._find(f) for f in functions]
-        self.built = self.built and all(getattr(f, "built", True) for f in self.functions)
-
-    def _find(self, name):
-        if name in LAYERS:
-            # Not the compute dtype: the sum is rounded once, at its end.
-            return LAYERS[name](dtype=self.parameter_dtype)
-        return activations.get(name)
+        # Not the compute dtype: the sum is rounded once, at its end.
+        self.functions = resolve(functions, lambda n: LAYERS[n](dtype=self.parameter_dtype))
 
     def build(self, input_shape):
         super().build(input_shape)
@@ -91,11 +88,6 @@ class LinComb(TrainableActivation):
         functions = [keras.activations.serialize(f) for f in self.functions]
         return {**super().get_config(), "functions": functions, **self._settings()}
 
-    @classmethod
-    def from_config(cls, config):
-        functions = [keras.activations.get(f) for f in config["functions"]]
-        return cls(**{**config, "functions": functions})
-
 
 @register("norm_lincomb")
 class NormLinComb(LinComb):
@@ -114,7 +106,10 @@ class NormLinComb(LinComb):
             each function, or a Keras initializer of shape (k,), or (k, channels)
             with an `axis`. None for 1/k with k functions.
         functions: A list of functions of one tensor, layers, or names: those of
-            `keras_yat.activations.names()`, each a fresh layer, or Keras's.
+            `keras_yat.activations.names()`, each a fresh layer that computes in
+            float32 or wider, or Keras's. A layer computes in the precision of
+            its own policy. A function of your own must be registered with Keras
+            for a saved model to load.
         norm: "l2" (√Σw²), "l1" (Σ|w|) or "sum" (Σw, with its sign).
         axis: None for one set of coefficients for the layer, or the axis of the
             channels (int, not 0) for one set per channel.

@@ -125,9 +125,6 @@ class HELU(Activation):
         doi:10.20944/preprints202301.0463.v1.
     """
 
-    def __init__(self, **kwargs):
-        super().__init__(**kwargs)
-
     def call(self, inputs):
         return ops.cast(activations.helu(inputs), self.compute_dtype)
 

@@ -1,5 +1,6 @@
 """Layers of the activations with a bounded range."""
 
+import numbers
 from collections.abc import Callable, Sequence
 from typing import Any, ClassVar
 
@@ -118,10 +119,13 @@ class Softermax(Squasher):
     def __init__(self, power=1, axis=-1, epsilon=1e-12, **kwargs):
         super().__init__(power, **kwargs)
         several = isinstance(axis, Sequence) and not isinstance(axis, str)
-        for one in axis if several else [axis]:
-            if isinstance(one, bool) or not isinstance(one, int):
+        every = tuple(axis) if several else (axis,)
+        for one in every:
+            if isinstance(one, bool) or not isinstance(one, numbers.Integral):
                 _validate.refuse("axis", "be an int or a tuple of ints", axis)
-        self.axis = tuple(axis) if several else axis
+        if not every:
+            _validate.refuse("axis", "name at least one axis", axis)
+        self.axis = tuple(map(int, every)) if several else int(axis)
         self.epsilon = _validate.number("epsilon", epsilon, above=0)
 
     def _settings(self):
@@ -162,9 +166,6 @@ class SofterSigmoid(Squasher):
 
     function = staticmethod(activations.softer_sigmoid)
 
-    def __init__(self, power=1, **kwargs):
-        super().__init__(power, **kwargs)
-
 
 @register("soft_tanh")
 class SoftTanh(Squasher):
@@ -199,9 +200,6 @@ class SoftTanh(Squasher):
     """
 
     function = staticmethod(activations.soft_tanh)
-
-    def __init__(self, power=1, **kwargs):
-        super().__init__(power, **kwargs)
 
 
 @register("score_tanh")
@@ -238,6 +236,3 @@ class ScoreTanh(Squasher):
     """
 
     function = staticmethod(activations.score_tanh)
-
-    def __init__(self, power=1, **kwargs):
-        super().__init__(power, **kwargs)
