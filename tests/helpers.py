@@ -88,6 +88,8 @@ def _like(value, upstream):
 
 def weight_gradients(layer, inputs, upstream=None):
     """The gradients of Σ upstream·layer(inputs) in each trainable weight, by path."""
+    if not layer.built:
+        layer.build(tuple(inputs.shape))
     variables = layer.trainable_variables
     if BACKEND == "jax":
 
