@@ -1,6 +1,6 @@
 """Trainable activations and Yat layers for Keras 3, on TensorFlow, JAX and PyTorch."""
 
-from keras_yat import activations, config, layers
+from keras_yat import activations, config, initializers, layers, ops
 from keras_yat.layers import (
     DELU,
     HELU,
@@ -17,6 +17,14 @@ from keras_yat.layers import (
     Softermax,
     SofterSigmoid,
     SoftTanh,
+    YatConv1D,
+    YatConv1DTranspose,
+    YatConv2D,
+    YatConv2DTranspose,
+    YatConv3D,
+    YatConv3DTranspose,
+    YatDense,
+    YatEmbedding,
 )
 
 __version__ = "0.1.0"
@@ -37,7 +45,17 @@ __all__ = [
     "SoftTanh",
     "SofterSigmoid",
     "Softermax",
+    "YatConv1D",
+    "YatConv1DTranspose",
+    "YatConv2D",
+    "YatConv2DTranspose",
+    "YatConv3D",
+    "YatConv3DTranspose",
+    "YatDense",
+    "YatEmbedding",
     "activations",
     "config",
+    "initializers",
     "layers",
+    "ops",
 ]

@@ -8,6 +8,7 @@ for the backward pass.
 
 import functools
 import inspect
+import math
 import numbers
 from collections.abc import Callable
 
@@ -29,7 +30,7 @@ def pointwise(derivatives: Callable[..., tuple]) -> Callable[[Callable], Callabl
     def gradient(upstream, x, *parameters):
         return tuple(upstream * slope for slope in derivatives(x, *parameters))
 
-    return differentiable(gradient)
+    return differentiable(gradient, by_row=True)
 
 
 def full_precision(formula: Callable) -> Callable:
@@ -38,14 +39,20 @@ def full_precision(formula: Callable) -> Callable:
 
 
 def differentiable(
-    gradient: Callable[..., tuple] | None, costly: bool = False
+    gradient: Callable[..., tuple] | None,
+    costly: bool = False,
+    by_row: bool = False,
+    aligned: bool = False,
 ) -> Callable[[Callable], Callable]:
     """Decorates a formula `f(x, *parameters, **constants)`.
 
     `gradient(upstream, x, *parameters, **constants)` gives the gradients of x
-    and of each parameter, before they are summed over what was broadcast.
-    Keyword-only arguments of the formula are constants. `costly` says that the
-    parameters' gradients share terms too dear to compute once for each.
+    and of each parameter, before they are summed over what was broadcast; for
+    a parameter that is a Python number it may give None. Keyword-only
+    arguments of the formula are constants. `costly` says that the parameters'
+    gradients share terms too dear to compute once for each; `by_row`, that a
+    row (an entry of the first axis) depends on no other row; `aligned`, that an
+    axis of unknown size has the same size in every argument that has it.
     """
 
     def decorate(formula: Callable) -> Callable:
@@ -56,14 +63,23 @@ def differentiable(
             bound = signature.bind(*args, **kwargs)
             bound.apply_defaults()
             x, *parameters = bound.args
-            return _evaluate(formula, gradient, costly, x, parameters, bound.kwargs)
+            return _evaluate(
+                formula,
+                gradient,
+                x,
+                parameters,
+                bound.kwargs,
+                costly=costly,
+                by_row=by_row,
+                aligned=aligned,
+            )
 
         return activation
 
     return decorate
 
 
-def _evaluate(formula, gradient, costly, x, parameters, constants):
+def _evaluate(formula, gradient, x, parameters, constants, *, costly, by_row, aligned):
     x = as_tensor(x)
     result_dtype = keras.backend.standardize_dtype(x.dtype)
     dtype = "float64" if is_double(x) else "float32"
@@ -81,21 +97,24 @@ def _evaluate(formula, gradient, costly, x, parameters, constants):
     def plain(*tensors):
         return ops.cast(formula(*complete(*tensors), **constants), result_dtype)
 
+    def back(upstream, *tensors):
+        every = gradient(ops.cast(upstream, dtype), *complete(*tensors), **constants)
+        wanted = [every[place + 1] for place in places]
+        sums = _sum_together if costly else _sum_each
+        return (sum_to(every[0], tensors[0]), *sums(wanted, tensors[1:]))
+
     def with_gradient(*tensors):
         def grad(*args, upstream=None):
             # JAX and TensorFlow hand over the upstream gradient alone, torch the
             # saved arguments too: only those lead to right second derivatives.
             if upstream is None:
                 (upstream,), args = args, tensors
-            upstream = ops.cast(upstream, dtype)
-            every = gradient(upstream, *complete(*args), **constants)
-            wanted = [every[place + 1] for place in places]
-            sums = _sum_together if costly else _sum_each
-            return (_sum_to(every[0], args[0]), *sums(wanted, args[1:]))
+            return blocks.join(back, upstream, *args)
 
-        return plain(*tensors), grad
+        return blocks.join(plain, *tensors), grad
 
-    own = config.is_custom_gradient_enabled() and _shapes_known(*tensors)
+    blocks = _Blocks(tensors if by_row else [])
+    own = config.is_custom_gradient_enabled() and _shapes_known(*tensors, aligned=aligned)
     if gradient is None or not own:
         return plain(*tensors)
     return ops.custom_gradient(with_gradient)(*tensors)
@@ -136,14 +155,54 @@ def split(x):
 _LARGEST = float(np.finfo("float32").max)
 
 
-def _shapes_known(x, *parameters):
+def _shapes_known(x, *parameters, aligned):
     """Whether it is known, while TensorFlow traces, what will be broadcast."""
     ranks = all(getattr(t.shape, "rank", 0) is not None for t in (x, *parameters))
-    return ranks and all(None not in tuple(p.shape) for p in parameters)
+    return ranks and (aligned or all(None not in tuple(p.shape) for p in parameters))
+
+
+class _Blocks:
+    """Rows taken a few at a time on torch's CPU.
+
+    It runs each operation by itself: temporaries that leave the cache cost three
+    times the time, and new memory for each of them more still.
+    """
+
+    entries = 2**18
+
+    def __init__(self, tensors):
+        self._starts = range(1)
+        if not tensors or keras.backend.backend() != "torch" or tensors[0].device.type != "cpu":
+            return
+        shape = tuple(tensors[0].shape)
+        if math.prod(shape) <= self.entries:
+            return
+        self._rank, self._rows = len(shape), shape[0]
+        self._step = max(1, self.entries // math.prod(shape[1:]))
+        self._starts = range(0, self._rows, self._step)
+
+    def join(self, call, *tensors):
+        """`call(*tensors)`: what has rows is put together again, the rest is summed."""
+        if len(self._starts) == 1:
+            return call(*tensors)
+        parts = [
+            call(*(t[i : i + self._step] if self._has_rows(t) else t for t in tensors))
+            for i in self._starts
+        ]
+        if not isinstance(parts[0], tuple):
+            return ops.concatenate(parts)
+        likes = tensors[len(tensors) - len(parts[0]) :]
+        return tuple(
+            ops.concatenate(every) if self._has_rows(like) else sum(every)
+            for every, like in zip(zip(*parts, strict=True), likes, strict=True)
+        )
+
+    def _has_rows(self, tensor):
+        return len(tensor.shape) == self._rank and tensor.shape[0] == self._rows
 
 
 def _sum_each(values, likes):
-    return [_sum_to(value, like) for value, like in zip(values, likes, strict=True)]
+    return [sum_to(value, like) for value, like in zip(values, likes, strict=True)]
 
 
 def _sum_together(values, likes):
@@ -159,17 +218,21 @@ def _sum_together(values, likes):
     like = ops.stack(likes)
     behind = len(stacked.shape) - len(like.shape)
     like = ops.reshape(like, (len(likes), *[1] * behind, *likes[0].shape))
-    sums = ops.reshape(_sum_to(stacked, like), (len(likes), *likes[0].shape))
+    sums = ops.reshape(sum_to(stacked, like), (len(likes), *likes[0].shape))
     return ops.unstack(sums, len(likes))
 
 
-def _sum_to(value, like):
+def sum_to(value, like):
     """`value` summed over the axes along which `like` was broadcast, in its dtype."""
     added = len(value.shape) - len(like.shape)
     repeated = [
         i + added for i, n in enumerate(like.shape) if n == 1 and value.shape[i + added] != 1
     ]
     axes = (*range(added), *repeated)
-    if axes:
+    if added and not repeated and len(like.shape) == 1 and not is_double(value):
+        # XLA makes a slow loop of a sum over all axes but the last.
+        rows = ops.reshape(value, (-1, value.shape[-1]))
+        value = ops.matmul(ops.ones((1, ops.shape(rows)[0]), dtype=rows.dtype), rows)[0]
+    elif axes:
         value = ops.reshape(ops.sum(value, axis=axes), ops.shape(like))
     return ops.cast(value, like.dtype)

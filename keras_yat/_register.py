@@ -7,10 +7,10 @@ from typing import Any, TypeVar
 import keras
 
 FUNCTIONS: dict[str, Callable[..., Any]] = {}
-"""The activations as pure functions, by name."""
+"""The pure functions, by name."""
 
 LAYERS: dict[str, type[keras.layers.Layer]] = {}
-"""The layers of these activations, by the same names."""
+"""The layers of those that are activations, by the same names."""
 
 T = TypeVar("T", bound=Callable[..., Any])
 
@@ -18,8 +18,8 @@ T = TypeVar("T", bound=Callable[..., Any])
 def register(name: str | None = None) -> Callable[[T], T]:
     """Lets Keras save and load the class or function without `custom_objects`.
 
-    With a `name` it is also an activation that `keras_yat.activations.get`
-    finds by that name; such a function works in a functional model too.
+    A function with a `name` works in a functional model too. A layer with a
+    `name` is an activation that `keras_yat.activations.get` finds by it.
     """
 
     def decorate(item: T) -> T:

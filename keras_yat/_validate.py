@@ -2,8 +2,12 @@
 
 import math
 import numbers
-from collections.abc import Iterable
-from typing import Any, NoReturn
+from collections.abc import Callable, Iterable
+from typing import Any, NoReturn, TypeVar
+
+import numpy as np
+
+T = TypeVar("T")
 
 
 def refuse(name: str, allowed: str, received: Any, **context: Any) -> NoReturn:
@@ -57,3 +61,48 @@ def interval(name: str, value: Any) -> tuple[float | None, float | None]:
     if low is not None and high is not None and low >= high:
         refuse(name, allowed, value)
     return low, high
+
+
+def count(name: str, value: Any) -> int:
+    """`value` as an int of at least 1."""
+    if isinstance(value, bool) or not isinstance(value, numbers.Integral) or value < 1:
+        refuse(name, "be an int of at least 1", value)
+    return int(value)
+
+
+def counts(name: str, value: Any, length: int, least: int = 1) -> tuple[int, ...]:
+    """`value`, an int or `length` of them, as a tuple of ints of at least `least`."""
+    values = (value,) * length if isinstance(value, numbers.Integral) else value
+    allowed = f"be an int or {length} ints, each at least {least}"
+    if isinstance(values, (str, bytes)) or not isinstance(values, Iterable):
+        refuse(name, allowed, value)
+    values = tuple(values)
+    whole = all(isinstance(v, numbers.Integral) and not isinstance(v, bool) for v in values)
+    if len(values) != length or not whole or any(v < least for v in values):
+        refuse(name, allowed, value)
+    return tuple(map(int, values))
+
+
+def rate(name: str, value: Any) -> float:
+    """`value` as a float in [0, 1)."""
+    allowed = "be a number in [0, 1)"
+    if isinstance(value, bool) or not isinstance(value, numbers.Real):
+        refuse(name, allowed, value)
+    if not 0.0 <= float(value) < 1.0:
+        refuse(name, allowed, value)
+    return float(value)
+
+
+def flag(name: str, value: Any) -> bool:
+    """`value` as a bool."""
+    if not isinstance(value, (bool, np.bool_)):
+        refuse(name, "be True or False", value)
+    return bool(value)
+
+
+def resolved(name: str, value: Any, what: str, get: Callable[[Any], T]) -> T:
+    """`get(value)`, with an error that names the argument."""
+    try:
+        return get(value)
+    except (ValueError, TypeError):
+        refuse(name, f"be {what}, or the name or config of one, or None", value)

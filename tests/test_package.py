@@ -25,7 +25,7 @@ FORBIDDEN = {"tensorflow", "jax", "torch", "matplotlib", "keras_tuner", "sklearn
 FLOORS = [
     {"keras_yat._validate", "keras_yat._register", "keras_yat._math", "keras_yat.config"},
     {"keras_yat._gradient"},
-    {"keras_yat.activations"},
+    {"keras_yat.activations", "keras_yat.ops", "keras_yat.initializers"},
     {"keras_yat.layers"},
 ]
 
@@ -107,7 +107,12 @@ def run_examples(text, name):
 
 PUBLIC = {
     f"{name}.{public}": getattr(importlib.import_module(name), public)
-    for name in ("keras_yat.activations", "keras_yat.layers")
+    for name in (
+        "keras_yat.activations",
+        "keras_yat.initializers",
+        "keras_yat.layers",
+        "keras_yat.ops",
+    )
     for public in importlib.import_module(name).__all__
 } | {f"keras_yat.config.{n}": f for n, f in vars(keras_yat.config).items() if n[0] != "_"}
 

@@ -8,7 +8,7 @@ from keras import ops
 
 from keras_yat import _math, _validate
 from keras_yat._gradient import as_parameter, full_precision
-from keras_yat._register import FUNCTIONS, register
+from keras_yat._register import FUNCTIONS, LAYERS, register
 from keras_yat.activations._lookup import get
 
 DEFAULT_FUNCTIONS = ("relu", "sigmoid", "tanh", "softsign")
@@ -31,8 +31,7 @@ def check_functions(functions: Any) -> Sequence[str | Callable]:
 def resolve(functions: Any, own: Callable[[str], Callable]) -> list[Callable]:
     """The functions of a combination; a name of this package is looked up by `own`."""
     return [
-        own(f) if isinstance(f, str) and f in FUNCTIONS else get(f)
-        for f in check_functions(functions)
+        own(f) if isinstance(f, str) and f in LAYERS else get(f) for f in check_functions(functions)
     ]
 
 

@@ -17,6 +17,16 @@ from keras_yat.layers.activation import (
     SofterSigmoid,
     SoftTanh,
 )
+from keras_yat.layers.yat import (
+    YatConv1D,
+    YatConv1DTranspose,
+    YatConv2D,
+    YatConv2DTranspose,
+    YatConv3D,
+    YatConv3DTranspose,
+    YatDense,
+    YatEmbedding,
+)
 
 __all__ = [
     "DELU",
@@ -34,4 +44,12 @@ __all__ = [
     "SoftTanh",
     "SofterSigmoid",
     "Softermax",
+    "YatConv1D",
+    "YatConv1DTranspose",
+    "YatConv2D",
+    "YatConv2DTranspose",
+    "YatConv3D",
+    "YatConv3DTranspose",
+    "YatDense",
+    "YatEmbedding",
 ]

@@ -8,7 +8,8 @@ import keras
 import numpy as np
 from keras import ops
 
-from keras_yat import _validate
+from keras_yat import _validate, initializers
+from keras_yat.layers._projection import Projection
 
 Limits = tuple[float | None, float | None]
 
@@ -105,7 +106,7 @@ class TrainableActivation(Activation):
                 shape=self._shape + channels,
                 dtype=self.parameter_dtype,
                 initializer=start,
-                constraint=_Projection(low, high) if bounded else None,
+                constraint=Projection(low, high) if bounded else None,
                 autocast=False,
             )
             setattr(self, name, weight)
@@ -144,7 +145,7 @@ class _Start:
             value = _validate.number(name, value)
             known = [value]
         else:
-            value = _initializer(name, value)
+            value = initializers.get(value, name, "be a finite number, ")
             known = _known_values(value)
         for number in known:
             _check_limits(name, number, limits)
@@ -161,25 +162,12 @@ class _Start:
             # A product, not a view: torch cannot write to one.
             return column * ops.ones(shape, dtype=dtype)
         # What is drawn out of bounds is put where the first update would put it.
-        return _Projection(*self._limits)(self._value(shape, dtype=dtype))
+        return Projection(*self._limits)(self._value(shape, dtype=dtype))
 
     def config(self):
         if isinstance(self._value, (float, list)):
             return self._value
         return keras.initializers.serialize(self._value)
-
-
-def _initializer(name: str, value: Any) -> Callable[..., Any]:
-    allowed = "be a finite number, an initializer or the name or config of one"
-    if value is None:
-        _validate.refuse(name, allowed, value)
-    try:
-        initializer = keras.initializers.get(value)
-    except (ValueError, TypeError):
-        _validate.refuse(name, allowed, value)
-    # Initializers are stateless: one object shared by two parameters draws the same
-    # value for both.
-    return initializer.clone() if hasattr(initializer, "clone") else initializer
 
 
 def _known_values(initializer: Any) -> list[float]:
@@ -195,17 +183,3 @@ def _check_limits(name: str, value: float, limits: Limits) -> None:
     low, high = limits
     if (low is not None and value < low) or (high is not None and value > high):
         _validate.refuse(name, "start within its bounds", value, bounds=limits)
-
-
-class _Projection(keras.constraints.Constraint):
-    """Puts a parameter back between its bounds after each update.
-
-    Unlike clipping in the forward pass this never cuts off the gradient.
-    """
-
-    def __init__(self, low: float | None, high: float | None):
-        self.low = -float("inf") if low is None else low
-        self.high = float("inf") if high is None else high
-
-    def __call__(self, w):
-        return ops.clip(w, self.low, self.high)

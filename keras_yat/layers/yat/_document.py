@@ -1,0 +1,78 @@
+"""Argument lists that several layers share, written once."""
+
+import inspect
+from typing import TypeVar
+
+T = TypeVar("T", bound=type)
+
+_SHARED = {
+    "kernel arguments": """
+        activation: What is applied to the output: None, a layer, a callable, or a
+            name of `keras_yat.activations.get`.
+        use_bias: Whether there is a bias b.
+        kernel_initializer: `"yat_normal"` (see `keras_yat.initializers.YatNormal`),
+            or whatever `keras.initializers.get` takes. `"glorot_uniform"` gives
+            the published networks' start: bias 0, alpha 1.
+        bias_initializer: An initializer, or None for what suits the kernel's:
+            `YatNormal`'s own, 0 for others.
+        kernel_regularizer: None, or a regularizer of the kernel.
+        bias_regularizer: None, or a regularizer of the bias.
+        activity_regularizer: None, or a regularizer of the output.
+        kernel_constraint: None, or a constraint on the kernel.
+        bias_constraint: None, or a constraint on the bias.
+        kernel_from: None, or a layer of the same class whose kernel this one uses
+            instead of an own. The two stay one weight, in a saved model too;
+            Keras's `clone_model` and `model_from_json` give each its own.
+        kernel_slice: None, or (start, stop): which neurons of `kernel_from`.
+    """,
+    "yat arguments": """
+        epsilon: Above 0, in squared units of the input: how near to w the response
+            levels off.
+        learn_epsilon: Whether epsilon is a weight, starting at `epsilon` and kept
+            at or above 1e-7.
+        alpha: `"learned"` for a trained factor of the output, a number for a
+            constant one, None for none.
+        alpha_initializer: Of a learned alpha: an initializer, or None for what
+            suits the kernel's: `YatNormal`'s own, 1 for others.
+        constant_bias: None, or a number in the place of a trained bias.
+        normalize: None; `"kernel"` to divide each w by its norm; `"sphere"` to
+            divide each input by its norm too. What is 0 stays 0.
+        distance: `"expanded"`: one matrix product or convolution, but its rounding
+            hides distances ‖w - x‖ below about 1e-3·‖w‖ in float32, 0.1·‖w‖ in half
+            precision. `"direct"`: the sum of squared differences, exact and slow.
+        drop_connect: Rate in [0, 1) at which entries of the kernel are dropped in
+            training, the rest divided by 1 - rate; a new mask at every call.
+        seed: Int for a reproducible `drop_connect`, or None.
+        kernel_trainable: Whether the kernel is trained. False leaves all else so.
+        **kwargs: `name`, `dtype`, `trainable` of `keras.layers.Layer`.
+    """,
+}
+
+
+def documented(cls: T) -> T:
+    """Writes the shared lists into the docstring of a class, and its whole signature."""
+    lines: list[str] = []
+    for line in inspect.cleandoc(cls.__doc__ or "").splitlines():
+        shared = _SHARED.get(line.strip(" <>"))
+        if shared is None:
+            lines.append(line)
+        else:
+            lines.extend("    " + s if s else s for s in inspect.cleandoc(shared).splitlines())
+    cls.__doc__ = "\n".join(lines)
+    cls.__signature__ = inspect.Signature(_parameters(cls))  # type: ignore[attr-defined]
+    return cls
+
+
+def _parameters(cls: type) -> list[inspect.Parameter]:
+    """What a call of the class takes: a constructor's own arguments before its base's."""
+    found: dict[str, inspect.Parameter] = {}
+    for base in cls.__mro__:
+        if base.__module__.startswith("keras_yat") and "__init__" in vars(base):
+            for parameter in list(inspect.signature(vars(base)["__init__"]).parameters.values())[
+                1:
+            ]:
+                if parameter.kind is not parameter.VAR_POSITIONAL:
+                    found.setdefault(parameter.name, parameter)
+    # What a subclass hands on under its own name.
+    found.pop("features", None)
+    return sorted(found.values(), key=lambda p: p.kind)

@@ -1,0 +1,112 @@
+"""Kernels started from data: the neurons as prototypes of what the layer sees."""
+
+from typing import Any
+
+import numpy as np
+from keras import ops
+
+from keras_yat import _validate
+
+
+def adapt(layer: Any, data: Any, samples: int, seed: int | None) -> None:
+    """Sets the kernel, epsilon, bias and alpha of a layer from its inputs."""
+    if layer.kernel_from is not None:
+        owner = layer.kernel_from.name
+        _validate.refuse("kernel_from", "be None: adapt the layer that owns the kernel", owner)
+    samples = _validate.count("samples", samples)
+    rng = np.random.default_rng(seed)
+    inputs = _some(data, samples, rng)
+    if not layer.built:
+        layer.build((None, *inputs.shape[1:]))
+        layer.built = True
+    groups = _rows(layer, inputs, samples, rng)
+    each = layer.kernel.shape[layer.features_axis] // len(groups)
+    chosen = [_spread(rows, each, rng) for rows in groups]
+    layer.kernel.assign(layer.from_columns(np.concatenate(chosen).T))
+
+    inputs_scaled = layer.normalize == "sphere"
+    groups = [_unit(rows) if inputs_scaled else rows for rows in groups]
+    chosen = [_unit(rows) if layer.normalize else rows for rows in chosen]
+    distances = [_distances(*pair) for pair in zip(groups, chosen, strict=True)]
+    nearest = np.concatenate([distance.min(axis=1) for distance in distances])
+    apart = nearest[nearest > 0]
+    epsilon = float(np.median(apart)) if len(apart) else 1.0
+    bias = 0.0 if layer.constant_bias is None else layer.constant_bias
+    outputs = [
+        (rows @ columns.T + bias) ** 2 / (distance + epsilon)
+        for rows, columns, distance in zip(groups, chosen, distances, strict=True)
+    ]
+    rms = np.sqrt(np.mean([np.mean(y**2) for y in outputs]))
+    layer.set_scales(epsilon, 1.0 / rms if rms > 0 else 1.0)
+    if layer.bias is not None:
+        layer.bias.assign(np.zeros(layer.bias.shape))
+
+
+def _some(data, samples, rng):
+    """Up to `samples` inputs, drawn without replacement."""
+    batches = [data] if hasattr(data, "shape") else data
+    inputs, keys = None, np.empty(0)
+    for batch in batches:
+        batch = batch[0] if isinstance(batch, (tuple, list)) else batch
+        batch = ops.convert_to_numpy(batch)
+        inputs = batch if inputs is None else np.concatenate([inputs, batch])
+        # The inputs with the smallest of random keys, whatever the number of batches.
+        keys = np.concatenate([keys, rng.random(len(batch))])
+        kept = np.argsort(keys)[:samples]
+        inputs, keys = inputs[kept], keys[kept]
+    if inputs is None:
+        _validate.refuse("data", "hold at least one batch", data)
+    if inputs.ndim < 2 or len(inputs) == 0:
+        _validate.refuse("data", "have a batch axis and entries", inputs.shape)
+    if not np.all(np.isfinite(inputs.astype("float64"))):
+        _validate.refuse("data", "be finite", "NaN or infinity among them")
+    return inputs.astype("float32")
+
+
+def _rows(layer, inputs, samples, rng):
+    """For each group of neurons up to `samples` rows of what they see, `(rows, entries)`."""
+    kernel = ops.convert_to_tensor(layer.kernel)
+    correlation = layer.correlation()
+    each = -(-samples // len(inputs))
+    step, start = 1, 0
+    found: list[list[np.ndarray]] = []
+    while start < len(inputs):
+        x = layer.arranged(ops.convert_to_tensor(inputs[start : start + step]))
+        start += step
+        rows = [ops.convert_to_numpy(patches) for patches, _ in correlation.pairs(x, kernel)]
+        rows = [r.reshape(len(r), -1, r.shape[-1]) for r in rows]
+        places = rng.random(rows[0].shape[:2]).argsort(axis=1)[:, :each, None]
+        found.append([np.take_along_axis(r, places, 1).reshape(-1, r.shape[-1]) for r in rows])
+        # As many inputs at a time as fit into some memory, known after the first.
+        step = max(1, _AT_A_TIME // (rows[0][0].size * len(rows)))
+    return [np.concatenate(group)[:samples].astype("float64") for group in zip(*found, strict=True)]
+
+
+_AT_A_TIME = 2**23
+
+
+def _spread(rows, count, rng):
+    """`count` different rows, by the seeding of k-means++."""
+    chosen = [rows[rng.integers(len(rows))]]
+    nearest = _distances(rows, chosen[0][None])[:, 0]
+    while len(chosen) < count:
+        total = nearest.sum()
+        if total == 0:
+            _validate.refuse(
+                "data", f"hold at least {count} different samples", f"{len(chosen)} different"
+            )
+        chosen.append(rows[rng.choice(len(rows), p=nearest / total)])
+        nearest = np.minimum(nearest, _distances(rows, chosen[-1][None])[:, 0])
+    return np.stack(chosen)
+
+
+def _distances(rows, others):
+    """Squared distances in float64; 0 where only rounding is left."""
+    squares = np.sum(rows**2, axis=1)[:, None] + np.sum(others**2, axis=1)
+    distances = squares - 2.0 * rows @ others.T
+    return np.where(distances > 1e-12 * squares, distances, 0.0)
+
+
+def _unit(rows):
+    norms = np.linalg.norm(rows, axis=1, keepdims=True)
+    return rows / np.where(norms > 0, norms, 1.0)
