@@ -93,6 +93,15 @@ def rate(name: str, value: Any) -> float:
     return float(value)
 
 
+def seed(name: str, value: Any) -> int | None:
+    """`value` as an int or None."""
+    if value is None:
+        return None
+    if isinstance(value, bool) or not isinstance(value, numbers.Integral):
+        refuse(name, "be None or an int", value)
+    return int(value)
+
+
 def flag(name: str, value: Any) -> bool:
     """`value` as a bool."""
     if not isinstance(value, (bool, np.bool_)):

@@ -62,8 +62,8 @@ class YatNormal(keras.initializers.RandomNormal):
     Example:
 
     >>> layer = keras_yat.YatDense(4, kernel_initializer=keras_yat.initializers.YatNormal(seed=1))
-    >>> layer(np.ones((2, 3), dtype="float32")).shape
-    (2, 4)
+    >>> layer(np.ones((2, 3), dtype="float32")).shape == (2, 4)
+    True
 
     Reference:
         This package. The method is that of S. Schoenholz et al., Deep Information

@@ -33,6 +33,8 @@ NORMALIZATIONS = (None, "kernel", "sphere")
 DISTANCES = ("expanded", "direct")
 
 _HALF_MAX = float(np.finfo("float16").max)
+_HALF_RATIO = 2.0**8
+"""Of 2z / (distance + ε) in a gradient in float16, which has its square in it."""
 
 
 @dataclass(frozen=True)
@@ -96,18 +98,20 @@ def yat_product(
 
     >>> x = np.array([[1.0, 2.0], [3.0, 0.0]], dtype="float32")
     >>> kernel = np.array([[1.0, 0.0], [1.0, 2.0]], dtype="float32")
-    >>> keras_yat.ops.yat_product(x, kernel, epsilon=1.0).shape
-    (2, 2)
+    >>> keras_yat.ops.yat_product(x, kernel, epsilon=1.0).shape == (2, 2)
+    True
 
     Reference:
         The neuron of the Yat networks; the formula is theirs, with the bias
         inside the square. The floor of the distance and `distance="direct"`
         are this package's.
     """
-    shapes = {"x": tuple(x.shape), "kernel": tuple(kernel.shape)}
-    if len(shapes["kernel"]) != 2 or shapes["x"][-1:] != shapes["kernel"][:1]:
+    if len(kernel.shape) != 2 or x.shape[-1:] != kernel.shape[:1]:
         _validate.refuse(
-            "kernel", "have the shape (entries, features) for x (..., entries)", **shapes
+            "kernel",
+            "have the shape (entries, features) for an x of shape (..., entries)",
+            tuple(kernel.shape),
+            x=tuple(x.shape),
         )
     _validate.one_of("normalize", normalize, NORMALIZATIONS)
     _validate.one_of("distance", distance, DISTANCES)
@@ -151,7 +155,7 @@ def correlate(
     x_scale = kernel_scale = None
     if normalize is not None:
         kernel_scale, kernel_square = _unit_norm(kernel_square)
-        product = product * ops.squeeze(kernel_scale, correlation.axes)
+        product = ops.cast(product, kernel.dtype) * ops.squeeze(kernel_scale, correlation.axes)
     if normalize == "sphere":
         x_scale, x_square = _unit_norm(x_square)
         product = product * x_scale
@@ -324,6 +328,9 @@ def _gradient(upstream, product, x_square, kernel_square, bias, alpha, epsilon, 
     # With q = z / (distance + ε): ∂/∂z = 2αq and ∂/∂distance = -αq², and the distance has
     # the slope -2 in the product. On torch temporaries are given back once they are used.
     z, ratio, above = _parts(product, x_square, kernel_square, bias, epsilon, unit)
+    if limit is not None:
+        # Not the gradient itself: where the upstream one overflows, it has to be seen.
+        ratio = ops.clip(ratio, -_HALF_RATIO, _HALF_RATIO)
     of_z = upstream * ratio
     # In two steps: XLA makes a slow loop of a sum over everything.
     of_alpha = 0.5 * ops.sum(ops.sum(of_z * z, axis=-1)) if ops.is_tensor(alpha) else None

@@ -21,7 +21,7 @@ def names() -> list[str]:
     return sorted(LAYERS)
 
 
-def get(identifier: Any) -> Any:
+def get(identifier: Any, argument: str = "identifier") -> Any:
     """The activation that `identifier` names.
 
     Args:
@@ -29,6 +29,7 @@ def get(identifier: Any) -> Any:
             values, whose parameters no other layer shares; whatever
             `keras.activations.get` takes (a name of Keras's, a callable, a
             serialized layer or function); or None, for the identity.
+        argument: What an error calls `identifier`.
 
     Returns:
         A `keras.layers.Layer` for the names of this package, else a callable.
@@ -45,7 +46,7 @@ def get(identifier: Any) -> Any:
     """
     if inspect.isclass(identifier):
         _validate.refuse(
-            "identifier",
+            argument,
             f"be an instance or a name: {identifier.__name__}(), not the class",
             identifier,
         )
@@ -54,7 +55,7 @@ def get(identifier: Any) -> Any:
     try:
         return keras.activations.get(identifier)
     except (TypeError, ValueError):
-        _validate.refuse("identifier", _suggestion(str(identifier)), identifier)
+        _validate.refuse(argument, _suggestion(str(identifier)), identifier)
 
 
 def _suggestion(name: str) -> str:

@@ -50,7 +50,7 @@ class YatLayer(keras.layers.Layer):
         self.normalize = _validate.one_of("normalize", normalize, yat_ops.NORMALIZATIONS)
         self.distance = _validate.one_of("distance", distance, yat_ops.DISTANCES)
         self.drop_connect = _validate.rate("drop_connect", drop_connect)
-        self.seed = seed
+        self.seed = _validate.seed("seed", seed)
         self._seeds = None
         if self.drop_connect:
             self._seeds = keras.random.SeedGenerator(seed)

@@ -42,7 +42,7 @@ class YatDense(KernelLayer):
     >>> layer(digits).shape == (32, 10)
     True
     >>> [w.path.split("/")[-1] for w in layer.weights]
-    ['kernel', 'alpha', 'bias']
+    ['kernel', 'bias', 'alpha']
 
     Reference:
         The neuron of the Yat networks. Starting values and the floor of the

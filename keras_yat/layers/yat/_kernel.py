@@ -44,7 +44,7 @@ class KernelLayer(YatLayer):
             **kwargs,
         )
         self._features = features
-        self.activation = activations.get(activation)
+        self.activation = activations.get(activation, "activation")
         self.use_bias = _validate.flag("use_bias", use_bias)
         if self.constant_bias is not None and not self.use_bias:
             _validate.refuse("use_bias", "be True", use_bias, constant_bias=self.constant_bias)
@@ -180,9 +180,10 @@ class KernelLayer(YatLayer):
         constant epsilon is saved with the layer, but not by `save_weights`.
 
         Args:
-            data: What the layer will be called with: an array or tensor with a
-                batch axis, or an iterable of batches (`tf.data.Dataset`,
-                `keras.utils.PyDataset`, …) or of tuples that begin with one.
+            data: What the layer will be called with: an array or tensor with a batch
+                axis, or an iterable of batches (`tf.data.Dataset`,
+                `keras.utils.PyDataset`, …) or of tuples that begin with one. What
+                is 0 throughout is left out.
             samples: How many samples to take at most, at least as many as neurons.
             seed: Of the draws; None for a random one.
 

@@ -16,9 +16,7 @@ def adapt(layer: Any, data: Any, samples: int, seed: int | None) -> None:
     samples = _validate.count("samples", samples)
     rng = np.random.default_rng(seed)
     inputs = _some(data, samples, rng)
-    if not layer.built:
-        layer.build((None, *inputs.shape[1:]))
-        layer.built = True
+    layer(inputs[:1])  # builds it, or refuses the shape
     groups = _rows(layer, inputs, samples, rng)
     each = layer.kernel.shape[layer.features_axis] // len(groups)
     chosen = [_spread(rows, each, rng) for rows in groups]
@@ -79,7 +77,9 @@ def _rows(layer, inputs, samples, rng):
         found.append([np.take_along_axis(r, places, 1).reshape(-1, r.shape[-1]) for r in rows])
         # As many inputs at a time as fit into some memory, known after the first.
         step = max(1, _AT_A_TIME // (rows[0][0].size * len(rows)))
-    return [np.concatenate(group)[:samples].astype("float64") for group in zip(*found, strict=True)]
+    # A neuron of zeros would answer 0 to everything, and never learn.
+    groups = [np.concatenate(group).astype("float64") for group in zip(*found, strict=True)]
+    return [rows[np.any(rows != 0.0, axis=1)][:samples] for rows in groups]
 
 
 _AT_A_TIME = 2**23
@@ -87,7 +87,9 @@ _AT_A_TIME = 2**23
 
 def _spread(rows, count, rng):
     """`count` different rows, by the seeding of k-means++."""
-    chosen = [rows[rng.integers(len(rows))]]
+    chosen = [rows[rng.integers(len(rows))]] if len(rows) else []
+    if not chosen:
+        _validate.refuse("data", "hold samples other than 0", "0 of them")
     nearest = _distances(rows, chosen[0][None])[:, 0]
     while len(chosen) < count:
         total = nearest.sum()

@@ -62,6 +62,8 @@ class Window(KernelLayer):
     def build(self, input_shape):
         if len(input_shape) != self.rank + 2:
             _validate.refuse("input_shape", f"have rank {self.rank + 2}", tuple(input_shape))
+        self._channels(input_shape)
+        self.compute_output_shape(input_shape)  # or Keras says why there is none
         super().build(input_shape)
         axes = {self._channel_axis: input_shape[self._channel_axis]}
         self.input_spec = keras.layers.InputSpec(ndim=self.rank + 2, axes=axes)
@@ -234,14 +236,32 @@ class ConvTranspose(Window):
         # entries is the same.
         for axis, rate in enumerate(self.dilation_rate):
             kernel = _dilate(kernel, axis, rate)
-        return ops.conv_transpose(
+        uncut = self.output_padding is not None
+        outputs = ops.conv_transpose(
             x,
             kernel,
             strides=list(self.strides),
-            padding=self.padding,
-            output_padding=None if self.output_padding is None else list(self.output_padding),
+            padding="valid" if uncut else self.padding,
             data_format="channels_last",
         )
+        return self._cut(outputs) if uncut else outputs
+
+    def _cut(self, outputs):
+        """What `output_padding` leaves of the whole result: TensorFlow refuses some on a CPU."""
+        every = zip(self.kernel_size, self.dilation_rate, self.output_padding, strict=True)
+        slices, widths = [slice(None)], [[0, 0]]
+        for i, (taps, rate, extra) in enumerate(every):
+            reach = (taps - 1) * rate + 1
+            whole = max(reach, self.strides[i])
+            start, stop = 0, reach + extra
+            if self.padding == "same":
+                # Keras's convention, whatever the parity of the window.
+                start = reach - 1 - min((reach + reach % 2 - 1 + extra) // 2, reach - 1)
+                stop = start + reach % 2 + extra
+            # Counted from the end, as the size of the input may be unknown.
+            slices.append(slice(start, None if stop >= whole else stop - whole))
+            widths.append([0, max(stop - whole, 0)])
+        return ops.pad(outputs[(*slices, slice(None))], [*widths, [0, 0]])
 
     def correlation(self):
         axes = (*range(self.rank), self.rank + 1)

@@ -1,0 +1,399 @@
+"""The Yat layers: the contract, precision, sharing, freezing, DropConnect, embedding."""
+
+import keras
+import numpy as np
+import pytest
+from keras import ops
+
+import keras_yat
+from tests import helpers, reference_yat
+from tests.helpers import BACKEND, draw, to_numpy, value_and_gradients, weight_gradients
+
+# For each layer: arguments other than the defaults, and a shape without the batch.
+LAYERS = {
+    "YatDense": ({"units": 5}, (6,)),
+    "YatConv1D": ({"filters": 4, "kernel_size": 3, "padding": "causal"}, (6, 4)),
+    "YatConv2D": ({"filters": 4, "kernel_size": 2, "groups": 2}, (4, 4, 4)),
+    "YatConv3D": ({"filters": 2, "kernel_size": 2, "strides": 2}, (4, 3, 4, 2)),
+    "YatConv1DTranspose": ({"filters": 4, "kernel_size": 3, "strides": 2}, (4, 3)),
+    "YatConv2DTranspose": (
+        {"filters": 2, "kernel_size": 2, "strides": 2, "output_padding": 1},
+        (3, 3, 2),
+    ),
+    "YatConv3DTranspose": ({"filters": 2, "kernel_size": 2, "padding": "same"}, (3, 2, 3, 2)),
+}
+EVERY = pytest.mark.parametrize("name", LAYERS)
+
+# Each Yat argument, and each of Keras's, other than its default.
+ARGUMENTS = {
+    "epsilon": {"epsilon": 0.5},
+    "learn_epsilon": {"learn_epsilon": True},
+    "alpha constant": {"alpha": 1.4142},
+    "alpha none": {"alpha": None},
+    "alpha_initializer": {"alpha_initializer": "ones"},
+    "constant_bias": {"constant_bias": 0.5},
+    "kernel normalized": {"normalize": "kernel"},
+    "sphere": {"normalize": "sphere", "epsilon": 0.1},
+    "direct": {"distance": "direct"},
+    "drop_connect": {"drop_connect": 0.5, "seed": 3},
+    "frozen kernel": {"kernel_trainable": False},
+    "no bias": {"use_bias": False},
+    "activation": {"activation": "coslu"},
+    "stock activation": {"activation": "tanh"},
+    "published start": {"kernel_initializer": "glorot_uniform", "bias_initializer": "ones"},
+    "regularized": {
+        "kernel_regularizer": "l2",
+        "bias_regularizer": "l1",
+        "activity_regularizer": "l2",
+        "kernel_constraint": "max_norm",
+        "bias_constraint": "non_neg",
+    },
+}
+
+
+@EVERY
+def test_contract(name, tmp_path, fresh):
+    kwargs, shape = LAYERS[name]
+    helpers.check_layer(getattr(keras_yat, name), kwargs, shape, folder=tmp_path, fresh=fresh)
+
+
+@pytest.mark.parametrize("argument", ARGUMENTS)
+@pytest.mark.parametrize("name", ["YatDense", "YatConv1D"])
+def test_contract_with_each_argument(name, argument, tmp_path, fresh):
+    kwargs, shape = LAYERS[name]
+    kwargs = {**kwargs, **ARGUMENTS[argument]}
+    helpers.check_layer(getattr(keras_yat, name), kwargs, shape, folder=tmp_path, fresh=fresh)
+
+
+@EVERY
+def test_keras_own_layer_test(name):
+    from keras.src import testing
+
+    kwargs, shape = LAYERS[name]
+    cls = getattr(keras_yat, name)
+    testing.TestCase("run_layer_test").run_layer_test(
+        cls,
+        init_kwargs=kwargs,
+        input_shape=(2, *shape),
+        expected_output_shape=cls(**kwargs).compute_output_shape((2, *shape)),
+        expected_num_trainable_weights=3,
+        expected_num_non_trainable_weights=0,
+        expected_num_losses=0,
+        supports_masking=name == "YatDense",
+    )
+
+
+@EVERY
+def test_arguments_are_those_of_keras_in_their_order(name):
+    import inspect
+
+    def arguments(cls):
+        found = inspect.signature(cls.__init__ if cls.__module__.startswith("keras.") else cls)
+        skipped = ("self", "lora_rank", "lora_alpha", "quantization_config", "kwargs")
+        return [n for n in found.parameters if n not in skipped]
+
+    stock = arguments(getattr(keras.layers, name.removeprefix("Yat")))
+    assert arguments(getattr(keras_yat, name))[: len(stock)] == stock
+
+
+def test_weights_carry_their_names():
+    layer = keras_yat.YatDense(3, learn_epsilon=True)
+    layer.build((None, 4))
+    names = [w.path.rsplit("/", 1)[-1] for w in layer.weights]
+    assert names == ["kernel", "bias", "alpha", "epsilon"]
+    np.testing.assert_allclose(to_numpy(layer.epsilon), 1e-5, rtol=1e-6)
+
+
+@pytest.mark.parametrize("shape", [(7, 5), (2, 7, 5), (2, 3, 4, 5)])
+def test_dense_on_any_rank(shape):
+    layer = keras_yat.YatDense(3, constant_bias=0.7, alpha=1.5)
+    x = draw(shape)
+    truth = reference_yat.yat(x, to_numpy((layer(x), layer.kernel)[1]), 0.7, alpha=1.5)
+    np.testing.assert_allclose(to_numpy(layer(x)), truth, rtol=1e-4)
+
+
+@pytest.mark.parametrize("dtype", ["int32", "uint8", "bool"])
+def test_integers_are_taken_as_numbers(dtype):
+    x = np.array([[1, 0, 1], [0, 1, 1]])
+    layer = keras_yat.YatDense(2)
+    np.testing.assert_allclose(to_numpy(layer(x.astype(dtype))), to_numpy(layer(x * 1.0)))
+
+
+def test_a_published_network_is_reproduced():
+    """The README's recipe: kernel, bias, alpha and epsilon of a published layer."""
+    kernel, bias, alpha = draw((6, 4)), draw((4,), seed=1), np.float32(1.4142)
+    layer = keras_yat.YatDense(4, epsilon=1e-5)
+    layer.build((None, 6))
+    layer.set_weights([kernel, bias, alpha])
+    x = draw((5, 6), seed=2)
+    truth = reference_yat.yat(x, kernel, bias, 1e-5, alpha)
+    np.testing.assert_allclose(to_numpy(layer(x)), truth, rtol=1e-4)
+
+
+def test_published_starting_values_are_one_argument_away():
+    layer = keras_yat.YatDense(4, kernel_initializer="glorot_uniform")
+    layer.build((None, 6))
+    np.testing.assert_array_equal(to_numpy(layer.bias), 0.0)
+    np.testing.assert_array_equal(to_numpy(layer.alpha), 1.0)
+
+
+@EVERY
+@pytest.mark.parametrize("policy", ["float32", "mixed_bfloat16", "mixed_float16"])
+@pytest.mark.parametrize("scale", [0.0, 1.0, 1e4])
+def test_finite_in_each_precision(name, policy, scale):
+    kwargs, shape = LAYERS[name]
+    layer = getattr(keras_yat, name)(**kwargs, dtype=policy)
+    x = ops.cast(scale * draw((2, *shape)), layer.compute_dtype)
+    value, (of_x,) = value_and_gradients(layer, x)
+    assert np.all(np.isfinite(to_numpy(value)))
+    assert np.all(np.isfinite(to_numpy(of_x)))
+    assert all(np.all(np.isfinite(g)) for g in weight_gradients(layer, x).values())
+
+
+@pytest.mark.parametrize("policy", ["float32", "mixed_bfloat16", "mixed_float16"])
+def test_finite_at_a_prototype(policy):
+    layer = keras_yat.YatDense(8, dtype=policy)
+    x = ops.cast(draw((8, 64)), layer.compute_dtype)
+    layer.build((None, 64))
+    layer.kernel.assign(to_numpy(x).T)
+    value, (of_x,) = value_and_gradients(layer, x)
+    assert np.all(np.isfinite(to_numpy(value)))
+    assert np.all(np.isfinite(to_numpy(of_x)))
+    assert all(np.all(np.isfinite(g)) for g in weight_gradients(layer, x).values())
+
+
+def test_half_precision_trains():
+    """The loss of mixed_float16, scaled by Keras, falls."""
+    before = keras.config.dtype_policy()
+    keras.config.set_dtype_policy("mixed_float16")
+    try:
+        model = keras.Sequential(
+            [keras.Input((6, 6, 2)), keras_yat.YatConv2D(4, 3), keras.layers.Flatten()]
+        )
+        model.add(keras_yat.YatDense(8))
+        model.add(keras.layers.Dense(1, dtype="float32"))
+        model.compile(keras.optimizers.Adam(1e-2), "mse", jit_compile=False)
+        x = draw((64, 6, 6, 2))
+        y = np.sum(x[:, 2:4, 2:4] ** 2, axis=(1, 2, 3))[:, None]
+        losses = model.fit(x, y, epochs=12, batch_size=16, verbose=0).history["loss"]
+        assert losses[-1] < 0.7 * losses[0]
+    finally:
+        keras.config.set_dtype_policy(before)
+
+
+def test_a_learned_epsilon_moves_under_sgd_and_stays_positive():
+    layer = keras_yat.YatDense(4, learn_epsilon=True)
+    model = keras.Sequential([keras.Input((3,)), layer])
+    model.compile(keras.optimizers.SGD(0.01), "mse", jit_compile=False)
+    x, y = draw((32, 3)), draw((32, 4), seed=1)
+    seen = []
+    for _ in range(5):
+        model.fit(x, y, verbose=0)
+        seen.append(float(to_numpy(layer.epsilon)))
+    assert abs(seen[-1] - 1e-5) > 1e-6
+    assert min(seen) >= 1e-7
+
+
+def test_dropconnect_has_a_fresh_mask_at_every_step_and_none_at_inference():
+    layer = keras_yat.YatDense(4, drop_connect=0.5, seed=1)
+    x = draw((3, 6))
+    first, second = (to_numpy(layer(x, training=True)) for _ in range(2))
+    assert np.all(first != second) or not np.allclose(first, second)
+    np.testing.assert_array_equal(to_numpy(layer(x)), to_numpy(layer(x, training=False)))
+    again = keras_yat.YatDense.from_config(layer.get_config())
+    again.build(x.shape)
+    again.kernel.assign(layer.kernel)
+    np.testing.assert_allclose(to_numpy(again(x, training=True)), first, rtol=1e-5)
+
+
+def test_dropconnect_keeps_the_kernel_on_average():
+    rate, kernel = 0.25, draw((400, 1))
+    layer = keras_yat.YatDense(1, drop_connect=rate, use_bias=False, alpha=None, epsilon=1e12)
+    x = draw((1, 400), seed=1)
+    layer.build(x.shape)
+    layer.kernel.assign(kernel)
+    products = [float(np.sqrt(to_numpy(layer(x, training=True))[0, 0] * 1e12)) for _ in range(400)]
+    spread = np.sqrt(np.sum((x * kernel.T) ** 2) * rate / (1 - rate))
+    assert abs(np.mean(np.square(products)) - (x @ kernel).item() ** 2 - spread**2) < 0.3 * (
+        spread**2 + (x @ kernel).item() ** 2
+    )
+
+
+def test_a_frozen_kernel_stays_and_all_else_moves():
+    layer = keras_yat.YatDense(4, kernel_trainable=False)
+    model = keras.Sequential([keras.Input((6,)), layer])
+    model.compile(keras.optimizers.SGD(0.01), "mse", jit_compile=False)
+    before = [to_numpy(w).copy() for w in (layer.kernel, layer.bias, layer.alpha)]
+    model.fit(draw((8, 6)), draw((8, 4), seed=1), verbose=0)
+    after = [to_numpy(w) for w in (layer.kernel, layer.bias, layer.alpha)]
+    np.testing.assert_array_equal(after[0], before[0])
+    assert np.any(after[1] != before[1])
+    assert after[2] != before[2]
+    layer.trainable = False
+    layer.trainable = True
+    assert not layer.kernel.trainable
+
+
+def sharing_model(order):
+    owner = keras_yat.YatDense(6, name="owner")
+    whole = keras_yat.YatDense(6, kernel_from=owner)
+    part = keras_yat.YatDense(2, kernel_from=owner, kernel_slice=(1, 3))
+    layers = {"owner first": (owner, whole, part), "owner last": (part, whole, owner)}[order]
+    inputs = keras.Input((6,))
+    outputs = keras.layers.concatenate([layer(inputs) for layer in layers])
+    return keras.Model(inputs, outputs), (owner, whole, part)
+
+
+@pytest.mark.parametrize("order", ["owner first", "owner last"])
+def test_shared_kernels_are_one_weight_before_and_after_saving(order, tmp_path, fresh):
+    model, (owner, whole, part) = sharing_model(order)
+    assert whole.kernel is owner.kernel is part.kernel
+    assert len(model.weights) == 1 + 2 * 3
+    x = draw((4, 6))
+    path = tmp_path / "shared.keras"
+    model.save(path)
+    expected = to_numpy(model(x))
+    np.testing.assert_allclose(fresh(BACKEND).predict(path, x), expected, rtol=1e-5)
+
+    loaded = keras.saving.load_model(path)
+    kernels = {id(layer.kernel) for layer in loaded.layers if hasattr(layer, "kernel")}
+    assert len(kernels) == 1
+    assert len(loaded.weights) == len(model.weights)
+    loaded.compile(keras.optimizers.SGD(0.1), "mse", jit_compile=False)
+    loaded.fit(x, draw(expected.shape, seed=1), verbose=0)
+    np.testing.assert_array_equal(
+        to_numpy(loaded.get_layer("owner").kernel), to_numpy(loaded.layers[-2].kernel)
+    )
+
+
+def test_a_slice_is_those_neurons():
+    _, (owner, whole, part) = sharing_model("owner first")
+    x = draw((3, 6))
+    for layer in (owner, whole, part):
+        layer.alpha.assign(1.0)
+    np.testing.assert_allclose(to_numpy(part(x)), to_numpy(owner(x))[:, 1:3], rtol=1e-5)
+    np.testing.assert_allclose(to_numpy(whole(x)), to_numpy(owner(x)), rtol=1e-5)
+
+
+def test_convolutions_share_too():
+    for name in ("YatConv2D", "YatConv2DTranspose"):
+        cls = getattr(keras_yat, name)
+        owner = cls(4, 3)
+        part = cls(2, 3, kernel_from=owner, kernel_slice=(2, 4))
+        x = draw((2, 5, 5, 3))
+        owner(x), part(x)
+        part.alpha.assign(owner.alpha)
+        part.bias.assign(to_numpy(owner.bias)[2:4])
+        np.testing.assert_allclose(to_numpy(part(x)), to_numpy(owner(x))[..., 2:4], rtol=1e-4)
+
+
+def test_a_sharing_layer_can_leave_the_kernel_alone():
+    owner = keras_yat.YatDense(4)
+    user = keras_yat.YatDense(4, kernel_from=owner, kernel_trainable=False)
+    x = draw((3, 5))
+    owner.build(x.shape)
+    assert np.all(weight_gradients(owner, ops.convert_to_tensor(x))["kernel"] != 0)
+    user.build(x.shape)
+    found = weight_gradients(user, ops.convert_to_tensor(x))
+    assert np.any(found["bias"] != 0)
+    np.testing.assert_array_equal(found["kernel"], 0.0)
+
+
+class TestEmbedding:
+    ARGUMENTS = (
+        {},
+        {"mask_zero": True, "learn_epsilon": True, "normalize": "sphere", "epsilon": 0.1},
+        {"kernel_trainable": False, "alpha": 2.0, "constant_bias": 0.5, "drop_connect": 0.1},
+        {"embeddings_initializer": "uniform", "embeddings_regularizer": "l2"},
+    )
+
+    @pytest.mark.parametrize("arguments", ARGUMENTS, ids=str)
+    def test_config_and_file(self, arguments, tmp_path, fresh):
+        kwargs = {"input_dim": 7, "output_dim": 4, **arguments}
+        helpers.check_config(keras_yat.YatEmbedding, kwargs, without=("weights",))
+        model = keras.Sequential(
+            [keras.Input((3,), dtype="int32"), keras_yat.YatEmbedding(**kwargs)]
+        )
+        x = np.array([[1, 0, 6], [2, 2, 0]], "int32")
+        helpers.scramble(model)
+        model.save(tmp_path / "model.keras")
+        for backend in ("tensorflow", "jax", "torch"):
+            found = fresh(backend).predict(tmp_path / "model.keras", x)
+            np.testing.assert_allclose(found, to_numpy(model(x)), rtol=1e-6)
+
+    def test_looks_up(self):
+        rows = draw((5, 3))
+        layer = keras_yat.YatEmbedding(5, 3, weights=rows)
+        x = np.array([[4, 0], [1, 1]])
+        np.testing.assert_array_equal(to_numpy(layer(x)), rows[x])
+        assert layer.compute_output_shape((None, 2)) == (None, 2, 3)
+        assert tuple(keras_yat.YatEmbedding(5, 3)(keras.Input((None,))).shape) == (None, None, 3)
+
+    def test_large_indices_survive_half_precision(self):
+        layer = keras_yat.YatEmbedding(3001, 2, dtype="mixed_bfloat16")
+        rows = to_numpy(layer(np.array([2999, 3000])))
+        wide = to_numpy(ops.cast(ops.convert_to_tensor(layer.embeddings), "bfloat16"))
+        np.testing.assert_array_equal(rows, wide[[2999, 3000]])
+
+    @pytest.mark.parametrize("distance", ["expanded", "direct"])
+    def test_scores(self, distance):
+        layer = keras_yat.YatEmbedding(6, 5, epsilon=0.2, distance=distance)
+        x = draw((2, 3, 5))
+        upstream = draw((2, 3, 6), seed=1)
+        value, (of_x,) = value_and_gradients(layer.score, x, upstream=upstream)
+        rows, alpha = to_numpy(layer.embeddings).T, float(to_numpy(layer.alpha))
+        truth = reference_yat.yat(x, rows, 0.0, 0.2, alpha)
+        np.testing.assert_allclose(to_numpy(value), truth, rtol=1e-4)
+        truth = reference_yat.gradients(upstream, x, rows, 0.0, 0.2, alpha)["x"]
+        np.testing.assert_allclose(to_numpy(of_x), truth, rtol=1e-3, atol=1e-5)
+
+    def test_its_own_row_scores_highest(self):
+        layer = keras_yat.YatEmbedding(300, 16)
+        rows = layer(np.arange(300))
+        assert np.all(np.argmax(to_numpy(layer.score(rows)), axis=-1) == np.arange(300))
+
+    def test_mask(self):
+        x = np.array([[1, 0, 2]])
+        assert keras_yat.YatEmbedding(3, 2)(x).shape == (1, 3, 2)
+        mask = keras_yat.YatEmbedding(3, 2, mask_zero=True).compute_mask(x)
+        np.testing.assert_array_equal(to_numpy(mask), [[True, False, True]])
+        model = keras.Sequential(
+            [keras_yat.YatEmbedding(3, 2, mask_zero=True), keras.layers.LSTM(2)]
+        )
+        padded = to_numpy(model(np.array([[1, 2, 0, 0]])))
+        np.testing.assert_allclose(padded, to_numpy(model(np.array([[1, 2]]))), rtol=1e-5)
+
+    def test_a_tied_head_trains(self):
+        class Tied(keras.Model):
+            def __init__(self):
+                super().__init__()
+                self.rows = keras_yat.YatEmbedding(8, 6, learn_epsilon=True)
+
+            def call(self, x):
+                return ops.log(self.rows.score(self.rows(x)) + 1e-6)
+
+        model = Tied()
+        loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+        model.compile(keras.optimizers.Adam(0.05), loss, jit_compile=False)
+        x = np.arange(8)[None].repeat(16, axis=0)
+        losses = model.fit(x, (x + 1) % 8, epochs=15, verbose=0).history["loss"]
+        assert losses[-1] < 0.5 * losses[0]
+
+
+# The compiler reads `.grad` and calls deprecated functions of its own.
+@pytest.mark.filterwarnings("default")
+def test_torch_compiles_them():
+    """`jit_compile` on torch takes a minute a model: one model with dense and convolution."""
+    if BACKEND != "torch":
+        return  # there the contract of each layer has it
+    model = keras.Sequential(
+        [
+            keras.Input((4, 4, 2)),
+            keras_yat.YatConv2D(3, 2),
+            keras.layers.Flatten(),
+            keras_yat.YatDense(3, learn_epsilon=True, normalize="kernel"),
+        ]
+    )
+    model.compile("sgd", "mse", jit_compile=True)
+    history = model.fit(draw((4, 4, 4, 2)), draw((4, 3)), verbose=0)
+    assert np.isfinite(history.history["loss"][0])
