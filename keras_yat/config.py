@@ -4,10 +4,10 @@ _custom_gradient = True
 
 
 def enable_custom_gradient() -> None:
-    """Lets the activations compute their gradients from their input alone.
+    """Lets activations compute their gradients from their input alone.
 
-    This is the default. One tensor of the input's size is kept for the
-    backward pass instead of every intermediate of the formula. Reverse mode
+    And Yat layers from their inner products. This is the default. One tensor
+    is kept for the backward pass instead of every intermediate of the formula. Reverse mode
     works to any order. Forward mode on JAX (`jax.jvp`, `jax.jacfwd`,
     `jax.hessian`) and the transforms of `torch.func` do not, as they cannot go
     through a custom gradient of Keras.
@@ -39,7 +39,7 @@ def disable_custom_gradient() -> None:
 
 
 def is_custom_gradient_enabled() -> bool:
-    """Whether the activations compute their gradients from their input alone.
+    """Whether activations compute their gradients from their input alone.
 
     Example:
 
