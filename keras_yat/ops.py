@@ -8,9 +8,10 @@ precision; norms, distance and quotient run in float32 (float64 for float64).
 The distance is ‖w‖² + ‖x‖² - 2⟨w, x⟩, which cancels where x ≈ w: it is never
 taken below 2·u·‖w‖², which is what the rounding of ‖w‖² + ‖x‖² leaves of it
 there. u is half the spacing of the numbers around 1: 2^-53 in float64, 2^-24
-in float32, 2^-8 in bfloat16, and 2^-8 in float16 as well, whose own 2^-11
-would let the gradient, up to 2 / (4u)², past 65504. Below the floor the
-distance counts as constant. `distance="direct"` sums (w - x)² instead.
+in float32, 2^-8 in bfloat16. In float16 it is 2^-7 and not its own 2^-11, as
+gradients have 2q² + 2q in them, and q = ⟨w, x⟩ / distance can reach 1 / (2u).
+Below the floor the distance counts as constant. `distance="direct"` sums
+(w - x)² instead, entry by entry.
 """
 
 import math
@@ -33,7 +34,7 @@ NORMALIZATIONS = (None, "kernel", "sphere")
 DISTANCES = ("expanded", "direct")
 
 _HALF_MAX = float(np.finfo("float16").max)
-_HALF_RATIO = 2.0**8
+_HALF_RATIO = 2.0**7
 """Of 2z / (distance + ε) in a gradient in float16, which has its square in it."""
 
 
@@ -85,7 +86,8 @@ def yat_product(
             being `2 - 2·cos`. What is 0 stays 0.
         distance: `"expanded"` for `‖w‖² + ‖x‖² - 2⟨w, x⟩`, one matrix product;
             or `"direct"` for the sum of `(w - x)²`, exact to the last bits where
-            x ≈ w too, values and gradients, and slower by the number of entries.
+            x ≈ w too, values and gradients, and many times slower. (In float16
+            gradients that near to a prototype are cut off, as its range is.)
 
     Returns:
         A tensor of shape `(..., features)`. float16 is cut off at 65504.
@@ -255,7 +257,7 @@ DENSE = Correlation(
 )
 
 # What the floor of the distance is made of: see the top.
-_UNITS = {"float64": 2.0**-53, "float32": 2.0**-24, "bfloat16": 2.0**-8, "float16": 2.0**-8}
+_UNITS = {"float64": 2.0**-53, "float32": 2.0**-24, "bfloat16": 2.0**-8, "float16": 2.0**-7}
 
 
 def _wide(x):
