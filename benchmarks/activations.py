@@ -11,44 +11,22 @@ tables of benchmarks/README.md from it.
 """
 
 import argparse
-import csv
-import os
-import subprocess
-import sys
-from pathlib import Path
 
-BACKENDS = ("tensorflow", "jax", "torch")
+from benchmarks import command
+from benchmarks.command import BACKENDS
+
 SHAPE = (64, 32, 32, 16)
-RESULTS = Path(__file__).parent / "results" / "activations.csv"
 
 
 def main() -> None:
-    arguments = parse()
-    if arguments.markdown:
-        print(markdown(arguments.csv))
-        return
-    if arguments.backend == "all":
-        arguments.csv.unlink(missing_ok=True)
-        for backend in BACKENDS:
-            command = [sys.executable, "-m", "benchmarks.activations", *sys.argv[1:]]
-            subprocess.run([*command, "--backend", backend, "--append"], check=True)
-        return
-    os.environ["KERAS_BACKEND"] = arguments.backend
     # One thread for each: what is compared is the arithmetic, not the thread pools.
-    os.environ.setdefault("OMP_NUM_THREADS", "1")
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
-    rows = measure(arguments)
-    write(rows, arguments.csv, arguments.append)
+    command.run(parse(), measure, markdown, threads=1)
 
 
 def parse() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("--backend", choices=["all", *BACKENDS], default="all")
+    parser = command.parser(__doc__.split("\n")[0], "activations")
     parser.add_argument("--only", nargs="+", metavar="NAME", help="default: every activation")
     parser.add_argument("--rounds", type=int, default=40, help="default: %(default)s")
-    parser.add_argument("--csv", type=Path, default=RESULTS, help="default: %(default)s")
-    parser.add_argument("--append", action="store_true", help="to the CSV, not anew")
-    parser.add_argument("--markdown", action="store_true", help="from the CSV, nothing is run")
     return parser.parse_args()
 
 
@@ -57,7 +35,7 @@ def measure(arguments) -> list[dict]:
     from tqdm import tqdm
 
     import keras_yat
-    from benchmarks import harness
+    from benchmarks import harness, memory
 
     if arguments.backend == "tensorflow":
         import tensorflow as tf
@@ -85,7 +63,7 @@ def measure(arguments) -> list[dict]:
             versus = harness.ratios_in_turn(
                 {n: both[n] for n in ("plain", "own")}, "plain", arguments.rounds
             )
-            kept = {n: harness.kept_for_backward(layer, x) for n, layer in layers.items()}
+            kept = {n: memory.kept_for_backward(layer, x) for n, layer in layers.items()}
             rows.append(
                 {
                     "activation": name,
@@ -125,32 +103,19 @@ def plain(name, policy):
     return type("Plain", (type(own(name, policy)),), {"call": call})(dtype=policy)
 
 
-def write(rows, path: Path, append: bool) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    new = not (append and path.exists())
-    with path.open("w" if new else "a", newline="") as file:
-        writer = csv.DictWriter(file, list(rows[0]))
-        if new:
-            writer.writeheader()
-        for row in rows:
-            writer.writerow({k: f"{v:.3f}" if isinstance(v, float) else v for k, v in row.items()})
-    print(f"Wrote {path}", flush=True)
-
-
-def markdown(path: Path) -> str:
-    with path.open(newline="") as file:
-        rows = list(csv.DictReader(file))
+def markdown(rows: list[dict[str, str]]) -> str:
     parts = []
+    backends = [b for b in BACKENDS if any(row["backend"] == b for row in rows)]
     for precision in dict.fromkeys(row["precision"] for row in rows):
         cells = {(r["activation"], r["backend"]): r for r in rows if r["precision"] == precision}
         names = list(dict.fromkeys(name for name, _ in cells))
-        heads = [f"{b} {c}" for b in BACKENDS for c in ("/ silu", "/ plain", "kept")]
+        heads = [f"{b} {c}" for b in backends for c in ("/ silu", "/ plain", "kept")]
         parts.append(f"### {precision}\n\n| activation | {' | '.join(heads)} |")
         parts.append("|---|" + "--:|" * len(heads))
         for name in names:
             line = [
                 f"{float(cells[name, b][column]):.2f}" + suffix
-                for b in BACKENDS
+                for b in backends
                 for column, suffix in (
                     ("train/silu", ""),
                     ("train/plain", ""),

@@ -1,4 +1,4 @@
-"""Timing and memory of a layer on any backend, in turn with what it is compared to.
+"""Timing of a layer on any backend, in turn with what it is compared to.
 
 A single time means nothing on a machine that others use too. Here everything that is
 compared runs once a round, each round gives a ratio, and the median of the ratios
@@ -8,6 +8,8 @@ counts.
 import statistics
 import time
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
 
 import keras
 import numpy as np
@@ -16,61 +18,123 @@ from keras import ops
 BACKEND = keras.backend.backend()
 
 
-def forward(layer, x) -> Callable[[], object]:
-    """A call that computes `layer(x)` and waits for it, in the backend's default mode."""
+@dataclass(frozen=True)
+class Jitted:
+    """A call of a function that JAX compiled, which waits for the result."""
+
+    function: Any
+    arguments: tuple[Any, ...]
+
+    def __call__(self) -> object:
+        import jax
+
+        return jax.block_until_ready(self.function(*self.arguments))
+
+
+def forward(layer, x, jit: bool = False) -> Callable[[], object]:
+    """A call that computes `layer(x)` and waits for it.
+
+    JAX compiles it; TensorFlow makes a graph of it, which `jit` has XLA compile;
+    torch runs it as it is, or with `jit` through its own compiler.
+    """
     if BACKEND == "jax":
         import jax
 
-        def call(variables, x):
-            return layer.stateless_call(variables, [], x)[0]
-
-        compiled = jax.jit(call)
-        variables = [v.value for v in layer.variables]
-        return lambda: jax.block_until_ready(compiled(variables, x))
+        function = jax.jit(lambda variables, x: _stateless(layer, variables, x))
+        return Jitted(function, (_values(layer), x))
     if BACKEND == "torch":
         import torch
 
+        function = torch.compile(layer) if jit else layer
+
         def without_gradient():
             with torch.no_grad():
-                return layer(x)
+                return function(x)
 
         return without_gradient
     import tensorflow as tf
 
-    return tf.function(lambda: layer(x))
+    return tf.function(lambda: layer(x), jit_compile=jit)
 
 
-def forward_backward(layer, x, upstream) -> Callable[[], object]:
+def forward_backward(layer, x, upstream, jit: bool = False) -> Callable[[], object]:
     """As `forward`, with the gradients of the input and of every trainable weight."""
     if BACKEND == "jax":
         import jax
 
         def step(variables, x, upstream):
             value, pull_back = jax.vjp(
-                lambda variables, x: layer.stateless_call(variables, [], x)[0], variables, x
+                lambda variables, x: _stateless(layer, variables, x), variables, x
             )
             return value, pull_back(upstream)
 
-        compiled = jax.jit(step)
-        variables = [v.value for v in layer.variables]
-        return lambda: jax.block_until_ready(compiled(variables, x, upstream))
+        return Jitted(jax.jit(step), (_values(layer), x, upstream))
     if BACKEND == "torch":
         import torch
 
+        function = torch.compile(layer) if jit else layer
         leaf = x.detach().requires_grad_()
-        tensors = [leaf, *(v.value for v in layer.trainable_variables)]
-        return lambda: torch.autograd.grad(layer(leaf), tensors, upstream)
+        tensors = [leaf, *_values(layer)]
+        return lambda: torch.autograd.grad(function(leaf), tensors, upstream)
     import tensorflow as tf
 
-    @tf.function
+    @tf.function(jit_compile=jit)
     def tape_step(x, upstream):
         with tf.GradientTape() as tape:
             tape.watch(x)
             value = layer(x)
-        sources = [x, *(v.value for v in layer.trainable_variables)]
-        return value, tape.gradient(value, sources, output_gradients=upstream)
+        return value, tape.gradient(value, [x, *_values(layer)], output_gradients=upstream)
 
     return lambda: tape_step(x, upstream)
+
+
+def _values(layer):
+    return [v.value for v in layer.trainable_variables]
+
+
+def _stateless(layer, values, x):
+    # Not `stateless_call`, where the layer itself does not cast its weights as its policy says.
+    with keras.StatelessScope(list(zip(layer.trainable_variables, values, strict=True))):
+        return layer(x)
+
+
+def forget() -> None:
+    """Drops what torch compiled: it gives up on the ninth version of one function."""
+    if BACKEND == "torch":
+        import torch
+
+        torch.compiler.reset()
+
+
+def with_gradients(function: Callable) -> Callable[[Sequence, Any], tuple[Any, Sequence]]:
+    """From tensors and an upstream gradient to `function(*tensors)` and their gradients."""
+
+    def on_jax(tensors, upstream):
+        value, pull_back = jax.vjp(function, *tensors)
+        return value, pull_back(upstream)
+
+    def on_torch(tensors, upstream):
+        leaves = [t.detach().requires_grad_() for t in tensors]
+        value = function(*leaves)
+        return value.detach(), torch.autograd.grad(value, leaves, upstream)
+
+    def on_tensorflow(tensors, upstream):
+        with tf.GradientTape() as tape:
+            tape.watch(tensors)
+            value = function(*tensors)
+        return value, tape.gradient(value, tensors, output_gradients=upstream)
+
+    if BACKEND == "jax":
+        import jax
+
+        return jax.jit(on_jax)
+    if BACKEND == "torch":
+        import torch
+
+        return on_torch
+    import tensorflow as tf
+
+    return on_tensorflow
 
 
 def ratios_in_turn(
@@ -96,66 +160,6 @@ def ratios_in_turn(
     return summary
 
 
-def kept_for_backward(layer, x) -> float:
-    """What is kept between forward and backward pass, in multiples of the size of `x`.
-
-    On torch the tensors that autograd saves, on JAX those that the pull-back holds
-    (without `jit`, which may choose to compute some again), on TensorFlow those that
-    lead from the forward part of the graph to the backward part.
-    """
-    width = {"float32": 4, "bfloat16": 2}[keras.backend.standardize_dtype(x.dtype)]
-    kept = {"jax": _kept_on_jax, "torch": _kept_on_torch, "tensorflow": _kept_on_tensorflow}
-    return kept[BACKEND](layer, x) / (int(np.prod(x.shape)) * width)
-
-
-def _kept_on_jax(layer, x):
-    import jax
-
-    variables = [v.value for v in layer.variables]
-    _, pull_back = jax.vjp(lambda v, x: layer.stateless_call(v, [], x)[0], variables, x)
-    # A jitted operation hands its input on as a new array over the same memory.
-    kept = {leaf.unsafe_buffer_pointer(): leaf.nbytes for leaf in jax.tree.leaves(pull_back)}
-    return sum(kept.values())
-
-
-def _kept_on_torch(layer, x):
-    import torch
-
-    kept = {}
-
-    def pack(tensor):
-        storage = tensor.untyped_storage()
-        kept[storage.data_ptr()] = storage.nbytes()
-        return tensor
-
-    with torch.autograd.graph.saved_tensors_hooks(pack, lambda tensor: tensor):
-        output = layer(x.detach().requires_grad_())
-    del output
-    return sum(kept.values())
-
-
-def _kept_on_tensorflow(layer, x):
-    import tensorflow as tf
-
-    kept = {}
-
-    @tf.function
-    def trace(x):
-        value = layer(x)
-        ahead = set(value.graph.get_operations())
-        tf.gradients(value, [x, *(v.value for v in layer.trainable_variables)])
-        for operation in value.graph.get_operations():
-            for tensor in operation.inputs if operation not in ahead else []:
-                while tensor.op.type in ("Identity", "IdentityN"):
-                    tensor = tensor.op.inputs[tensor.value_index]
-                if tensor.op in ahead and tensor.dtype != tf.resource:
-                    kept[tensor.name] = tensor.shape.num_elements() * tensor.dtype.size
-        return value
-
-    trace.get_concrete_function(x)
-    return sum(kept.values())
-
-
 def tensor(shape: Sequence[int], dtype: str, seed: int):
     """Standard normal numbers."""
     values = np.random.default_rng(seed).normal(size=shape).astype("float32")
@@ -163,9 +167,9 @@ def tensor(shape: Sequence[int], dtype: str, seed: int):
 
 
 def table(rows: Sequence[Mapping[str, object]]) -> str:
-    """Rows of equal keys as text in columns."""
+    """Rows of equal keys as text in columns, None as nothing."""
     cells = [list(rows[0])] + [
-        [f"{v:.2f}" if isinstance(v, float) else str(v) for v in row.values()] for row in rows
+        [f"{v:.2f}" if isinstance(v, float) else str(v or "") for v in row.values()] for row in rows
     ]
     widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
     return "\n".join(

@@ -34,8 +34,8 @@ NORMALIZATIONS = (None, "kernel", "sphere")
 DISTANCES = ("expanded", "direct")
 
 _HALF_MAX = float(np.finfo("float16").max)
-_HALF_RATIO = 2.0**7
-"""Of 2z / (distance + ε) in a gradient in float16, which has its square in it."""
+_HALF_RATIOS = {"expanded": 2.0**7, "direct": 2.0**9}
+"""Largest 2z / (distance + ε) in a gradient in float16, which has its square in it."""
 
 
 @dataclass(frozen=True)
@@ -332,7 +332,8 @@ def _gradient(upstream, product, x_square, kernel_square, bias, alpha, epsilon, 
     z, ratio, above = _parts(product, x_square, kernel_square, bias, epsilon, unit)
     if limit is not None:
         # Not the gradient itself: where the upstream one overflows, it has to be seen.
-        ratio = ops.clip(ratio, -_HALF_RATIO, _HALF_RATIO)
+        largest = _HALF_RATIOS["direct" if unit is None else "expanded"]
+        ratio = ops.clip(ratio, -largest, largest)
     of_z = upstream * ratio
     # In two steps: XLA makes a slow loop of a sum over everything.
     of_alpha = 0.5 * ops.sum(ops.sum(of_z * z, axis=-1)) if ops.is_tensor(alpha) else None

@@ -5,12 +5,18 @@ import subprocess
 import sys
 from pathlib import Path
 
+import keras
 import numpy as np
 import pytest
 from keras import ops
 
+from benchmarks import harness
+from benchmarks.accuracy import RESULTS
+from benchmarks.cases import CASES
 from benchmarks.compositions import COMPOSITIONS
+from benchmarks.memory import peak_memory
 from keras_yat import activations
+from keras_yat.layers import yat
 from tests.helpers import BACKEND, draw, to_numpy
 
 ROOT = Path(__file__).parent.parent
@@ -28,14 +34,75 @@ def test_a_composition_computes_the_same(name):
     np.testing.assert_allclose(to_numpy(plain), to_numpy(layer(x)), rtol=1e-5, atol=1e-6)
 
 
+def command(name, path, *options):
+    """The rows that the benchmark `name` writes on this backend, and the tables of them."""
+    own = [sys.executable, "-m", f"benchmarks.{name}", "--csv", str(path)]
+    subprocess.run([*own, "--backend", BACKEND, *options], cwd=ROOT, check=True)
+    tables = subprocess.check_output([*own, "--markdown"], cwd=ROOT, text=True)
+    return list(csv.DictReader(path.read_text().splitlines())), tables
+
+
 def test_activations_benchmark(tmp_path):
-    path = tmp_path / "activations.csv"
-    options = ["--backend", BACKEND, "--only", "mila", "--rounds", "2", "--csv", str(path)]
-    subprocess.run([sys.executable, "-m", "benchmarks.activations", *options], cwd=ROOT, check=True)
-    rows = list(csv.DictReader(path.read_text().splitlines()))
+    options = ["--only", "mila", "--rounds", "2"]
+    rows, tables = command("activations", tmp_path / "activations.csv", *options)
     assert [r["precision"] for r in rows] == ["float32", "mixed_bfloat16"]
     for row in rows:
         assert float(row["train/silu"]) > 0.0
+        assert f"{float(row['train/silu']):.2f}" in tables
         # One input's size is kept, on every backend; the plain composition keeps more.
         assert float(row["kept"]) == pytest.approx(1.0, abs=0.01)
         assert float(row["kept plain"]) > 2.0
+
+
+def test_every_layer_is_measured():
+    assert {f"Yat{case.name}" for case in CASES.values()} == set(yat.__all__)
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_a_layer_stands_in_the_place_of_the_one_of_keras(name):
+    case = CASES[name].small()
+    x = ops.convert_to_tensor(draw(case.shape))
+    own, stock = (case.layer(contestant, "float32") for contestant in ("own", "keras"))
+    assert own(x).shape == stock(x).shape
+
+
+def test_peak_memory_is_that_of_the_output():
+    x = ops.convert_to_tensor(draw((1024, 256)))
+    layer = keras.layers.Dense(1024)
+    layer(x)
+    # It is made whole once, and may be copied once where the bias is added.
+    size = 4 * 1024 * 1024
+    assert 1.0 <= peak_memory(harness.forward(layer, x)) / size <= 2.1
+
+
+def test_layers_benchmark(tmp_path):
+    options = ["--quick", "--rounds", "3", "--only", "dense", "embedding"]
+    rows, tables = command("layers", tmp_path / "layers.csv", *options)
+    assert len(rows) == 2 * 2 * (2 if BACKEND == "tensorflow" else 1)
+    for row in rows:
+        assert float(row["forward"]) > 0.0
+        assert float(row["train"]) > 0.0
+        assert f"{float(row['train']):.2f}" in tables
+        # TensorFlow does not count what is as small as here.
+        assert BACKEND == "tensorflow" or 0.2 < float(row["memory"]) < 5.0
+
+
+def test_accuracy_benchmark(tmp_path):
+    rows, tables = command("accuracy", tmp_path / "accuracy.csv", "--quick")
+    assert len(rows) == 3 * 2 * 3 * 4
+    for row in rows:
+        found = [float(row[name] or 0) for name in RESULTS]
+        largest = [float(row[f"{name} max"] or 0) for name in RESULTS]
+        assert all(m <= most for m, most in zip(found, largest, strict=True))
+        if row["dtype"] == "float32" and row["distance"] == "direct":
+            assert 0.0 < max(largest) <= 1e-3
+        # Rounding of the result alone is more than nothing, and less than a hundredth.
+        if row["dtype"] == "bfloat16" and row["distance"] == "direct":
+            assert 1e-4 < found[0] < 1e-2
+    # Why there is a direct form at all.
+    places = [(r["dtype"], r["norm"], r["apart"]) for r in rows]
+    near = [r for r, p in zip(rows, places, strict=True) if p == ("float32", "100", "0.001")]
+    expanded, direct = (float(row["output"]) for row in near)
+    assert expanded > 1e3 * direct
+    for name in RESULTS:
+        assert f"### {name}" in tables

@@ -1,5 +1,6 @@
 """The examples, run as a user runs them."""
 
+import csv
 import os
 import subprocess
 import sys
@@ -9,7 +10,7 @@ import keras
 import numpy as np
 import pytest
 
-from examples import data
+from examples import data, image_classifier, trials
 from tests.helpers import BACKEND
 
 ROOT = Path(__file__).parent.parent
@@ -62,6 +63,70 @@ def test_quickstart_as_a_script_with_one_name(tmp_path):
 )
 def test_quickstart_refuses(options, message, tmp_path):
     result = run("-m", "examples.quickstart", *options, "--out", str(tmp_path))
+    assert result.returncode != 0
+    assert message in result.stderr
+    assert "Traceback" not in result.stderr
+
+
+def rows(path):
+    with path.open(encoding="utf-8") as file:
+        return {row["variant"]: row for row in csv.DictReader(file)}
+
+
+def test_image_classifier(tmp_path):
+    options = ("--seeds", "1", "--epochs", "1", "--out", str(tmp_path))
+    result = run("-m", "examples.image_classifier", *options)
+    assert result.returncode == 0, result.stderr
+    assert f"on {BACKEND}." in result.stdout
+    networks, layers = rows(tmp_path / "accuracy.csv"), rows(tmp_path / "prototypes.csv")
+    assert list(networks) == [
+        "Conv2D + ReLU",
+        "Yat, default",
+        "Yat, first layer adapted",
+        "Yat, all layers adapted",
+        "Yat, published start",
+    ]
+    for table, alphas in ((networks, 3), (layers, 1)):
+        own, *yat = (int(row["parameters"]) for row in table.values() if row["parameters"])
+        assert set(yat) == {own + alphas}
+        for name, row in table.items():
+            assert name in result.stdout
+            assert row["min"] == row["max"] == row["test accuracy"]
+    assert float(networks["Yat, default"]["max"]) > 0.3
+    adapted, random = (layers[f"Yat, {start}"] for start in ("adapted", "default"))
+    assert adapted["likeness before"] == "1.000"
+    assert float(adapted["likeness after"]) > 0.9 > 0.5 > float(random["likeness after"])
+    assert float(adapted["roughness"]) < 1.0 < float(random["roughness"])
+    for name in ("kernels.png", "prototypes.png"):
+        assert (tmp_path / name).read_bytes().startswith(b"\x89PNG")
+
+
+def test_image_classifier_counts_each_seed():
+    seeds = trials.Trials("Yat", 0.003, parameters=10, accuracies=[0.5, 0.7], seconds=[1.0, 3.0])
+    assert seeds.columns() == {
+        "variant": "Yat",
+        "rate": "0.003",
+        "parameters": "10",
+        "test accuracy": "0.6000 ± 0.1414",
+        "min": "0.5000",
+        "max": "0.7000",
+        "s/epoch": "2.00",
+    }
+    assert image_classifier.rates("0.001,1e-2") == [0.001, 0.01]
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--epochs", "0"], "--epochs: must be a whole number of 1 or more, not '0'"),
+        (["--seeds", "few"], "--seeds: must be a whole number of 1 or more, not 'few'"),
+        (["--rate", "0.1,"], "--rate: must be numbers between 0 and 1, not '0.1,'"),
+        (["--rate", "nan"], "--rate: must be numbers between 0 and 1, not 'nan'"),
+        (["--data", "letters"], "invalid choice: 'letters'"),
+    ],
+)
+def test_image_classifier_refuses(options, message, tmp_path):
+    result = run("-m", "examples.image_classifier", *options, "--out", str(tmp_path))
     assert result.returncode != 0
     assert message in result.stderr
     assert "Traceback" not in result.stderr

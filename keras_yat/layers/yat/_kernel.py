@@ -45,6 +45,8 @@ class KernelLayer(YatLayer):
         )
         self._features = features
         self.activation = activations.get(activation, "activation")
+        if isinstance(activation, str) and isinstance(self.activation, keras.layers.Layer):
+            self.activation = type(self.activation)(dtype=self.dtype_policy)
         self.use_bias = _validate.flag("use_bias", use_bias)
         if self.constant_bias is not None and not self.use_bias:
             _validate.refuse("use_bias", "be True", use_bias, constant_bias=self.constant_bias)

@@ -1,0 +1,156 @@
+"""Classifies images with Yat convolutions and no activation function, against Conv2D + ReLU.
+
+    python -m examples.image_classifier
+    python -m examples.image_classifier --data fashion_mnist --seeds 2 --epochs 5
+    python -m examples.image_classifier --rate 0.001,0.003,0.01
+
+Three convolutions and a Dense layer of logits, the same for all variants but for the
+neurons of the convolutions: as many parameters (a Yat layer has one more, alpha), the
+same data, optimizer (Adam), epochs and seeds. Prints and saves the test accuracy of
+each variant, and how readable prototypes stay in training (`examples/prototypes.py`),
+and draws the kernels of both. The accuracy depends on the learning rate: compare
+variants at several, and note that nothing here was tuned to one of them.
+"""
+
+import argparse
+import sys
+from pathlib import Path
+
+import numpy as np
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # for `python examples/…`
+
+from examples import backend
+
+CONVOLUTIONS = ((16, 5), (32, 3), (64, 3))  # filters, size of the window
+
+# What each variant's convolutions start from, and how many of them are adapted to the data.
+VARIANTS = {
+    "Conv2D + ReLU": ("he_normal", 0),
+    "Yat, default": ("yat_normal", 0),
+    "Yat, first layer adapted": ("yat_normal", 1),
+    "Yat, all layers adapted": ("yat_normal", len(CONVOLUTIONS)),
+    "Yat, published start": ("glorot_uniform", 0),
+}
+DRAWN = ("Conv2D + ReLU", "Yat, default", "Yat, first layer adapted")
+
+
+def main() -> None:
+    arguments = parse()
+    chosen = backend.choose(arguments.backend)
+    import keras
+
+    from examples import data, prototypes
+
+    images = data.load(arguments.data)
+    epochs = arguments.epochs or (20 if len(images.x_train) < 10_000 else 3)
+    print(
+        f"{images.origin}: {len(images.x_train)} images to train on, {len(images.x_test)} to test "
+        f"on; Keras {keras.__version__} on {chosen}."
+    )
+    folder = Path(arguments.out)
+    folder.mkdir(parents=True, exist_ok=True)
+    study(images, epochs, arguments.rate, arguments.seeds, folder)
+    prototypes.study(images, epochs, arguments.rate[0], arguments.seeds, folder)
+    print(f"\nSaved accuracy.csv, kernels.png, prototypes.csv and prototypes.png in {folder}.")
+
+
+def parse() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--data", default="digits", choices=["digits", "mnist", "fashion_mnist"])
+    parser.add_argument("--seeds", type=positive, default=3, help="default: %(default)s")
+    parser.add_argument(
+        "--epochs", type=positive, help="default: 20 on digits, 3 on the larger data sets"
+    )
+    parser.add_argument(
+        "--rate",
+        type=rates,
+        default="0.003",
+        help="Adam's learning rate, or several with commas between, the first of them for the "
+        "pictures and prototypes (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--backend",
+        choices=backend.BACKENDS,
+        help="default: KERAS_BACKEND, or the first of these that is installed",
+    )
+    parser.add_argument(
+        "--out", default="runs/image_classifier", help="folder (default: %(default)s)"
+    )
+    return parser.parse_args()
+
+
+def positive(text: str) -> int:
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"must be a whole number of 1 or more, not {text!r}")
+    return int(text)
+
+
+def rates(text: str) -> list[float]:
+    try:
+        found = [float(part) for part in text.split(",")]
+    except ValueError:
+        found = []
+    if not found or not all(0.0 < rate < 1.0 for rate in found):
+        raise argparse.ArgumentTypeError(f"must be numbers between 0 and 1, not {text!r}")
+    return found
+
+
+def study(images, epochs: int, rates: list[float], seeds: int, folder: Path) -> None:
+    """Trains each variant at each rate from each seed; reports accuracy, draws kernels."""
+    import keras
+
+    from examples import trials
+
+    print("\nThree convolutions, and a Dense layer of logits.")
+    bar = keras.utils.Progbar(len(VARIANTS) * len(rates) * seeds * epochs, unit_name="epoch")
+    rows: list[dict[str, str]] = []
+    grids: dict[str, np.ndarray] = {}
+    for variant, (initializer, adapted) in VARIANTS.items():
+        for rate in rates:
+            found = trials.Trials(variant, rate)
+            for seed in range(seeds):
+                keras.utils.set_random_seed(seed)
+                model = build(images, variant, initializer)
+                trials.adapt(model.layers[:adapted], images.x_train, seed)
+                found.train(model, images, epochs, bar)
+                if variant in DRAWN:
+                    kernel = keras.ops.convert_to_numpy(model.layers[0].kernel)
+                    grids.setdefault(variant, kernel.mean(axis=-2))
+            rows.append(found.columns())
+    trials.report(f"Classifiers after {epochs} epochs", rows, folder / "accuracy.csv")
+    trials.draw(
+        grids,
+        f"The first convolution's kernels after {epochs} epochs",
+        "Each kernel on its own scale: red above 0, blue below.",
+        folder / "kernels.png",
+    )
+
+
+def build(images, variant: str, initializer: str):
+    import keras
+
+    import keras_yat
+
+    yat = variant.startswith("Yat")
+    layers = [keras.Input(images.x_train.shape[1:])]
+    for filters, size in CONVOLUTIONS:
+        kind = keras_yat.YatConv2D if yat else keras.layers.Conv2D
+        # The digits are so small that only the later convolutions halve them.
+        strides = 1 if len(layers) == 1 and images.x_train.shape[1] < 16 else 2
+        layers.append(
+            kind(
+                filters,
+                size,
+                strides=strides,
+                padding="same",
+                activation=None if yat else "relu",
+                kernel_initializer=initializer,
+            )
+        )
+    classes = len(np.unique(images.y_train))
+    return keras.Sequential([*layers, keras.layers.Flatten(), keras.layers.Dense(classes)])
+
+
+if __name__ == "__main__":
+    main()
