@@ -7,10 +7,11 @@ Precision. The inner product runs in the dtype of the input, which may be half
 precision; norms, distance and quotient run in float32 (float64 for float64).
 The distance is ‖w‖² + ‖x‖² - 2⟨w, x⟩, which cancels where x ≈ w: it is never
 taken below 2·u·‖w‖², which is what the rounding of ‖w‖² + ‖x‖² leaves of it
-there. u is half the spacing of the numbers around 1: 2^-53 in float64, 2^-24
-in float32, 2^-8 in bfloat16. In float16 it is 2^-7 and not its own 2^-11, as
-gradients have 2q² + 2q in them, and q = ⟨w, x⟩ / distance can reach 1 / (2u).
-Below the floor the distance counts as constant. `distance="direct"` sums
+there: u is 2^-21 in float32 and 2^-50 in float64, eight times half the spacing
+of the numbers around 1, as the sums round too; and in bfloat16 2^-8, half the
+spacing, as only the product is rounded to it. In float16 it is 2^-7 and not its
+own 2^-11: gradients have 2q² + 2q in them, and q = ⟨w, x⟩ / distance can reach
+1 / (2u). Below the floor the distance counts as constant. `distance="direct"` sums
 (w - x)² instead, entry by entry.
 """
 
@@ -257,7 +258,7 @@ DENSE = Correlation(
 )
 
 # What the floor of the distance is made of: see the top.
-_UNITS = {"float64": 2.0**-53, "float32": 2.0**-24, "bfloat16": 2.0**-8, "float16": 2.0**-7}
+_UNITS = {"float64": 2.0**-50, "float32": 2.0**-21, "bfloat16": 2.0**-8, "float16": 2.0**-7}
 
 
 def _wide(x):
