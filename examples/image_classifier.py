@@ -8,8 +8,9 @@ Three convolutions and a Dense layer of logits, the same for all variants but fo
 neurons of the convolutions: as many parameters (a Yat layer has one more, alpha), the
 same data, optimizer (Adam), epochs and seeds. Prints and saves the test accuracy of
 each variant, and how readable prototypes stay in training (`examples/prototypes.py`),
-and draws the kernels of both. The accuracy depends on the learning rate: compare
-variants at several, and note that nothing here was tuned to one of them.
+and draws the kernels of both. The accuracy depends on the learning rate, so
+compare variants at several. The default one was picked by test accuracy: in first
+trials it did better than 0.001 for every variant of the network.
 """
 
 import argparse

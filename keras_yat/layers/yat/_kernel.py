@@ -178,8 +178,11 @@ class KernelLayer(YatLayer):
         that a neuron's response falls to half over that distance; the bias
         becomes 0, and a learned alpha such that outputs on the samples have rms 1.
 
-        Call it before training, as `adapt` of `keras.layers.Normalization`. A
-        constant epsilon is saved with the layer, but not by `save_weights`.
+        Call it before training, as `adapt` of `keras.layers.Normalization`. It is
+        made for a first layer, whose kernels are then pictures of its input;
+        adapted layers on top of each other respond to ever fewer inputs, and
+        learned worse than random ones. A constant epsilon is saved with the
+        layer, but not by `save_weights`.
 
         Args:
             data: What the layer will be called with: an array or tensor with a batch
