@@ -44,9 +44,10 @@ class KernelLayer(YatLayer):
             **kwargs,
         )
         self._features = features
-        self.activation = activations.get(activation, "activation")
-        if isinstance(activation, str) and isinstance(self.activation, keras.layers.Layer):
-            self.activation = type(self.activation)(dtype=self.dtype_policy)
+        function = activations.get(activation, "activation")
+        if isinstance(activation, str) and isinstance(function, keras.layers.Layer):
+            function = type(function)(dtype=self.dtype_policy)
+        self.activation = function
         self.use_bias = _validate.flag("use_bias", use_bias)
         if self.constant_bias is not None and not self.use_bias:
             _validate.refuse("use_bias", "be True", use_bias, constant_bias=self.constant_bias)
