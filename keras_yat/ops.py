@@ -16,6 +16,7 @@ own 2^-11: gradients have 2q² + 2q in them, and q = ⟨w, x⟩ / distance can r
 """
 
 import math
+import numbers
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -109,6 +110,7 @@ def yat_product(
         inside the square. The floor of the distance and `distance="direct"`
         are this package's.
     """
+    x, kernel = as_tensor(x), as_tensor(kernel)
     if len(kernel.shape) != 2 or x.shape[-1:] != kernel.shape[:1]:
         _validate.refuse(
             "kernel",
@@ -118,7 +120,7 @@ def yat_product(
         )
     _validate.one_of("normalize", normalize, NORMALIZATIONS)
     _validate.one_of("distance", distance, DISTANCES)
-    if not ops.is_tensor(epsilon):
+    if isinstance(epsilon, numbers.Real) or not hasattr(epsilon, "shape"):
         epsilon = _validate.number("epsilon", epsilon, above=0.0)
     return correlate(
         DENSE,
@@ -272,7 +274,7 @@ def _behind_batch(x):
 
 def _largest(x, axis):
     """max |x| along `axis` as a constant, 1 where it is 0."""
-    largest = ops.stop_gradient(ops.max(ops.abs(x), axis=axis, keepdims=True))
+    largest = ops.stop_gradient(ops.max(ops.abs(x), axis=axis, keepdims=True, initial=0.0))
     return ops.where(largest > 0, largest, ops.ones_like(largest))
 
 

@@ -250,6 +250,13 @@ def test_nan_and_infinity_stay_in_their_rows():
     assert np.all(np.isfinite(value[[0, 3]]))
 
 
+def test_lists_variables_and_arrays_are_taken():
+    x, kernel = [[1.0, 2.0]], [[1.0], [3.0]]
+    truth = reference_yat.yat(np.array(x), np.array(kernel), 0.0, 0.5)
+    for epsilon in (0.5, np.float32(0.5), np.array(0.5, "float32"), keras.Variable(0.5)):
+        np.testing.assert_allclose(to_numpy(yat_product(x, kernel, None, epsilon)), truth, 1e-5)
+
+
 def test_works_in_a_functional_model(tmp_path):
     inputs = keras.Input((5,))
     kernel = ops.convert_to_tensor(ARGUMENTS["kernel"])

@@ -96,6 +96,27 @@ def test_arguments_are_those_of_keras_in_their_order(name):
     assert arguments(getattr(keras_yat, name))[: len(stock)] == stock
 
 
+def test_an_activation_by_name_is_one_layer():
+    named, given = (keras_yat.YatDense(3, activation=a) for a in ("nami", keras_yat.Nami()))
+    for layer in (named, given):
+        layer.build((None, 4))
+    assert len(named.weights) == len(given.weights) == 3 + 3
+    half = keras_yat.YatDense(3, activation="nami", dtype="mixed_bfloat16")
+    assert half.activation.compute_dtype == "bfloat16"
+
+
+@EVERY
+@pytest.mark.parametrize("normalize", [None, "kernel", "sphere"])
+@pytest.mark.parametrize("policy", ["float32", "mixed_float16"])
+def test_an_empty_batch(name, normalize, policy):
+    kwargs, shape = LAYERS[name]
+    if name != "YatDense" and BACKEND == "tensorflow":
+        return  # whose convolutions refuse one, Keras's own too
+    layer = getattr(keras_yat, name)(**kwargs, normalize=normalize, dtype=policy)
+    layer.build((None, *shape))
+    assert layer(np.zeros((0, *shape), "float32")).shape[0] == 0
+
+
 def test_weights_carry_their_names():
     layer = keras_yat.YatDense(3, learn_epsilon=True)
     layer.build((None, 4))
@@ -346,6 +367,22 @@ class TestEmbedding:
         np.testing.assert_allclose(to_numpy(value), truth, rtol=1e-4, atol=1e-6)
         truth = reference_yat.gradients(upstream, x, rows, 0.0, 0.2, alpha)["x"]
         np.testing.assert_allclose(to_numpy(of_x), truth, rtol=1e-3, atol=1e-5)
+
+    def test_scores_in_a_functional_model(self, tmp_path, fresh):
+        rows = keras_yat.YatEmbedding(7, 4)
+        inputs = keras.Input((3,), dtype="int32")
+        outputs = rows.score(keras.layers.Dense(4)(rows(inputs)))
+        model = keras.Model(inputs, outputs)
+        assert tuple(outputs.shape) == (None, 3, 7)
+        assert len(model.weights) == 2 + 2
+        x = np.array([[1, 2, 6]], "int32")
+        model.save(tmp_path / "tied.keras")
+        found = fresh(BACKEND).predict(tmp_path / "tied.keras", x)
+        np.testing.assert_allclose(found, to_numpy(model(x)), rtol=1e-5)
+        loaded = keras.saving.load_model(tmp_path / "tied.keras")
+        assert len(loaded.weights) == 2 + 2
+        loaded.compile("sgd", keras.losses.SparseCategoricalCrossentropy(from_logits=True))
+        loaded.fit(x, x, verbose=0)
 
     def test_its_own_row_scores_highest(self):
         layer = keras_yat.YatEmbedding(300, 16)

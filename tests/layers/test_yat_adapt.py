@@ -60,6 +60,14 @@ def test_convolutions(cls, arguments):
     assert np.all(highest > 0.99 * peak)
 
 
+@pytest.mark.parametrize("policy", ["float32", "mixed_bfloat16"])
+def test_the_output_has_rms_one_where_rounding_rules(policy):
+    layer = keras_yat.YatDense(8, dtype=policy)
+    x = 100.0 + 0.1 * draw((500, 16))
+    layer.adapt(x)
+    assert 0.9 < rms(layer(x)) < 1.1
+
+
 def test_batches_and_pairs_are_taken_too():
     x = IMAGES.reshape(len(IMAGES), -1)
     batches = [(x[i : i + 100], None) for i in range(0, 1000, 100)]

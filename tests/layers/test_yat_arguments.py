@@ -151,6 +151,11 @@ def test_sharing():
     ]
     for arguments, words in cases:
         refused(words, lambda arguments=arguments: keras_yat.YatDense(**arguments))
+    user = keras_yat.YatDense(2, kernel_from=owner, kernel_slice=(2, 4))
+    refused(
+        "`kernel_from` must have a kernel of its own",
+        lambda: keras_yat.YatDense(2, kernel_from=user),
+    )
     owner.build((None, 3))
     refused(
         r"`kernel_from` must have a kernel of shape \(3, 2\)",
@@ -184,6 +189,7 @@ def test_data_to_adapt_to():
     refused("`data` must hold at least one batch", lambda: layer.adapt([]))
     refused("`data` must have a batch axis", lambda: layer.adapt(np.ones(3)))
     refused("`samples` must be an int", lambda: layer.adapt(draw((20, 3)), samples=0))
+    refused("`samples` must be at least 4", lambda: layer.adapt(draw((20, 3)), samples=3))
     refused("(?i)expected axis -1|`data` must", lambda: layer.adapt(draw((20, 5))))
     user = keras_yat.YatDense(4, kernel_from=layer)
     refused("`kernel_from` must be None: adapt the layer that owns", lambda: user.adapt(same))

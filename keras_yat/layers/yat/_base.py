@@ -112,11 +112,11 @@ class YatLayer(keras.layers.Layer):
                 autocast=False,
             )
 
-    def set_scales(self, epsilon: float, alpha: float) -> None:
-        """Sets epsilon, and alpha if it is learned."""
-        if self.learn_epsilon:
+    def set_scales(self, epsilon: float | None, alpha: float) -> None:
+        """Sets epsilon unless it is None, and alpha if it is learned."""
+        if epsilon is not None and self.learn_epsilon:
             self.epsilon.assign(max(epsilon, LEAST_EPSILON))
-        else:
+        elif epsilon is not None:
             self._set_epsilon(epsilon)
         if self._alpha == "learned":
             self.alpha.assign(alpha)
@@ -126,7 +126,8 @@ class YatLayer(keras.layers.Layer):
     ) -> Any:
         """The layer's Yat product of `x` and a kernel, in the compute dtype."""
         kernel = ops.convert_to_tensor(kernel)
-        if training and self._seeds is not None:
+        # In this order: `training` may be a tracer, of which Python cannot ask.
+        if self._seeds is not None and training:
             kernel = keras.random.dropout(kernel, self.drop_connect, seed=self._seeds)
         return yat_ops.correlate(
             correlation,
@@ -158,6 +159,18 @@ class YatLayer(keras.layers.Layer):
 def serialized(item: Any) -> Any:
     """The configuration of an initializer, regularizer or constraint, or None."""
     return None if item is None else keras.saving.serialize_keras_object(item)
+
+
+def shared(layer: Any) -> Any:
+    """The configuration of a layer that the model has elsewhere too, or None.
+
+    Keras marks what it meets twice, but where the layer itself comes later it
+    would mark a copy.
+    """
+    config = serialized(layer)
+    if config is not None:
+        config["shared_object_id"] = id(layer)
+    return config
 
 
 def _alpha(value):

@@ -21,15 +21,19 @@ _SHARED = {
         kernel_constraint: None, or a constraint on the kernel.
         bias_constraint: None, or a constraint on the bias.
         kernel_from: None, or a layer of the same class whose kernel this one uses
-            instead of an own. The two stay one weight, in a saved model too;
-            Keras's `clone_model` and `model_from_json` give each its own.
+            instead of an own. The two stay one weight, also in the `.keras` file of
+            a model that has both among its own layers; Keras's `clone_model` and
+            `model_from_json` give each its own. `trainable = False` on either
+            freezes the kernel for both; `kernel_trainable=False` here, for this
+            one alone.
         kernel_slice: None, or (start, stop): which neurons of `kernel_from`.
     """,
     "yat arguments": """
         epsilon: Above 0, in squared units of the input: how near to w the response
             levels off.
         learn_epsilon: Whether epsilon is a weight, starting at `epsilon` and kept
-            at or above 1e-7.
+            at or above 1e-7. A step of Adam moves it by its learning rate: start
+            it at the scale of the data's squared distances.
         alpha: `"learned"` for a trained factor of the output, a number for a
             constant one, None for none.
         alpha_initializer: Of a learned alpha: an initializer, or None for what

@@ -8,7 +8,7 @@ from keras import ops
 import keras_yat.ops as yat_ops
 from keras_yat import _validate, initializers
 from keras_yat._register import register
-from keras_yat.layers.yat._base import YatLayer, serialized
+from keras_yat.layers.yat._base import YatLayer, serialized, shared
 from keras_yat.layers.yat._document import documented
 
 
@@ -88,7 +88,8 @@ class YatEmbedding(YatLayer):
         # Indices are not to be rounded to the compute dtype.
         self.autocast = False
         if weights is not None:
-            weights = weights[0] if isinstance(weights, list) else weights
+            weights = weights[0] if isinstance(weights, list) and len(weights) == 1 else weights
+            weights = ops.convert_to_numpy(weights)
             if tuple(weights.shape) != (self.input_dim, self.output_dim):
                 _validate.refuse(
                     "weights",
@@ -130,6 +131,9 @@ class YatEmbedding(YatLayer):
         Raises:
             ValueError: if the last axis of `x` is not `output_dim` long.
         """
+        if keras.utils.is_keras_tensor(x):
+            return EmbeddingScores(self)(x)
+        x = ops.convert_to_tensor(x)
         if x.shape[-1] != self.output_dim:
             _validate.refuse("x", f"have a last axis of size {self.output_dim}", tuple(x.shape))
         if not self.built:
@@ -154,3 +158,38 @@ class YatEmbedding(YatLayer):
             "embeddings_constraint": serialized(self.embeddings_constraint),
             "mask_zero": self.mask_zero,
         }
+
+
+@register()
+class EmbeddingScores(keras.layers.Layer):
+    """`score` of an embedding as a layer of a functional model."""
+
+    def __init__(self, embedding: YatEmbedding, **kwargs: Any):
+        super().__init__(dtype=embedding.dtype_policy, **kwargs)
+        self.embedding = embedding
+        # Its inputs may be wider than the compute dtype: they are cast once.
+        self.autocast = False
+
+    def build(self, input_shape):
+        if not self.embedding.built:
+            self.embedding.build()
+            self.embedding.built = True
+
+    def call(self, inputs, training=None):
+        return self.embedding.score(inputs, training)
+
+    def compute_output_shape(self, input_shape):
+        if input_shape[-1] != self.embedding.output_dim:
+            size = self.embedding.output_dim
+            _validate.refuse("x", f"have a last axis of size {size}", tuple(input_shape))
+        return (*input_shape[:-1], self.embedding.input_dim)
+
+    def get_config(self):
+        config = super().get_config()
+        config.pop("dtype")
+        return {**config, "embedding": shared(self.embedding)}
+
+    @classmethod
+    def from_config(cls, config):
+        embedding = keras.saving.deserialize_keras_object(config["embedding"])
+        return cls(**{**config, "embedding": embedding})

@@ -6,10 +6,9 @@ from typing import Any
 import keras
 from keras import ops
 
-import keras_yat.ops as yat_ops
 from keras_yat import _validate, activations, initializers
 from keras_yat.layers.yat import _prototypes
-from keras_yat.layers.yat._base import YatLayer, serialized
+from keras_yat.layers.yat._base import YatLayer, serialized, shared
 
 
 class KernelLayer(YatLayer):
@@ -67,9 +66,12 @@ class KernelLayer(YatLayer):
             return None
         if not isinstance(owner, KernelLayer) or type(owner) is not type(self):
             _validate.refuse("kernel_from", f"be a {type(self).__name__}", owner)
+        if owner.kernel_from is not None:
+            _validate.refuse("kernel_from", "have a kernel of its own", owner.name)
         for name in ("kernel_regularizer", "kernel_constraint"):
-            if getattr(self, name) is not None:
-                _validate.refuse(name, "be None: it is the owner's", name, kernel_from=owner.name)
+            value = getattr(self, name)
+            if value is not None:
+                _validate.refuse(name, "be None: it is the owner's", value, kernel_from=owner.name)
         return owner
 
     def _checked_slice(self, given):
@@ -159,8 +161,13 @@ class KernelLayer(YatLayer):
             kernel = ops.stop_gradient(kernel)
         return kernel
 
-    def respond(self, correlation: yat_ops.Correlation, inputs: Any, training: Any) -> Any:
-        outputs = self.yat(correlation, inputs, self.neurons(), self.bias, training)
+    def answers(self, inputs: Any, training: Any) -> Any:
+        """The neurons' outputs, channels last, before any activation."""
+        inputs = self.arranged(inputs)
+        return self.yat(self.correlation(), inputs, self.neurons(), self.bias, training)
+
+    def respond(self, inputs: Any, training: Any) -> Any:
+        outputs = self.answers(inputs, training)
         if self.activation is not None:
             outputs = self.activation(outputs)
         return ops.cast(outputs, self.compute_dtype)
@@ -182,15 +189,17 @@ class KernelLayer(YatLayer):
         Call it before training, as `adapt` of `keras.layers.Normalization`. It is
         made for a first layer, whose kernels are then pictures of its input;
         adapted layers on top of each other respond to ever fewer inputs, and
-        learned worse than random ones. A constant epsilon is saved with the
-        layer, but not by `save_weights`.
+        learned worse than random ones. A constant epsilon is part of the layer's
+        configuration: `save_weights` does not save it, and a model that has been
+        called or trained before has to be compiled again.
 
         Args:
             data: What the layer will be called with: an array or tensor with a batch
                 axis, or an iterable of batches (`tf.data.Dataset`,
                 `keras.utils.PyDataset`, …) or of tuples that begin with one. What
                 is 0 throughout is left out.
-            samples: How many samples to take at most, at least as many as neurons.
+            samples: How many samples to take at most, at least as many as there are
+                neurons.
             seed: Of the draws; None for a random one.
 
         Raises:
@@ -213,7 +222,7 @@ class KernelLayer(YatLayer):
         _prototypes.adapt(self, data, samples, seed)
 
     def get_config(self):
-        config = {
+        return {
             **super().get_config(),
             "activation": keras.activations.serialize(self.activation),
             "use_bias": self.use_bias,
@@ -224,14 +233,9 @@ class KernelLayer(YatLayer):
             "activity_regularizer": serialized(self.activity_regularizer),
             "kernel_constraint": serialized(self.kernel_constraint),
             "bias_constraint": serialized(self.bias_constraint),
-            "kernel_from": serialized(self.kernel_from),
+            "kernel_from": shared(self.kernel_from),
             "kernel_slice": self.kernel_slice,
         }
-        if self.kernel_from is not None:
-            # Keras marks what it meets twice in a model; where the owner comes later
-            # than this layer it would mark a copy.
-            config["kernel_from"]["shared_object_id"] = id(self.kernel_from)
-        return config
 
     @classmethod
     def from_config(cls, config):

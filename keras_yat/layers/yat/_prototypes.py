@@ -17,27 +17,34 @@ def adapt(layer: Any, data: Any, samples: int, seed: int | None) -> None:
     rng = np.random.default_rng(seed)
     inputs = _some(data, samples, rng)
     layer(inputs[:1])  # builds it, or refuses the shape
+    neurons = layer.kernel.shape[layer.features_axis]
+    if samples < neurons:
+        _validate.refuse("samples", f"be at least {neurons}, one for each neuron", samples)
     groups = _rows(layer, inputs, samples, rng)
-    each = layer.kernel.shape[layer.features_axis] // len(groups)
-    chosen = [_spread(rows, each, rng) for rows in groups]
+    chosen = [_spread(rows, neurons // len(groups), rng) for rows in groups]
     layer.kernel.assign(layer.from_columns(np.concatenate(chosen).T))
-
-    inputs_scaled = layer.normalize == "sphere"
-    groups = [_unit(rows) if inputs_scaled else rows for rows in groups]
-    chosen = [_unit(rows) if layer.normalize else rows for rows in chosen]
-    distances = [_distances(*pair) for pair in zip(groups, chosen, strict=True)]
-    nearest = np.concatenate([distance.min(axis=1) for distance in distances])
-    apart = nearest[nearest > 0]
-    epsilon = float(np.median(apart)) if len(apart) else 1.0
-    bias = 0.0 if layer.constant_bias is None else layer.constant_bias
-    outputs = [
-        (rows @ columns.T + bias) ** 2 / (distance + epsilon)
-        for rows, columns, distance in zip(groups, chosen, distances, strict=True)
-    ]
-    rms = np.sqrt(np.mean([np.mean(y**2) for y in outputs]))
-    layer.set_scales(epsilon, 1.0 / rms if rms > 0 else 1.0)
     if layer.bias is not None:
         layer.bias.assign(np.zeros(layer.bias.shape))
+    layer.set_scales(_epsilon(layer.normalize, groups, chosen), 1.0)
+    outputs = layer.answers(inputs[: max(1, _OUTPUTS // neurons)], training=False)
+    rms = float(np.sqrt(np.mean(np.square(ops.convert_to_numpy(ops.cast(outputs, "float32"))))))
+    layer.set_scales(None, 1.0 / rms if rms > 0.0 else 1.0)
+
+
+def _epsilon(normalize, groups, chosen):
+    """The median squared distance of a sample to the nearest neuron, itself left out."""
+    if normalize == "sphere":
+        groups = [_unit(rows) for rows in groups]
+    if normalize is not None:
+        chosen = [_unit(rows) for rows in chosen]
+    every = [_distances(*pair).min(axis=1) for pair in zip(groups, chosen, strict=True)]
+    apart = np.concatenate(every)
+    apart = apart[apart > 0.0]
+    return float(np.median(apart)) if len(apart) else 1.0
+
+
+# How many outputs, at one position each, alpha is taken from.
+_OUTPUTS = 2**16
 
 
 def _some(data, samples, rng):

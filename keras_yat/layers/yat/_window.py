@@ -75,7 +75,7 @@ class Window(KernelLayer):
         return channels
 
     def call(self, inputs, training=None):
-        outputs = self.respond(self.correlation(), self.arranged(inputs), training)
+        outputs = self.respond(inputs, training)
         return self._as_given(outputs)
 
     def arranged(self, inputs):
