@@ -267,7 +267,7 @@ def test_works_in_a_functional_model(tmp_path):
     )
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=10, deadline=None)
 @given(
     batch=st.lists(st.integers(1, 4), max_size=3),
     entries=st.integers(1, 6),

@@ -57,8 +57,14 @@ def test_contract(name, tmp_path, fresh):
     helpers.check_layer(getattr(keras_yat, name), kwargs, shape, folder=tmp_path, fresh=fresh)
 
 
-@pytest.mark.parametrize("argument", ARGUMENTS)
-@pytest.mark.parametrize("name", ["YatDense", "YatConv1D"])
+# Those in which a window differs from a row.
+OF_WINDOWS = ("kernel normalized", "sphere", "direct", "drop_connect", "constant_bias")
+
+
+@pytest.mark.parametrize(
+    ("name", "argument"),
+    [("YatDense", a) for a in ARGUMENTS] + [("YatConv1D", a) for a in OF_WINDOWS],
+)
 def test_contract_with_each_argument(name, argument, tmp_path, fresh):
     kwargs, shape = LAYERS[name]
     kwargs = {**kwargs, **ARGUMENTS[argument]}
