@@ -10,9 +10,12 @@ from keras_yat.initializers import YatNormal
 from tests.helpers import BACKEND, draw, to_numpy
 
 
-def stack_of(depth, width, **settings):
+def stack_of(depth, width, entries=None, **settings):
     return keras.Sequential(
-        [keras.Input((width,)), *[keras_yat.YatDense(width, **settings) for _ in range(depth)]]
+        [
+            keras.Input((entries or width,)),
+            *[keras_yat.YatDense(width, **settings) for _ in range(depth)],
+        ]
     )
 
 
@@ -146,11 +149,11 @@ def digits():
 
 def accuracy_of_ten_layers(**settings):
     x, y = digits()
-    model = stack_of(10, 64, **settings)
+    model = stack_of(10, 128, entries=64, **settings)
     model.add(keras.layers.Dense(10))
     loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
     model.compile(keras.optimizers.Adam(1e-3), loss, metrics=["accuracy"])
-    model.fit(x[:1437], y[:1437], batch_size=32, epochs=20, verbose=0)
+    model.fit(x[:1437], y[:1437], batch_size=32, epochs=30, verbose=0)
     return model.evaluate(x[1437:], y[1437:], verbose=0)[1]
 
 
