@@ -12,7 +12,7 @@ bias b = β·τ the output is y = α·τ²·(u + β)² / (‖w‖² + ‖x‖²)
 That fixes α for any σ and β. Both have an own reason.
 
 - σ. Let the mean square of the input be r where 1 was expected. The output's is
-  then (r·(1 + σ²) / (σ² + r))², which has the fixed points 1 and σ⁴, and the slope
+  then, without a bias, (r·(1 + σ²) / (σ² + r))², which has the fixed points 1 and σ⁴, and the slope
   2σ² / (1 + σ²) at 1. With σ = 1 both are one, and a signal that is ever so
   slightly too weak fades to nothing. With σ = 1/3 the slope is 0.2, and what is
   above an rms of 1/9 returns to 1 within a few layers. Kernels much smaller still

@@ -116,8 +116,6 @@ def test_an_activation_by_name_is_one_layer():
 @pytest.mark.parametrize("policy", ["float32", "mixed_float16"])
 def test_an_empty_batch(name, normalize, policy):
     kwargs, shape = LAYERS[name]
-    if name != "YatDense" and BACKEND == "tensorflow":
-        return  # whose convolutions refuse one, Keras's own too
     layer = getattr(keras_yat, name)(**kwargs, normalize=normalize, dtype=policy)
     layer.build((None, *shape))
     assert layer(np.zeros((0, *shape), "float32")).shape[0] == 0
@@ -225,7 +223,7 @@ def test_dropconnect_has_a_fresh_mask_at_every_step_and_none_at_inference():
     layer = keras_yat.YatDense(4, drop_connect=0.5, seed=1)
     x = draw((3, 6))
     first, second = (to_numpy(layer(x, training=True)) for _ in range(2))
-    assert np.all(first != second) or not np.allclose(first, second)
+    assert np.any(first != second)
     np.testing.assert_array_equal(to_numpy(layer(x)), to_numpy(layer(x, training=False)))
     again = keras_yat.YatDense.from_config(layer.get_config())
     again.build(x.shape)
@@ -233,17 +231,18 @@ def test_dropconnect_has_a_fresh_mask_at_every_step_and_none_at_inference():
     np.testing.assert_allclose(to_numpy(again(x, training=True)), first, rtol=1e-5)
 
 
-def test_dropconnect_keeps_the_kernel_on_average():
-    rate, kernel = 0.25, draw((400, 1))
-    layer = keras_yat.YatDense(1, drop_connect=rate, use_bias=False, alpha=None, epsilon=1e12)
-    x = draw((1, 400), seed=1)
+def test_dropconnect_keeps_the_product_on_average():
+    """⟨w, x⟩ of positive entries, read off an output far from every kernel."""
+    rate, kernel, x = 0.25, np.abs(draw((400, 1))), np.abs(draw((1, 400), seed=1))
+    layer = keras_yat.YatDense(
+        1, drop_connect=rate, seed=0, use_bias=False, alpha=None, epsilon=1e12
+    )
     layer.build(x.shape)
     layer.kernel.assign(kernel)
-    products = [float(np.sqrt(to_numpy(layer(x, training=True))[0, 0] * 1e12)) for _ in range(400)]
-    spread = np.sqrt(np.sum((x * kernel.T) ** 2) * rate / (1 - rate))
-    assert abs(np.mean(np.square(products)) - (x @ kernel).item() ** 2 - spread**2) < 0.3 * (
-        spread**2 + (x @ kernel).item() ** 2
-    )
+    products = [np.sqrt(to_numpy(layer(x, training=True)).item() * 1e12) for _ in range(400)]
+    deviation = np.sqrt(np.sum((x * kernel.T) ** 2) * rate / (1.0 - rate))
+    assert abs(np.mean(products) - (x @ kernel).item()) < 4.0 * deviation / np.sqrt(400)
+    assert 0.8 < np.std(products) / deviation < 1.2
 
 
 def test_a_frozen_kernel_stays_and_all_else_moves():
@@ -324,103 +323,6 @@ def test_a_sharing_layer_can_leave_the_kernel_alone():
     found = weight_gradients(user, ops.convert_to_tensor(x))
     assert np.any(found["bias"] != 0)
     np.testing.assert_array_equal(found["kernel"], 0.0)
-
-
-class TestEmbedding:
-    ARGUMENTS = (
-        {},
-        {"mask_zero": True, "learn_epsilon": True, "normalize": "sphere", "epsilon": 0.1},
-        {"kernel_trainable": False, "alpha": 2.0, "constant_bias": 0.5, "drop_connect": 0.1},
-        {"embeddings_initializer": "uniform", "embeddings_regularizer": "l2"},
-    )
-
-    @pytest.mark.parametrize("arguments", ARGUMENTS, ids=str)
-    def test_config_and_file(self, arguments, tmp_path, fresh):
-        kwargs = {"input_dim": 7, "output_dim": 4, **arguments}
-        helpers.check_config(keras_yat.YatEmbedding, kwargs, without=("weights",))
-        model = keras.Sequential(
-            [keras.Input((3,), dtype="int32"), keras_yat.YatEmbedding(**kwargs)]
-        )
-        x = np.array([[1, 0, 6], [2, 2, 0]], "int32")
-        helpers.scramble(model)
-        model.save(tmp_path / "model.keras")
-        for backend in ("tensorflow", "jax", "torch"):
-            found = fresh(backend).predict(tmp_path / "model.keras", x)
-            np.testing.assert_allclose(found, to_numpy(model(x)), rtol=1e-6)
-
-    def test_looks_up(self):
-        rows = draw((5, 3))
-        layer = keras_yat.YatEmbedding(5, 3, weights=rows)
-        x = np.array([[4, 0], [1, 1]])
-        np.testing.assert_array_equal(to_numpy(layer(x)), rows[x])
-        assert layer.compute_output_shape((None, 2)) == (None, 2, 3)
-        assert tuple(keras_yat.YatEmbedding(5, 3)(keras.Input((None,))).shape) == (None, None, 3)
-
-    def test_large_indices_survive_half_precision(self):
-        layer = keras_yat.YatEmbedding(3001, 2, dtype="mixed_bfloat16")
-        rows = to_numpy(layer(np.array([2999, 3000])))
-        wide = to_numpy(ops.cast(ops.convert_to_tensor(layer.embeddings), "bfloat16"))
-        np.testing.assert_array_equal(rows, wide[[2999, 3000]])
-
-    @pytest.mark.parametrize("distance", ["expanded", "direct"])
-    def test_scores(self, distance):
-        layer = keras_yat.YatEmbedding(6, 5, epsilon=0.2, distance=distance)
-        x = draw((2, 3, 5))
-        upstream = draw((2, 3, 6), seed=1)
-        value, (of_x,) = value_and_gradients(layer.score, x, upstream=upstream)
-        rows, alpha = to_numpy(layer.embeddings).T, float(to_numpy(layer.alpha))
-        truth = reference_yat.yat(x, rows, 0.0, 0.2, alpha)
-        np.testing.assert_allclose(to_numpy(value), truth, rtol=1e-4, atol=1e-6)
-        truth = reference_yat.gradients(upstream, x, rows, 0.0, 0.2, alpha)["x"]
-        np.testing.assert_allclose(to_numpy(of_x), truth, rtol=1e-3, atol=1e-5)
-
-    def test_scores_in_a_functional_model(self, tmp_path, fresh):
-        rows = keras_yat.YatEmbedding(7, 4)
-        inputs = keras.Input((3,), dtype="int32")
-        outputs = rows.score(keras.layers.Dense(4)(rows(inputs)))
-        model = keras.Model(inputs, outputs)
-        assert tuple(outputs.shape) == (None, 3, 7)
-        assert len(model.weights) == 2 + 2
-        x = np.array([[1, 2, 6]], "int32")
-        model.save(tmp_path / "tied.keras")
-        found = fresh(BACKEND).predict(tmp_path / "tied.keras", x)
-        np.testing.assert_allclose(found, to_numpy(model(x)), rtol=1e-5)
-        loaded = keras.saving.load_model(tmp_path / "tied.keras")
-        assert len(loaded.weights) == 2 + 2
-        loaded.compile("sgd", keras.losses.SparseCategoricalCrossentropy(from_logits=True))
-        loaded.fit(x, x, verbose=0)
-
-    def test_its_own_row_scores_highest(self):
-        layer = keras_yat.YatEmbedding(300, 16)
-        rows = layer(np.arange(300))
-        assert np.all(np.argmax(to_numpy(layer.score(rows)), axis=-1) == np.arange(300))
-
-    def test_mask(self):
-        x = np.array([[1, 0, 2]])
-        assert keras_yat.YatEmbedding(3, 2)(x).shape == (1, 3, 2)
-        mask = keras_yat.YatEmbedding(3, 2, mask_zero=True).compute_mask(x)
-        np.testing.assert_array_equal(to_numpy(mask), [[True, False, True]])
-        model = keras.Sequential(
-            [keras_yat.YatEmbedding(3, 2, mask_zero=True), keras.layers.LSTM(2)]
-        )
-        padded = to_numpy(model(np.array([[1, 2, 0, 0]])))
-        np.testing.assert_allclose(padded, to_numpy(model(np.array([[1, 2]]))), rtol=1e-5)
-
-    def test_a_tied_head_trains(self):
-        class Tied(keras.Model):
-            def __init__(self):
-                super().__init__()
-                self.rows = keras_yat.YatEmbedding(8, 6, learn_epsilon=True)
-
-            def call(self, x):
-                return ops.log(self.rows.score(self.rows(x)) + 1e-6)
-
-        model = Tied()
-        loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
-        model.compile(keras.optimizers.Adam(0.05), loss)
-        x = np.arange(8)[None].repeat(16, axis=0)
-        losses = model.fit(x, (x + 1) % 8, epochs=15, verbose=0).history["loss"]
-        assert losses[-1] < 0.5 * losses[0]
 
 
 # The compiler reads `.grad` and calls deprecated functions of its own.

@@ -205,6 +205,23 @@ def test_the_data_format_is_that_of_keras(data_format):
         keras.config.set_image_data_format(before)
 
 
+@pytest.mark.parametrize("kind", ["", "Transpose"])
+@pytest.mark.parametrize("name", ["softmax", "nami"])
+def test_an_activation_sees_the_output_in_its_data_format(kind, name):
+    """As in Keras's convolutions: an axis is that of the layer's output."""
+    cls = getattr(keras_yat, f"YatConv2D{kind}")
+    activation = keras_yat.Nami(axis=1) if name == "nami" else name
+    layer = cls(3, 2, data_format="channels_first", activation=activation)
+    x = draw((2, 4, 5, 6))
+    outputs = layer(x)
+    bare = cls(3, 2, data_format="channels_first")
+    bare.build(x.shape)
+    bare.set_weights([to_numpy(w) for w in (layer.kernel, layer.bias, layer.alpha)])
+    np.testing.assert_allclose(to_numpy(outputs), to_numpy(layer.activation(bare(x))), rtol=1e-5)
+    if name == "nami":
+        assert tuple(activation.w.shape) == (3,)
+
+
 @pytest.mark.parametrize("rank", [1, 2, 3])
 @pytest.mark.parametrize("kind", ["", "Transpose"])
 def test_the_linear_part_is_that_of_keras(rank, kind):

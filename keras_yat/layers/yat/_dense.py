@@ -65,9 +65,6 @@ class YatDense(KernelLayer):
         super().build(input_shape)
         self.input_spec = keras.layers.InputSpec(min_ndim=2, axes={-1: input_shape[-1]})
 
-    def call(self, inputs, training=None):
-        return self.respond(inputs, training)
-
     def compute_output_shape(self, input_shape):
         return (*input_shape[:-1], self.units)
 

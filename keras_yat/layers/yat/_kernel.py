@@ -166,8 +166,8 @@ class KernelLayer(YatLayer):
         inputs = self.arranged(inputs)
         return self.yat(self.correlation(), inputs, self.neurons(), self.bias, training)
 
-    def respond(self, inputs: Any, training: Any) -> Any:
-        outputs = self.answers(inputs, training)
+    def call(self, inputs, training=None):
+        outputs = self.restored(self.answers(inputs, training))
         if self.activation is not None:
             outputs = self.activation(outputs)
         return ops.cast(outputs, self.compute_dtype)
@@ -175,6 +175,10 @@ class KernelLayer(YatLayer):
     def arranged(self, inputs: Any) -> Any:
         """`inputs` as `correlation` takes them."""
         return inputs
+
+    def restored(self, outputs: Any) -> Any:
+        """What comes of `correlation` as the layer gives it."""
+        return outputs
 
     def adapt(self, data: Any, samples: int = 4096, seed: int | None = 0) -> None:
         """Starts the kernel from samples of the layer's own input: its neurons are prototypes.

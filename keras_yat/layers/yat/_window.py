@@ -74,16 +74,12 @@ class Window(KernelLayer):
             _validate.refuse("input_shape", "have a known number of channels", tuple(input_shape))
         return channels
 
-    def call(self, inputs, training=None):
-        outputs = self.respond(inputs, training)
-        return self._as_given(outputs)
-
     def arranged(self, inputs):
         first = self.data_format == "channels_first"
         return ops.moveaxis(inputs, 1, -1) if first else inputs
 
-    def _as_given(self, x):
-        return ops.moveaxis(x, -1, 1) if self.data_format == "channels_first" else x
+    def restored(self, outputs):
+        return ops.moveaxis(outputs, -1, 1) if self.data_format == "channels_first" else outputs
 
     def compute_output_shape(self, input_shape):
         shape = list(input_shape)
