@@ -97,27 +97,46 @@ def _evaluate(formula, gradient, x, parameters, constants, *, costly, by_row, al
     def plain(*tensors):
         return ops.cast(formula(*complete(*tensors), **constants), result_dtype)
 
+    def forward(*tensors):
+        return blocks.join(plain, *tensors), None
+
     def back(upstream, *tensors):
         every = gradient(ops.cast(upstream, dtype), *complete(*tensors), **constants)
         wanted = [every[place + 1] for place in places]
         sums = _sum_together if costly else _sum_each
         return (sum_to(every[0], tensors[0]), *sums(wanted, tensors[1:]))
 
+    if gradient is None or not _shapes_known(*tensors, aligned=aligned):
+        return plain(*tensors)
+    if not config.is_custom_gradient_enabled():
+        return plain(*tensors)
+    blocks = _Blocks(tensors if by_row else [])
+    return own_gradient(forward, lambda u, _, *t: blocks.join(back, u, *t))(*tensors)
+
+
+def own_gradient(forward: Callable, back: Callable) -> Callable:
+    """A function of tensors with a gradient of its own, unless these are switched off.
+
+    `forward(*tensors)` gives its value and what is to be kept, `back(upstream,
+    kept, *tensors)` the gradients of the tensors. Second derivatives are right
+    only where `back` works from the tensors.
+    """
+
     def with_gradient(*tensors):
+        value, kept = forward(*tensors)
+
         def grad(*args, upstream=None):
             # JAX and TensorFlow hand over the upstream gradient alone, torch the
             # saved arguments too: only those lead to right second derivatives.
             if upstream is None:
                 (upstream,), args = args, tensors
-            return blocks.join(back, upstream, *args)
+            return back(upstream, kept, *args)
 
-        return blocks.join(plain, *tensors), grad
+        return value, grad
 
-    blocks = _Blocks(tensors if by_row else [])
-    own = config.is_custom_gradient_enabled() and _shapes_known(*tensors, aligned=aligned)
-    if gradient is None or not own:
-        return plain(*tensors)
-    return ops.custom_gradient(with_gradient)(*tensors)
+    if not config.is_custom_gradient_enabled():
+        return lambda *tensors: forward(*tensors)[0]
+    return ops.custom_gradient(with_gradient)
 
 
 def as_tensor(x):

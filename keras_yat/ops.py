@@ -1,18 +1,7 @@
 """The Yat product: the one formula of every Yat layer, and its numerics.
 
-A layer says how its inputs meet its kernel (a `Correlation`). The formula, its
-gradient, the precision and the floor of the distance are here alone.
-
-Precision. The inner product runs in the dtype of the input, which may be half
-precision; norms, distance and quotient run in float32 (float64 for float64).
-The distance is ‖w‖² + ‖x‖² - 2⟨w, x⟩, which cancels where x ≈ w: it is never
-taken below 2·u·‖w‖², which is what the rounding of ‖w‖² + ‖x‖² leaves of it
-there: u is 2^-21 in float32 and 2^-50 in float64, eight times half the spacing
-of the numbers around 1, as the sums round too; and in bfloat16 2^-8, half the
-spacing, as only the product is rounded to it. In float16 it is 2^-7 and not its
-own 2^-11: gradients have 2q² + 2q in them, and q = ⟨w, x⟩ / distance can reach
-1 / (2u). Below the floor the distance counts as constant. `distance="direct"` sums
-(w - x)² instead, entry by entry.
+A layer says how its inputs meet its kernel (a `Correlation`); the formula itself,
+its gradient and the floor of the distance are in `_formula`.
 """
 
 import math
@@ -22,11 +11,11 @@ from dataclasses import dataclass
 from typing import Any
 
 import keras
-import numpy as np
 from keras import ops
 
-from keras_yat import _validate, config
-from keras_yat._gradient import as_tensor, differentiable, sum_to
+from keras_yat import _validate
+from keras_yat._formula import HALF_MAX, UNITS, Response, squared_distance, sum_of_squares, wide
+from keras_yat._gradient import as_tensor
 from keras_yat._math import is_double
 from keras_yat._register import register
 
@@ -34,10 +23,6 @@ __all__ = ["yat_product"]
 
 NORMALIZATIONS = (None, "kernel", "sphere")
 DISTANCES = ("expanded", "direct")
-
-_HALF_MAX = float(np.finfo("float16").max)
-_HALF_RATIOS = {"expanded": 2.0**7, "direct": 2.0**9}
-"""Largest 2z / (distance + ε) in a gradient in float16, which has its square in it."""
 
 
 @dataclass(frozen=True)
@@ -134,115 +119,119 @@ def yat_product(
     )
 
 
-def correlate(
-    correlation: Correlation,
-    x: Any,
-    kernel: Any,
-    *,
-    bias: Any = None,
-    epsilon: Any = 1e-5,
-    alpha: Any = None,
-    normalize: str | None = None,
-    distance: str = "expanded",
-) -> Any:
-    """The Yat product of `x` and `kernel` as `correlation` has them meet."""
-    x = as_tensor(x)
-    dtype = keras.backend.standardize_dtype(x.dtype)
-    kernel = ops.cast(kernel, _wide(x))
-    if normalize is not None:
-        # The result does not depend on the scale; the squares might over- or underflow.
-        kernel = kernel / _largest(kernel, correlation.axes)
-    if normalize == "sphere":
-        x = x / ops.cast(_largest(x, _behind_batch(x)), dtype)
-    product = _product(correlation, x, kernel)
-    x_square = correlation.squares(x)
-    kernel_square = sum_of_squares(kernel, correlation.axes)
-    x_scale = kernel_scale = None
-    if normalize is not None:
-        kernel_scale, kernel_square = _unit_norm(kernel_square)
-        product = ops.cast(product, kernel.dtype) * ops.squeeze(kernel_scale, correlation.axes)
-    if normalize == "sphere":
-        x_scale, x_square = _unit_norm(x_square)
-        product = product * x_scale
-    if distance == "expanded":
-        kernel_square = ops.squeeze(kernel_square, correlation.axes)
-        unit: float | None = _UNITS[dtype]
-    else:
-        if normalize is not None:
-            kernel = kernel * kernel_scale
-        x_square = _direct(correlation, x, kernel, x_scale)
-        kernel_square, unit = 0.0, None
-    result = _yat(
-        product,
-        x_square,
-        kernel_square,
-        0.0 if bias is None else bias,
-        1.0 if alpha is None else alpha,
-        epsilon,
-        unit=unit,
-        limit=_HALF_MAX if dtype == "float16" else None,
-    )
-    return ops.cast(result, dtype)
+def correlate(correlation: Correlation, x: Any, kernel: Any, **settings: Any) -> Any:
+    """The Yat product of `x` and `kernel` as `correlation` has them meet.
 
-
-def sum_of_squares(x: Any, axis: int | tuple[int, ...]) -> Any:
-    """Σ x² along `axis`, which stays with size 1, in float32 or wider. Keeps `x` alone."""
-    wide = _wide(x)
-
-    def plain(x):
-        return ops.sum(ops.square(ops.cast(x, wide)), axis=axis, keepdims=True)
-
-    def with_gradient(x):
-        def grad(*args, upstream=None):
-            if upstream is None:
-                (upstream,), args = args, (x,)
-            return ops.cast(ops.cast(args[0], wide) * (2.0 * upstream), args[0].dtype)
-
-        return plain(x), grad
-
-    return (
-        ops.custom_gradient(with_gradient)(x) if config.is_custom_gradient_enabled() else plain(x)
-    )
-
-
-def squared_distance(x: Any, kernel: Any) -> Any:
-    """‖x - w‖² for each column w of `kernel`, from the differences: nothing cancels.
-
-    One column after the other, so that the memory is a few times that of `x`; the
-    gradient is summed from the same differences.
+    `settings`: as of `Neurons`.
     """
-    behind = tuple(range(len(x.shape) - 1))
-    features = kernel.shape[-1]
+    x = as_tensor(x)
+    return Neurons(correlation, kernel, x.dtype, **settings)(x)
 
-    def plain(x, kernel):
-        def distance(w):
-            return ops.sum(ops.square(x - w), axis=-1)
 
-        return ops.moveaxis(ops.map(distance, ops.transpose(kernel)), 0, -1)
+class Neurons:
+    """A kernel made ready to meet inputs: what does not depend on those is computed once.
 
-    def with_gradient(x, kernel):
-        def grad(*args, upstream=None):
-            if upstream is None:
-                (upstream,), args = args, (x, kernel)
-            at, rows = args[0], ops.transpose(args[1])
-            slopes = ops.moveaxis(2.0 * upstream, -1, 0)
+    Args:
+        correlation: How an input meets the kernel.
+        kernel: The weights of the neurons.
+        dtype: That of the inputs.
+        bias: b of each neuron, a number, or None for 0.
+        epsilon: Number or scalar tensor above 0.
+        alpha: Factor of the outputs: a number, a scalar tensor, or None for 1.
+        normalize: One of `NORMALIZATIONS`.
+        distance: One of `DISTANCES`.
+    """
 
-            def of_row(pair):
-                w, slope = pair
-                return ops.sum(ops.expand_dims(slope, -1) * (w - at), axis=behind)
+    def __init__(
+        self,
+        correlation: Correlation,
+        kernel: Any,
+        dtype: Any,
+        *,
+        bias: Any = None,
+        epsilon: Any = 1e-5,
+        alpha: Any = None,
+        normalize: str | None = None,
+        distance: str = "expanded",
+    ):
+        self._correlation = correlation
+        self._dtype = keras.backend.standardize_dtype(dtype)
+        self._sphere = normalize == "sphere"
+        axes = correlation.axes
+        kernel = ops.cast(kernel, "float64" if self._dtype == "float64" else "float32")
+        if normalize is not None:
+            # The result does not depend on the scale; the squares might over- or underflow.
+            kernel = kernel / _largest(kernel, axes)
+        square = sum_of_squares(kernel, axes)
+        self._norms = self._direct_kernel = None
+        if normalize is not None:
+            scale, square = _unit_norm(square)
+            self._norms = ops.squeeze(scale, axes)
+        expanded = distance == "expanded"
+        if not expanded:
+            self._direct_kernel = kernel if normalize is None else kernel * scale
+        self.response = Response(
+            kernel_square=ops.squeeze(square, axes) if expanded else 0.0,
+            bias=0.0 if bias is None else bias,
+            alpha=1.0 if alpha is None else alpha,
+            epsilon=epsilon,
+            unit=UNITS[self._dtype] if expanded else None,
+            limit=HALF_MAX if self._dtype == "float16" else None,
+        )
+        self._kernel, self._kernel_scale = self._in_range(kernel)
 
-            def add(i, total):
-                slope, w = ops.take(slopes, i, axis=0), ops.take(rows, i, axis=0)
-                return total + ops.expand_dims(slope, -1) * (at - w)
+    def __call__(self, x: Any) -> Any:
+        """The outputs `(..., features)` for an input of the dtype."""
+        return ops.cast(self.response(*self.meet(x)), self._dtype)
 
-            of_x = ops.fori_loop(0, features, add, ops.zeros_like(at))
-            return of_x, ops.transpose(ops.map(of_row, (rows, slopes)))
+    def meet(self, x: Any) -> tuple[Any, Any]:
+        """The inner products with `x`, and what `response` takes for its squared norm."""
+        if self._sphere:
+            x = x / ops.cast(_largest(x, _behind_batch(x)), self._dtype)
+        product = self._product(x)
+        x_square = self._correlation.squares(x)
+        x_scale = None
+        if self._norms is not None:
+            product = ops.cast(product, self._norms.dtype) * self._norms
+        if self._sphere:
+            x_scale, x_square = _unit_norm(x_square)
+            product = product * x_scale
+        if self._direct_kernel is not None:
+            x_square = _direct(self._correlation, x, self._direct_kernel, x_scale)
+        return product, x_square
 
-        return plain(x, kernel), grad
+    def matrix(self) -> Any | None:
+        """The kernel whose product with x `meet` gives, if it is as simple as that, else None.
 
-    if not config.is_custom_gradient_enabled():
-        return plain(x, kernel)
-    return ops.custom_gradient(with_gradient)(x, kernel)
+        Then what goes with the product is the squared norm of x.
+        """
+        if self._sphere or self._direct_kernel is not None or self._kernel_scale is not None:
+            return None
+        if self._norms is None:
+            return self._kernel
+        return self._kernel * ops.cast(self._norms, self._dtype)
+
+    def _in_range(self, kernel):
+        """`kernel` in the dtype of the inputs, and what it was divided by to fit."""
+        if self._dtype != "float16":
+            return ops.cast(kernel, self._dtype), None
+        scale = ops.max(ops.maximum(_largest(kernel, None) / self._largest_entry(kernel), 1.0))
+        return ops.cast(kernel / scale, self._dtype), scale
+
+    def _largest_entry(self, kernel):
+        """What entries can be without a sum over the window leaving float16."""
+        entries = math.prod(kernel.shape[axis] for axis in self._correlation.axes)
+        return math.sqrt(HALF_MAX / 2.0 / entries)
+
+    def _product(self, x):
+        """The inner products, computed in the dtype of `x`."""
+        if self._kernel_scale is None:
+            return self._correlation.product(x, self._kernel)
+        largest = ops.cast(_largest(x, _behind_batch(x)), "float32")
+        scale = ops.maximum(largest / self._largest_entry(self._kernel), 1.0)
+        x = ops.cast(ops.cast(x, "float32") / scale, self._dtype)
+        product = self._correlation.product(x, self._kernel)
+        return ops.cast(product, "float32") * (scale * self._kernel_scale)
 
 
 def _matrix_product(x, kernel):
@@ -258,13 +247,6 @@ DENSE = Correlation(
     pairs=lambda x, kernel: [(x, kernel)],
     axes=(0,),
 )
-
-# What the floor of the distance is made of: see the top.
-_UNITS = {"float64": 2.0**-50, "float32": 2.0**-21, "bfloat16": 2.0**-8, "float16": 2.0**-7}
-
-
-def _wide(x):
-    return "float64" if is_double(x) else "float32"
 
 
 def _behind_batch(x):
@@ -285,83 +267,14 @@ def _unit_norm(square):
     return inverse, ops.cast(ops.logical_not(zero), square.dtype)
 
 
-def _product(correlation, x, kernel):
-    """The inner products, computed in the dtype of `x`."""
-    dtype = keras.backend.standardize_dtype(x.dtype)
-    if dtype != "float16":
-        return correlation.product(x, ops.cast(kernel, dtype))
-    # Entries up to the limit cannot take a sum over the window out of range.
-    entries = math.prod(kernel.shape[axis] for axis in correlation.axes)
-    limit = math.sqrt(_HALF_MAX / 2.0 / entries)
-    x_scale = ops.maximum(ops.cast(_largest(x, _behind_batch(x)), "float32") / limit, 1.0)
-    kernel_scale = ops.max(ops.maximum(_largest(kernel, None) / limit, 1.0))
-    x = ops.cast(ops.cast(x, "float32") / x_scale, dtype)
-    product = correlation.product(x, ops.cast(kernel / kernel_scale, dtype))
-    return ops.cast(product, "float32") * (x_scale * kernel_scale)
-
-
 def _direct(correlation, x, kernel, x_scale):
     """The squared distances from differences, `(..., features)`."""
     found, start = [], 0
     for patches, columns in correlation.pairs(x, kernel):
-        patches = ops.cast(patches, _wide(x))
+        patches = ops.cast(patches, wide(x))
         if x_scale is not None:
             place = start if x_scale.shape[-1] > 1 else 0
             patches = patches * x_scale[..., place : place + 1]
         found.append(squared_distance(patches, columns))
         start += columns.shape[-1]
     return ops.concatenate(found, axis=-1)
-
-
-def _is_number(value, number):
-    return isinstance(value, float) and value == number
-
-
-def _parts(product, x_square, kernel_square, bias, epsilon, unit):
-    """z = ⟨w, x⟩ + b; z over half of (distance + ε); half of the distance over its floor."""
-    z = product if _is_number(bias, 0.0) else product + bias
-    if unit is None:
-        above = 0.5 * x_square
-        return z, z / (above + 0.5 * epsilon), above
-    floor = unit * ops.stop_gradient(kernel_square)
-    above = 0.5 * x_square + (0.5 * kernel_square - floor)
-    above = ops.relu(above - product)
-    return z, z / (above + (floor + 0.5 * epsilon)), above
-
-
-def _gradient(upstream, product, x_square, kernel_square, bias, alpha, epsilon, *, unit, limit):
-    # With q = z / (distance + ε): ∂/∂z = 2αq and ∂/∂distance = -αq², and the distance has
-    # the slope -2 in the product. On torch temporaries are given back once they are used.
-    z, ratio, above = _parts(product, x_square, kernel_square, bias, epsilon, unit)
-    if limit is not None:
-        # Not the gradient itself: where the upstream one overflows, it has to be seen.
-        largest = _HALF_RATIOS["direct" if unit is None else "expanded"]
-        ratio = ops.clip(ratio, -largest, largest)
-    of_z = upstream * ratio
-    # In two steps: XLA makes a slow loop of a sum over everything.
-    of_alpha = 0.5 * ops.sum(ops.sum(of_z * z, axis=-1)) if ops.is_tensor(alpha) else None
-    del z
-    if not _is_number(alpha, 1.0):
-        of_z = of_z * alpha
-    of_bias = sum_to(of_z, bias) if ops.is_tensor(bias) else None
-    of_distance = ratio * of_z
-    of_epsilon = None
-    if ops.is_tensor(epsilon):
-        of_epsilon = -0.25 * ops.sum(ops.sum(of_distance, axis=-1))
-    if unit is not None:
-        of_distance = of_distance * ops.sign(above)
-    del ratio, above
-    of_squares = [
-        -0.25 * sum_to(of_distance, square) if ops.is_tensor(square) else None
-        for square in (x_square, kernel_square)
-    ]
-    of_product = of_z if unit is None else of_z + 0.5 * of_distance
-    return of_product, *of_squares, of_bias, of_alpha, of_epsilon
-
-
-@differentiable(_gradient, by_row=True, aligned=True)
-def _yat(product, x_square, kernel_square, bias, alpha, epsilon, *, unit, limit):
-    z, ratio, _ = _parts(product, x_square, kernel_square, bias, epsilon, unit)
-    result = z * ratio * (0.5 * alpha)
-    # What is cut off keeps its gradient.
-    return result if limit is None else ops.clip(result, -limit, limit)

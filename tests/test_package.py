@@ -25,6 +25,7 @@ FORBIDDEN = {"tensorflow", "jax", "torch", "matplotlib", "keras_tuner", "sklearn
 FLOORS = [
     {"keras_yat._validate", "keras_yat._register", "keras_yat._math", "keras_yat.config"},
     {"keras_yat._gradient"},
+    {"keras_yat._formula"},
     {"keras_yat.activations", "keras_yat.ops", "keras_yat.initializers"},
     {"keras_yat.layers"},
 ]

@@ -6,7 +6,7 @@ import keras
 from keras import ops
 
 import keras_yat.ops as yat_ops
-from keras_yat import _validate, initializers
+from keras_yat import _validate, activations, initializers
 from keras_yat.layers._projection import Projection
 
 LEAST_EPSILON = 1e-7
@@ -51,9 +51,8 @@ class YatLayer(keras.layers.Layer):
         self.distance = _validate.one_of("distance", distance, yat_ops.DISTANCES)
         self.drop_connect = _validate.rate("drop_connect", drop_connect)
         self.seed = _validate.seed("seed", seed)
-        self._seeds = None
-        if self.drop_connect:
-            self._seeds = keras.random.SeedGenerator(seed)
+        # Keras tracks it: a generator that nothing asks would be a weight for nothing.
+        self.seed_generator = keras.random.SeedGenerator(seed) if drop_connect else None
         self.kernel_trainable = _validate.flag("kernel_trainable", kernel_trainable)
 
     def _set_epsilon(self, epsilon: float) -> None:
@@ -71,7 +70,11 @@ class YatLayer(keras.layers.Layer):
         return "float64" if self.variable_dtype == "float64" else "float32"
 
     def suited_bias_and_alpha(
-        self, initializer: Any, entries: int, filled: float | None = None, biased: bool = False
+        self,
+        initializer: Any,
+        entries: int,
+        filled: float | None = None,
+        bias: float | None = 0.0,
     ) -> tuple[float, float]:
         """The starting values of bias and alpha that go with the kernel's initializer.
 
@@ -80,37 +83,40 @@ class YatLayer(keras.layers.Layer):
                 others they are 0 and 1.
             entries: Entries of the kernel in one inner product.
             filled: How many of these meet an entry of the input; None for all.
-            biased: Whether there is a bias that may start where it likes.
+            bias: That of the neurons, or None if it may start where it likes.
         """
         if not isinstance(initializer, initializers.YatNormal):
             return 0.0, 1.0
         return initializer.suited_bias_and_alpha(
-            entries,
-            entries if filled is None else filled,
-            self.normalize,
-            None if biased else self.constant_bias or 0.0,
+            entries, entries if filled is None else filled, self.normalize, bias
         )
 
-    def add_scales(self, alpha: float) -> None:
-        """Makes the weights alpha, starting at `alpha`, and epsilon: those that are learned."""
-        if self._alpha == "learned":
-            self.alpha = self.add_weight(
-                name="alpha",
-                shape=(),
-                dtype=self.scale_dtype,
-                initializer=self.alpha_initializer or keras.initializers.Constant(alpha),
-                autocast=False,
-            )
+    def add_scales(self, alpha: float, prefix: str = "") -> None:
+        """Makes the weights alpha, starting at `alpha`, and epsilon: those that are learned.
+
+        A layer with a second Yat product gives its names a `prefix`.
+        """
+        scale: Any = self._alpha
+        if scale == "learned":
+            start = self.alpha_initializer or keras.initializers.Constant(alpha)
+            scale = self._add_scale(f"{prefix}alpha", start)
+        setattr(self, f"{prefix}alpha", scale)
+        epsilon: Any = self._epsilon
         if self.learn_epsilon:
             # Its value itself, not a logarithm: that of 1e-5 has a slope of 1e-5.
-            self.epsilon = self.add_weight(
-                name="epsilon",
-                shape=(),
-                dtype=self.scale_dtype,
-                initializer=keras.initializers.Constant(self._epsilon),
-                constraint=Projection(LEAST_EPSILON, None),
-                autocast=False,
-            )
+            start = keras.initializers.Constant(self._epsilon)
+            epsilon = self._add_scale(f"{prefix}epsilon", start, Projection(LEAST_EPSILON, None))
+        setattr(self, f"{prefix}epsilon", epsilon)
+
+    def _add_scale(self, name, initializer, constraint=None):
+        return self.add_weight(
+            name=name,
+            shape=(),
+            dtype=self.scale_dtype,
+            initializer=initializer,
+            constraint=constraint,
+            autocast=False,
+        )
 
     def set_scales(self, epsilon: float | None, alpha: float) -> None:
         """Sets epsilon unless it is None, and alpha if it is learned."""
@@ -121,24 +127,36 @@ class YatLayer(keras.layers.Layer):
         if self._alpha == "learned":
             self.alpha.assign(alpha)
 
+    def connections(self, kernel: Any, training: Any) -> Any:
+        """`kernel`, in training with entries dropped."""
+        kernel = ops.convert_to_tensor(kernel)
+        # In this order: `training` may be a tracer, of which Python cannot ask.
+        if self.drop_connect and training:
+            kernel = keras.random.dropout(kernel, self.drop_connect, seed=self.seed_generator)
+        return kernel
+
+    def neurons(
+        self, correlation: yat_ops.Correlation, kernel: Any, bias: Any, prefix: str = ""
+    ) -> yat_ops.Neurons:
+        """The Yat neurons of `kernel` with the scales of `prefix`, for many inputs."""
+        return yat_ops.Neurons(
+            correlation,
+            kernel,
+            self.compute_dtype,
+            bias=None if bias is None else _tensor(bias),
+            epsilon=_tensor(getattr(self, f"{prefix}epsilon")),
+            alpha=_tensor(getattr(self, f"{prefix}alpha")),
+            normalize=self.normalize,
+            distance=self.distance,
+        )
+
     def yat(
         self, correlation: yat_ops.Correlation, x: Any, kernel: Any, bias: Any, training: Any
     ) -> Any:
         """The layer's Yat product of `x` and a kernel, in the compute dtype."""
-        kernel = ops.convert_to_tensor(kernel)
-        # In this order: `training` may be a tracer, of which Python cannot ask.
-        if self._seeds is not None and training:
-            kernel = keras.random.dropout(kernel, self.drop_connect, seed=self._seeds)
-        return yat_ops.correlate(
-            correlation,
-            ops.cast(x, self.compute_dtype),
-            kernel,
-            bias=self.constant_bias if bias is None else ops.convert_to_tensor(bias),
-            epsilon=_tensor(self.epsilon),
-            alpha=_tensor(self.alpha),
-            normalize=self.normalize,
-            distance=self.distance,
-        )
+        bias = self.constant_bias if bias is None else bias
+        neurons = self.neurons(correlation, self.connections(kernel, training), bias)
+        return neurons(ops.cast(x, self.compute_dtype))
 
     def get_config(self):
         return {
@@ -154,6 +172,24 @@ class YatLayer(keras.layers.Layer):
             "seed": self.seed,
             "kernel_trainable": self.kernel_trainable,
         }
+
+
+def regularizer(name: str, value: Any) -> Any:
+    """The regularizer that the argument `name` gives, or None."""
+    return _validate.resolved(name, value, "a regularizer", keras.regularizers.get)
+
+
+def constraint(name: str, value: Any) -> Any:
+    """The constraint that the argument `name` gives, or None."""
+    return _validate.resolved(name, value, "a constraint", keras.constraints.get)
+
+
+def activation(name: str, value: Any, policy: Any) -> Any:
+    """The activation that the argument `name` gives; one by name has the layer's policy."""
+    function = activations.get(value, name)
+    if isinstance(value, str) and isinstance(function, keras.layers.Layer):
+        function = type(function)(dtype=policy)
+    return function
 
 
 def serialized(item: Any) -> Any:

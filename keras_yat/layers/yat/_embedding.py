@@ -8,6 +8,7 @@ from keras import ops
 import keras_yat.ops as yat_ops
 from keras_yat import _validate, initializers
 from keras_yat._register import register
+from keras_yat.layers.yat import _base
 from keras_yat.layers.yat._base import YatLayer, serialized, shared
 from keras_yat.layers.yat._document import documented
 
@@ -74,14 +75,11 @@ class YatEmbedding(YatLayer):
         self.embeddings_initializer = initializers.get(
             embeddings_initializer, "embeddings_initializer"
         )
-        self.embeddings_regularizer = _validate.resolved(
-            "embeddings_regularizer",
-            embeddings_regularizer,
-            "a regularizer",
-            keras.regularizers.get,
+        self.embeddings_regularizer = _base.regularizer(
+            "embeddings_regularizer", embeddings_regularizer
         )
-        self.embeddings_constraint = _validate.resolved(
-            "embeddings_constraint", embeddings_constraint, "a constraint", keras.constraints.get
+        self.embeddings_constraint = _base.constraint(
+            "embeddings_constraint", embeddings_constraint
         )
         self.mask_zero = _validate.flag("mask_zero", mask_zero)
         self.supports_masking = self.mask_zero
@@ -110,7 +108,10 @@ class YatEmbedding(YatLayer):
             trainable=self.kernel_trainable,
             autocast=False,
         )
-        self.add_scales(self.suited_bias_and_alpha(self.embeddings_initializer, self.output_dim)[1])
+        _, alpha = self.suited_bias_and_alpha(
+            self.embeddings_initializer, self.output_dim, bias=self.constant_bias or 0.0
+        )
+        self.add_scales(alpha)
 
     def call(self, inputs):
         if keras.backend.standardize_dtype(inputs.dtype) not in ("int32", "int64"):

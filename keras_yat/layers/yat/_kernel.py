@@ -6,8 +6,8 @@ from typing import Any
 import keras
 from keras import ops
 
-from keras_yat import _validate, activations, initializers
-from keras_yat.layers.yat import _prototypes
+from keras_yat import _validate, initializers
+from keras_yat.layers.yat import _base, _prototypes
 from keras_yat.layers.yat._base import YatLayer, serialized, shared
 
 
@@ -39,14 +39,11 @@ class KernelLayer(YatLayer):
         **kwargs: Any,
     ):
         super().__init__(
-            activity_regularizer=_regularizer("activity_regularizer", activity_regularizer),
+            activity_regularizer=_base.regularizer("activity_regularizer", activity_regularizer),
             **kwargs,
         )
         self._features = features
-        function = activations.get(activation, "activation")
-        if isinstance(activation, str) and isinstance(function, keras.layers.Layer):
-            function = type(function)(dtype=self.dtype_policy)
-        self.activation = function
+        self.activation = _base.activation("activation", activation, self.dtype_policy)
         self.use_bias = _validate.flag("use_bias", use_bias)
         if self.constant_bias is not None and not self.use_bias:
             _validate.refuse("use_bias", "be True", use_bias, constant_bias=self.constant_bias)
@@ -54,10 +51,10 @@ class KernelLayer(YatLayer):
         if bias_initializer is not None:
             bias_initializer = initializers.get(bias_initializer, "bias_initializer")
         self.bias_initializer = bias_initializer
-        self.kernel_regularizer = _regularizer("kernel_regularizer", kernel_regularizer)
-        self.bias_regularizer = _regularizer("bias_regularizer", bias_regularizer)
-        self.kernel_constraint = _constraint("kernel_constraint", kernel_constraint)
-        self.bias_constraint = _constraint("bias_constraint", bias_constraint)
+        self.kernel_regularizer = _base.regularizer("kernel_regularizer", kernel_regularizer)
+        self.bias_regularizer = _base.regularizer("bias_regularizer", bias_regularizer)
+        self.kernel_constraint = _base.constraint("kernel_constraint", kernel_constraint)
+        self.bias_constraint = _base.constraint("bias_constraint", bias_constraint)
         self._owner = _Owner(self._checked_owner(kernel_from))
         self.kernel_slice = self._checked_slice(kernel_slice)
 
@@ -145,13 +142,14 @@ class KernelLayer(YatLayer):
         entries = math.prod(kernel_shape) // self._features
         free = self.use_bias and self.constant_bias is None and self.bias_initializer is None
         initializer = self.kernel_initializer
-        return self.suited_bias_and_alpha(initializer, entries, self.filled(entries), free)
+        bias = None if free else self.constant_bias or 0.0
+        return self.suited_bias_and_alpha(initializer, entries, self.filled(entries), bias)
 
     def filled(self, entries: int) -> float:
         """How many entries of a neuron meet an entry of the input, on average."""
         return entries
 
-    def neurons(self):
+    def own_kernel(self):
         """The kernel of this layer: all of the variable, or the slice of it."""
         kernel = ops.convert_to_tensor(self.kernel)
         if self.kernel_slice is not None:
@@ -164,7 +162,7 @@ class KernelLayer(YatLayer):
     def answers(self, inputs: Any, training: Any) -> Any:
         """The neurons' outputs, channels last, before any activation."""
         inputs = self.arranged(inputs)
-        return self.yat(self.correlation(), inputs, self.neurons(), self.bias, training)
+        return self.yat(self.correlation(), inputs, self.own_kernel(), self.bias, training)
 
     def call(self, inputs, training=None):
         outputs = self.restored(self.answers(inputs, training))
@@ -254,11 +252,3 @@ class _Owner:
 
     def __init__(self, layer):
         self.layer = layer
-
-
-def _regularizer(name, value):
-    return _validate.resolved(name, value, "a regularizer", keras.regularizers.get)
-
-
-def _constraint(name, value):
-    return _validate.resolved(name, value, "a constraint", keras.constraints.get)
