@@ -21,14 +21,14 @@ from keras_yat._math import is_double
 
 
 def pointwise(derivatives: Callable[..., tuple]) -> Callable[[Callable], Callable]:
-    """Decorates a formula `f(x, *parameters)` that works entry by entry.
+    """Decorates a formula `f(x, *parameters, **constants)` that works entry by entry.
 
-    `derivatives(x, *parameters)` gives df/dx and df/dp for each parameter, in
-    the order of the arguments, each of the broadcast shape.
+    `derivatives(x, *parameters, **constants)` gives df/dx and df/dp for each
+    parameter, in the order of the arguments, each of the broadcast shape.
     """
 
-    def gradient(upstream, x, *parameters):
-        return tuple(upstream * slope for slope in derivatives(x, *parameters))
+    def gradient(upstream, x, *parameters, **constants):
+        return tuple(upstream * slope for slope in derivatives(x, *parameters, **constants))
 
     return differentiable(gradient, by_row=True)
 

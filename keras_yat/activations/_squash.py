@@ -7,12 +7,15 @@ infinite x gives NaN there, as softsign does, and a softermax 0 where its sum
 passes 8e37.
 """
 
+import functools
+
 from keras import ops
 
 from keras_yat import _validate
 from keras_yat._gradient import differentiable, pointwise
 from keras_yat._math import tanh, tiny
 from keras_yat._register import register
+from keras_yat.activations._curve import Curve
 
 
 def _scaled_softsign_derivatives(x, alpha, beta):
@@ -78,14 +81,13 @@ def _gate_slope(x, power):
     return present * (power * s * (1.0 - s) / safe)
 
 
-def _softer_sigmoid_gradient(upstream, x, *, power):
-    score = ops.relu(x)
-    return (upstream * (_gate_slope(score, power) * ops.sign(score)),)
-
-
-@differentiable(_softer_sigmoid_gradient)
-def _softer_sigmoid(x, *, power):
+def _softer_sigmoid_value(x, *, power):
     return _gate(ops.relu(x), power)
+
+
+def _softer_sigmoid_slope(x, *, power):
+    score = ops.relu(x)
+    return _gate_slope(score, power) * ops.sign(score)
 
 
 @register("softer_sigmoid")
@@ -111,15 +113,14 @@ def softer_sigmoid(x, power=1):
         T. Bouhsine, Deep Learning 2.0: Artificial Neurons That Matter, 2024
         (package nmn). See `keras_yat.layers.SofterSigmoid`.
     """
-    return _softer_sigmoid(x, power=_validate.number("power", power, above=0))
+    return _evaluated("softer_sigmoid", x, power)
 
 
-def _soft_tanh_gradient(upstream, x, *, power):
-    return (upstream * _gate_slope(ops.abs(x), power),)
+def _soft_tanh_slope(x, *, power):
+    return _gate_slope(ops.abs(x), power)
 
 
-@differentiable(_soft_tanh_gradient)
-def _soft_tanh(x, *, power):
+def _soft_tanh_value(x, *, power):
     if power == 1.0:
         return x / (1.0 + ops.abs(x))
     return ops.sign(x) * _gate(ops.abs(x), power)
@@ -149,16 +150,14 @@ def soft_tanh(x, power=1):
         T. Bouhsine, Deep Learning 2.0: Artificial Neurons That Matter, 2024
         (package nmn). See `keras_yat.layers.SoftTanh`.
     """
-    return _soft_tanh(x, power=_validate.number("power", power, above=0))
+    return _evaluated("soft_tanh", x, power)
 
 
-def _score_tanh_gradient(upstream, x, *, power):
-    (half,) = _softer_sigmoid_gradient(upstream, x, power=power)
-    return (2.0 * half,)
+def _score_tanh_slope(x, *, power):
+    return 2.0 * _softer_sigmoid_slope(x, power=power)
 
 
-@differentiable(_score_tanh_gradient)
-def _score_tanh(x, *, power):
+def _score_tanh_value(x, *, power):
     x = ops.relu(x)
     if power == 1.0:
         return (x - 1.0) / (x + 1.0)
@@ -189,7 +188,30 @@ def score_tanh(x, power=1):
         T. Bouhsine, Deep Learning 2.0: Artificial Neurons That Matter, 2024
         (package nmn). See `keras_yat.layers.ScoreTanh`.
     """
-    return _score_tanh(x, power=_validate.number("power", power, above=0))
+    return _evaluated("score_tanh", x, power)
+
+
+_CURVES = {
+    "softer_sigmoid": Curve(_softer_sigmoid_value, _softer_sigmoid_slope),
+    "soft_tanh": Curve(_soft_tanh_value, _soft_tanh_slope),
+    "score_tanh": Curve(_score_tanh_value, _score_tanh_slope),
+}
+
+_FUNCTIONS = {
+    name: pointwise(lambda x, power, slope=curve.slope: (slope(x, power=power),))(curve.value)
+    for name, curve in _CURVES.items()
+}
+
+
+def _evaluated(name, x, power):
+    return _FUNCTIONS[name](x, power=_validate.number("power", power, above=0))
+
+
+def curve(name: str, power: float) -> Curve | None:
+    """The squasher `name` with its slope; None for the one that does not work by entries."""
+    if name not in _CURVES:
+        return None
+    return Curve(*(functools.partial(f, power=power) for f in _CURVES[name]))
 
 
 def _softermax_parts(x, power, axis, epsilon):

@@ -9,9 +9,15 @@ import numpy as np
 from keras import ops
 
 from keras_yat import _validate, initializers
+from keras_yat.activations._curve import OF_KERAS, Curve
 from keras_yat.layers._projection import Projection
 
 Limits = tuple[float | None, float | None]
+
+
+def curve_of(function: Any) -> Curve | None:
+    """An activation with its slope, or None where the slope is not known by hand."""
+    return function.curve() if isinstance(function, Activation) else OF_KERAS.get(function)
 
 
 class Activation(keras.layers.Layer):
@@ -23,6 +29,10 @@ class Activation(keras.layers.Layer):
 
     def compute_output_shape(self, input_shape):
         return input_shape
+
+    def curve(self) -> Curve | None:
+        """This function with its slope, if it works by entries and has no weights."""
+        return None
 
 
 class TrainableActivation(Activation):

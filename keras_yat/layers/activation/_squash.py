@@ -8,6 +8,7 @@ from keras import ops
 
 from keras_yat import _validate, activations
 from keras_yat._register import register
+from keras_yat.activations._squash import curve as squasher_curve
 from keras_yat.layers.activation._base import Activation, TrainableActivation
 
 
@@ -68,6 +69,9 @@ class Squasher(Activation):
 
     def call(self, inputs):
         return ops.cast(type(self).function(inputs, **self._settings()), self.compute_dtype)
+
+    def curve(self):
+        return squasher_curve(type(self).function.__name__, self.power)
 
     def _settings(self) -> dict[str, Any]:
         """The arguments of the function behind its first."""

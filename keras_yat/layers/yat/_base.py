@@ -222,4 +222,5 @@ def _optional(identifier, argument):
 
 
 def _tensor(value):
-    return ops.convert_to_tensor(value) if isinstance(value, keras.Variable) else value
+    # A copy: TensorFlow's custom gradients refuse variables.
+    return ops.copy(value) if isinstance(value, keras.Variable) else value

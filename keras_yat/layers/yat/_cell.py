@@ -1,5 +1,6 @@
 """Recurrent cells of Yat neurons: what the three of them share."""
 
+import functools
 from collections.abc import Callable, Sequence
 from typing import Any, ClassVar
 
@@ -7,18 +8,18 @@ import keras
 from keras import ops
 
 import keras_yat.ops as yat_ops
-from keras_yat import _validate, initializers
-from keras_yat.layers.activation._base import Activation
+from keras_yat import _validate, config, initializers
+from keras_yat.layers.activation._base import Activation, curve_of
 from keras_yat.layers.yat import _base
 from keras_yat.layers.yat._base import YatLayer, serialized
+from keras_yat.layers.yat._loop import loop
+from keras_yat.layers.yat._recurrence import Recurrence
 
 # By this class `keras.layers.RNN` knows the cells whose random masks are to be drawn before its
 # loop: within the loop, on JAX, no random state can change. It has no public name of its own.
 _DropoutCell = next(
     base for base in keras.layers.SimpleRNNCell.__mro__ if base.__name__ == "DropoutRNNCell"
 )
-
-Respond = Callable[[Any], Any]
 
 
 class YatCell(YatLayer, _DropoutCell):
@@ -128,55 +129,144 @@ class YatCell(YatLayer, _DropoutCell):
         """The activations of the cell."""
         return [self.activation]
 
-    def parts(self) -> list[tuple[int, int]]:
-        """The blocks of the recurrent kernel, from one up to another, that meet a state together."""
-        return [(0, self.gates)]
-
-    def project(self, inputs: Any, training: Any = None) -> Any:
-        """Y_W of inputs `(batch, input_dim)`, or `(batch, time, input_dim)` for all steps at once."""
+    def project(self, inputs: Any, training: Any = None) -> tuple[yat_ops.Neurons, Any]:
+        """The neurons of the input, and the inputs `(…, batch, input_dim)` as they meet them."""
         inputs = ops.cast(inputs, self.compute_dtype)
         if self.dropout and training:
             kept = self._masks.get("inputs", lambda: self._kept(inputs, self.dropout))
-            if len(kept.shape) < len(inputs.shape):
-                kept = ops.expand_dims(kept, 1)
             inputs = inputs * ops.cast(kept, inputs.dtype)
         kernel = self._connections("kernel", training)
         bias = self.constant_bias if self.bias is None else self.bias
-        return self.neurons(yat_ops.DENSE, kernel, bias)(inputs)
+        return self.neurons(yat_ops.DENSE, kernel, bias), inputs
 
-    def recurrence(self, training: Any = None) -> list[Respond]:
-        """For each of `parts` the function from a state to Y_U of it, ready for many states."""
+    def parts(self) -> list[tuple[int, int]]:
+        """Which blocks of the recurrent kernel, from one up to another, meet one state."""
+        return [(0, self.gates)]
+
+    def recurrence(self, training: Any = None) -> list[yat_ops.Neurons]:
+        """The neurons of the state, for each of `parts`, ready for many states."""
         kernel = self._connections("recurrent_kernel", training)
-        dropped = self.recurrent_dropout and training
         return [
-            self._respond(kernel[:, start * self.units : stop * self.units], dropped)
+            self.neurons(
+                yat_ops.DENSE,
+                kernel[:, start * self.units : stop * self.units],
+                None,
+                "recurrent_",
+            )
             for start, stop in self.parts()
         ]
 
-    def _respond(self, kernel, dropped):
-        neurons = self.neurons(yat_ops.DENSE, kernel, None, "recurrent_")
-        if not dropped:
-            return neurons
-        masks = self._masks
+    def run(
+        self,
+        inputs: Any,
+        states: list[Any],
+        mask: Any,
+        training: Any = None,
+        *,
+        every_output: bool,
+        unroll: bool,
+    ) -> list[Any]:
+        """The states after each of the inputs `(time, batch, input_dim)`, or after the last.
 
-        def respond(state):
-            kept = masks.get("state", lambda: self._kept(state, self.recurrent_dropout))
-            return neurons(state * ops.cast(kept, state.dtype))
+        What does not depend on the states is done for all steps at once. Where `mask`,
+        `(time, batch, 1)`, is 0, a step leaves the states as they are.
+        """
+        projecting, inputs = self.project(inputs, training)
+        recurrence = self.recurrence(training)
+        curves = self._curves(training)
+        kernel = recurrence[0].matrix() if len(recurrence) == 1 else None
+        if curves is not None and kernel is not None:
+            run = Recurrence(
+                self,
+                projecting.response,
+                recurrence[0].response,
+                curves,
+                every_output,
+                unroll,
+            )
+            found = run(*projecting.meet(inputs), kernel, states, mask)
+            found = ops.split(found, len(states), axis=-1)
+        else:
 
-        return respond
+            def step(states, entry):
+                of_input, *present = entry
+                after = self._advanced(of_input, states, recurrence, training)
+                if present:
+                    pairs = zip(after, states, strict=True)
+                    after = [ops.where(present[0] > 0.5, new, old) for new, old in pairs]
+                return after, after if every_output else []
 
-    def advance(self, projected: Any, states: Sequence[Any], recurrence: list[Respond]) -> list:
-        """The states after a step whose input was projected to `projected`."""
+            sequences = [projecting(inputs), *([] if mask is None else [mask])]
+            last, found = loop(step, states, sequences, unroll=unroll)
+            found = found or [s[None] for s in last]
+        return [ops.cast(f, self.compute_dtype) for f in found]
+
+    def _curves(self, training):
+        """The activations with their slopes, if the gradient can be written out with them."""
+        if self.recurrent_dropout and training:
+            return None
+        if not config.is_custom_gradient_enabled():
+            return None
+        curves = [curve_of(function) for function in self.functions()]
+        return None if None in curves else curves
+
+    def _advanced(self, of_input, states, recurrence, training):
+        """The states after a step, each function with a gradient of its own."""
+        functions = [functools.partial(self._activated, f) for f in self.functions()]
+
+        def respond(neurons, state):
+            if self.recurrent_dropout and training:
+                kept = self._masks.get("state", lambda: self._kept(state, self.recurrent_dropout))
+                state = state * ops.cast(kept, state.dtype)
+            return neurons(state)
+
+        again = [functools.partial(respond, neurons) for neurons in recurrence[1:]]
+        of_state = respond(recurrence[0], states[0])
+        return self.advance(functions, of_input, of_state, states, *again)[0]
+
+    def advance(
+        self,
+        functions: Sequence[Any],
+        of_input: Any,
+        of_state: Any,
+        states: Sequence[Any],
+        *again: Any,
+    ) -> tuple[list[Any], list[Any]]:
+        """The next states, and what `retreat` needs to know of the step.
+
+        Args:
+            functions: Those of `functions()`, as callables.
+            of_input: Y_W of the input.
+            of_state: Y_U of the first state, of the first of `parts`.
+            states: The states before.
+            again: For each further part a function from a state to its Y_U.
+        """
+        raise NotImplementedError
+
+    def retreat(
+        self,
+        curves: Sequence[Any],
+        upstream: Sequence[Any],
+        kept: Sequence[Any],
+        before: Sequence[Any],
+        after: Sequence[Any],
+    ) -> tuple[Any, Any, list[Any]]:
+        """The gradients in `of_input`, `of_state` and `states` of `advance`."""
         raise NotImplementedError
 
     def call(self, inputs, states, training=None):
         nested = isinstance(states, (list, tuple))
-        before = list(states) if nested else [states]
-        after = self.advance(self.project(inputs, training), before, self.recurrence(training))
+        neurons, inputs = self.project(inputs, training)
+        after = self._advanced(
+            neurons(inputs),
+            list(states) if nested else [states],
+            self.recurrence(training),
+            training,
+        )
         return after[0], after if nested else after[0]
 
-    def activated(self, function: Any, x: Any) -> Any:
-        """`function` of `x` in the compute dtype. Our own layers without the way in of a layer."""
+    def _activated(self, function, x):
+        """`function` of `x` in the compute dtype; our own layers without a layer's way in."""
         if function is None:
             return x
         result = function.call(x) if isinstance(function, Activation) else function(x)
@@ -204,7 +294,8 @@ class YatCell(YatLayer, _DropoutCell):
         self._masks.clear()
 
     def _connections(self, name, training):
-        kernel = ops.convert_to_tensor(getattr(self, name))
+        # A copy: TensorFlow's custom gradients refuse variables.
+        kernel = ops.copy(getattr(self, name))
         if self.drop_connect and training:
             kernel = kernel * self._masks.get(name, lambda: self._kept(kernel, self.drop_connect))
         return kernel

@@ -19,21 +19,31 @@ class YatGRUCell(GatedCell):
     def parts(self):
         return [(0, 3)] if self.reset_after else [(0, 2), (2, 3)]
 
-    def advance(self, projected, states, recurrence):
+    def advance(self, functions, of_input, of_state, states, *again):
+        t, s = functions
         (h,) = states
-        s, t = self.recurrent_activation, self.activation
-        z, r, n = ops.split(projected, 3, axis=-1)
-        if self.reset_after:
-            of_z, of_r, of_n = ops.split(recurrence[0](h), 3, axis=-1)
-            r = self.activated(s, r + of_r)
-            of_n = r * of_n
-        else:
-            of_z, of_r = ops.split(recurrence[0](h), 2, axis=-1)
-            r = self.activated(s, r + of_r)
-            of_n = recurrence[1](r * h)
-        z = self.activated(s, z + of_z)
-        n = self.activated(t, n + of_n)
-        return [n + z * (h - n)]
+        z, r, n = ops.split(of_input, 3, axis=-1)
+        of_z, of_r, *of_n = ops.split(of_state, 3 - len(again), axis=-1)
+        z, r = z + of_z, r + of_r
+        of_n = again[0](s(r) * h) if again else of_n[0]
+        n = n + (of_n if again else s(r) * of_n)
+        new = t(n)
+        return [new + s(z) * (h - new)], [z, r, n, of_n]
+
+    def retreat(self, curves, upstream, kept, before, after):
+        t, s = curves
+        (of_h,) = upstream
+        z, r, n, of_state_n = kept
+        (h,) = before
+        gate, reset = s.value(z), s.value(r)
+        of_n = of_h * (1.0 - gate) * t.slope(n)
+        of_z = of_h * (h - t.value(n)) * s.slope(z)
+        of_r = of_n * of_state_n * s.slope(r)
+        return (
+            ops.concatenate([of_z, of_r, of_n], axis=-1),
+            ops.concatenate([of_z, of_r, of_n * reset], axis=-1),
+            [of_h * gate],
+        )
 
     def get_config(self):
         return {**super().get_config(), "reset_after": self.reset_after}

@@ -25,7 +25,7 @@ class YatLSTMCell(GatedCell):
         self.state_size = [self.units, self.units]
 
     def functions(self):
-        return [*super().functions(), self.output_activation]
+        return [*super().functions(), self.output_activation or self.activation]
 
     def bias_start(self, suited, entries):
         init = super().bias_start(suited, entries)
@@ -48,12 +48,30 @@ class YatLSTMCell(GatedCell):
 
         return start
 
-    def advance(self, projected, states, recurrence):
-        h, c = states
-        i, f, g, o = ops.split(projected + recurrence[0](h), 4, axis=-1)
-        s, t = self.recurrent_activation, self.activation
-        c = self.activated(s, f) * c + self.activated(s, i) * self.activated(t, g)
-        return [self.activated(s, o) * self.activated(self.output_activation or t, c), c]
+    def advance(self, functions, of_input, of_state, states):
+        t, s, out = functions
+        _, c = states
+        total = of_input + of_state
+        i, f, g, o = ops.split(total, 4, axis=-1)
+        c = s(f) * c + s(i) * t(g)
+        return [s(o) * out(c), c], [total]
+
+    def retreat(self, curves, upstream, kept, before, after):
+        t, s, out = curves
+        of_h, of_c = upstream
+        i, f, g, o = ops.split(kept[0], 4, axis=-1)
+        c = after[1]
+        of_c = of_c + of_h * s.value(o) * out.slope(c)
+        of_total = ops.concatenate(
+            [
+                of_c * t.value(g) * s.slope(i),
+                of_c * before[1] * s.slope(f),
+                of_c * s.value(i) * t.slope(g),
+                of_h * out.value(c) * s.slope(o),
+            ],
+            axis=-1,
+        )
+        return of_total, of_total, [0.0, of_c * s.value(f)]
 
     def get_config(self):
         return {

@@ -1,6 +1,5 @@
 """Recurrent layers: a cell over time, with all that does not depend on its state done at once."""
 
-from collections.abc import Callable, Sequence
 from typing import Any, ClassVar
 
 import keras
@@ -58,22 +57,27 @@ class YatRecurrent(keras.layers.RNN):
         self.supports_masking = True
 
     def inner_loop(self, sequences, initial_state, mask, training=False):
-        projected = self.cell.project(sequences, training)
-        recurrence = self.cell.recurrence(training)
-
-        def step(inputs, states):
-            return self.cell.advance(inputs, states, recurrence)
-
-        return scan(
-            step,
-            projected,
+        # Time first, as the loops have it: transposed before it grows to the gates' size.
+        sequences = ops.swapaxes(sequences, 0, 1)
+        if mask is not None:
+            mask = ops.swapaxes(mask, 0, 1)
+            mask = ops.reshape(mask, (*ops.shape(mask)[:2], 1))
+        if self.go_backwards:
+            sequences = ops.flip(sequences, axis=0)
+            mask = None if mask is None else ops.flip(mask, axis=0)
+        states = self.cell.run(
+            sequences,
             list(initial_state),
-            mask,
-            go_backwards=self.go_backwards,
-            unroll=self.unroll,
-            zero_output=self.zero_output_for_mask,
+            None if mask is None else ops.cast(mask, self.compute_dtype),
+            training,
             every_output=self.return_sequences,
+            unroll=self.unroll,
         )
+        outputs = states[0]
+        if mask is not None and self.zero_output_for_mask:
+            shown = mask if self.return_sequences else mask[-1:]
+            outputs = ops.where(shown, outputs, ops.zeros_like(outputs))
+        return outputs[-1], ops.swapaxes(outputs, 0, 1), [state[-1] for state in states]
 
     def get_config(self):
         config = super().get_config()
@@ -93,82 +97,3 @@ class YatRecurrent(keras.layers.RNN):
 
 
 _OF_KERAS = ("autocast", "input_shape", "batch_input_shape", "batch_shape", "weights")
-
-
-def scan(
-    step: Callable[[Any, Sequence[Any]], list],
-    inputs: Any,
-    states: list,
-    mask: Any,
-    *,
-    go_backwards: bool,
-    unroll: bool,
-    zero_output: bool,
-    every_output: bool,
-) -> tuple[Any, Any, list]:
-    """Runs `step` along the second axis of `inputs`.
-
-    Masked steps leave the states as they are, on every backend and unrolled or not:
-    Keras's own loop, unrolled, fails or ignores `zero_output_for_mask` on some.
-
-    Returns:
-        The last output, all outputs in the order in which they came (without
-        `every_output` maybe only the last), the last states.
-    """
-    loop = _unrolled if unroll or keras.backend.backend() == "torch" else _rolled
-    if mask is not None:
-        mask = ops.cast(mask, inputs.dtype)
-        mask = ops.reshape(mask, (*ops.shape(mask)[:2], 1))
-        inputs = ops.concatenate([inputs, mask], axis=-1)
-        step = _masked(step)
-    after = loop(step, inputs, states, go_backwards, every_output)
-    if mask is None or not zero_output:
-        return after
-    last, outputs, states = after
-    if go_backwards:
-        mask = ops.flip(mask, axis=1)
-    return last * mask[:, -1], outputs * mask[:, -outputs.shape[1] :], states
-
-
-def _masked(step):
-    def masked(inputs, states):
-        present = inputs[:, -1:] > 0.5
-        after = step(inputs[:, :-1], states)
-        return [ops.where(present, new, old) for new, old in zip(after, states, strict=True)]
-
-    return masked
-
-
-def _unrolled(step, inputs, states, go_backwards, every_output):
-    outputs = []
-    steps = ops.unstack(inputs, axis=1)
-    for x in reversed(steps) if go_backwards else steps:
-        states = step(x, states)
-        if every_output:
-            outputs.append(states[0])
-    return states[0], ops.stack(outputs or [states[0]], axis=1), states
-
-
-def _rolled(step, inputs, states, go_backwards, every_output):
-    loop = keras.layers.RNN(
-        _Step(step, [s.shape[-1] for s in states]),
-        go_backwards=go_backwards,
-        return_sequences=every_output,
-        name="loop",
-    )
-    return loop.inner_loop(inputs, states, mask=None)
-
-
-class _Step:
-    """A step as what `keras.layers.RNN` takes for a cell."""
-
-    def __init__(self, step, sizes):
-        self._step = step
-        self.state_size = sizes
-        self.output_size = sizes[0]
-
-    def call(self, inputs, states):
-        after = self._step(inputs, states)
-        return after[0], after
-
-    __call__ = call

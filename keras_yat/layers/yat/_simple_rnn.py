@@ -7,8 +7,13 @@ from keras_yat.layers.yat._recurrent import YatRecurrent
 
 @register()
 class YatSimpleRNNCell(YatCell):
-    def advance(self, projected, states, recurrence):
-        return [self.activated(self.activation, projected + recurrence[0](states[0]))]
+    def advance(self, functions, of_input, of_state, states):
+        total = of_input + of_state
+        return [functions[0](total)], [total]
+
+    def retreat(self, curves, upstream, kept, before, after):
+        of_total = upstream[0] * curves[0].slope(kept[0])
+        return of_total, of_total, [0.0]
 
 
 @register()
