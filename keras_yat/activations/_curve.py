@@ -8,19 +8,43 @@ from keras import ops
 
 
 class Curve(NamedTuple):
-    """A function that works entry by entry, and its slope, in the precision of the input."""
+    """A function that works entry by entry, in the precision of its input.
+
+    Attributes:
+        value: From x to f(x).
+        with_slope: From x to f(x) and f'(x).
+    """
 
     value: Callable[[Any], Any]
-    slope: Callable[[Any], Any]
+    with_slope: Callable[[Any], tuple[Any, Any]]
 
+
+def _linear(x):
+    return x, ops.ones_like(x)
+
+
+def _tanh(x):
+    value = ops.tanh(x)
+    return value, 1.0 - ops.square(value)
+
+
+def _sigmoid(x):
+    value = ops.sigmoid(x)
+    return value, value * (1.0 - value)
+
+
+def _relu(x):
+    value = ops.relu(x)
+    return value, ops.sign(value)
+
+
+_LINEAR = Curve(lambda x: x, _linear)
 
 OF_KERAS: dict[Any, Curve] = {
-    None: Curve(lambda x: x, ops.ones_like),
-    keras.activations.linear: Curve(lambda x: x, ops.ones_like),
-    keras.activations.tanh: Curve(ops.tanh, lambda x: 1.0 - ops.square(ops.tanh(x))),
-    keras.activations.sigmoid: Curve(
-        ops.sigmoid, lambda x: ops.sigmoid(x) * (1.0 - ops.sigmoid(x))
-    ),
-    keras.activations.relu: Curve(ops.relu, lambda x: ops.sign(ops.relu(x))),
+    None: _LINEAR,
+    keras.activations.linear: _LINEAR,
+    keras.activations.tanh: Curve(ops.tanh, _tanh),
+    keras.activations.sigmoid: Curve(ops.sigmoid, _sigmoid),
+    keras.activations.relu: Curve(ops.relu, _relu),
 }
 """Those of Keras's functions that recurrent layers have as a rule."""

@@ -72,22 +72,24 @@ def _gate(x, power):
     return present * ops.sigmoid(power * log)
 
 
-def _gate_slope(x, power):
-    """d/dx of x^n / (1 + x^n) for x ≥ 0; 0 at x = 0 unless n is 1."""
+def _gate_with_slope(x, power):
+    """x^n / (1 + x^n) for x ≥ 0, and its slope, which is 0 at x = 0 unless n is 1."""
     if power == 1.0:
-        return ops.square(1.0 / (1.0 + x))
+        scale = 1.0 / (1.0 + x)
+        return x * scale, scale * scale
     log, safe, present = _logarithm(x)
-    s = ops.sigmoid(power * log)
-    return present * (power * s * (1.0 - s) / safe)
+    s = present * ops.sigmoid(power * log)
+    return s, power * s * (1.0 - s) / safe
 
 
 def _softer_sigmoid_value(x, *, power):
     return _gate(ops.relu(x), power)
 
 
-def _softer_sigmoid_slope(x, *, power):
+def _softer_sigmoid_with_slope(x, *, power):
     score = ops.relu(x)
-    return _gate_slope(score, power) * ops.sign(score)
+    value, slope = _gate_with_slope(score, power)
+    return value, slope * ops.sign(score)
 
 
 @register("softer_sigmoid")
@@ -116,14 +118,15 @@ def softer_sigmoid(x, power=1):
     return _evaluated("softer_sigmoid", x, power)
 
 
-def _soft_tanh_slope(x, *, power):
-    return _gate_slope(ops.abs(x), power)
-
-
 def _soft_tanh_value(x, *, power):
     if power == 1.0:
         return x / (1.0 + ops.abs(x))
     return ops.sign(x) * _gate(ops.abs(x), power)
+
+
+def _soft_tanh_with_slope(x, *, power):
+    size, slope = _gate_with_slope(ops.abs(x), power)
+    return ops.sign(x) * size, slope
 
 
 @register("soft_tanh")
@@ -153,16 +156,17 @@ def soft_tanh(x, power=1):
     return _evaluated("soft_tanh", x, power)
 
 
-def _score_tanh_slope(x, *, power):
-    return 2.0 * _softer_sigmoid_slope(x, power=power)
-
-
 def _score_tanh_value(x, *, power):
     x = ops.relu(x)
     if power == 1.0:
         return (x - 1.0) / (x + 1.0)
     log, _, present = _logarithm(x)
     return present * tanh(0.5 * power * log) - (1.0 - present)
+
+
+def _score_tanh_with_slope(x, *, power):
+    _, slope = _softer_sigmoid_with_slope(x, power=power)
+    return _score_tanh_value(x, power=power), 2.0 * slope
 
 
 @register("score_tanh")
@@ -192,15 +196,17 @@ def score_tanh(x, power=1):
 
 
 _CURVES = {
-    "softer_sigmoid": Curve(_softer_sigmoid_value, _softer_sigmoid_slope),
-    "soft_tanh": Curve(_soft_tanh_value, _soft_tanh_slope),
-    "score_tanh": Curve(_score_tanh_value, _score_tanh_slope),
+    "softer_sigmoid": Curve(_softer_sigmoid_value, _softer_sigmoid_with_slope),
+    "soft_tanh": Curve(_soft_tanh_value, _soft_tanh_with_slope),
+    "score_tanh": Curve(_score_tanh_value, _score_tanh_with_slope),
 }
 
-_FUNCTIONS = {
-    name: pointwise(lambda x, power, slope=curve.slope: (slope(x, power=power),))(curve.value)
-    for name, curve in _CURVES.items()
-}
+
+def _function(curve):
+    return pointwise(lambda x, power: curve.with_slope(x, power=power)[1:])(curve.value)
+
+
+_FUNCTIONS = {name: _function(curve) for name, curve in _CURVES.items()}
 
 
 def _evaluated(name, x, power):

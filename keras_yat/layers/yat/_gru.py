@@ -35,14 +35,14 @@ class YatGRUCell(GatedCell):
         (of_h,) = upstream
         z, r, n, of_state_n = kept
         (h,) = before
-        gate, reset = s.value(z), s.value(r)
-        of_n = of_h * (1.0 - gate) * t.slope(n)
-        of_z = of_h * (h - t.value(n)) * s.slope(z)
-        of_r = of_n * of_state_n * s.slope(r)
+        (z, dz), (r, dr), (n, dn) = s.with_slope(z), s.with_slope(r), t.with_slope(n)
+        of_n = of_h * (1.0 - z) * dn
+        of_z = of_h * (h - n) * dz
+        of_r = of_n * of_state_n * dr
         return (
             ops.concatenate([of_z, of_r, of_n], axis=-1),
-            ops.concatenate([of_z, of_r, of_n * reset], axis=-1),
-            [of_h * gate],
+            ops.concatenate([of_z, of_r, of_n * r], axis=-1),
+            [of_h * z],
         )
 
     def get_config(self):

@@ -16,6 +16,7 @@ def loop(
     *,
     reverse: bool = False,
     unroll: bool = False,
+    derived: bool = True,
 ) -> tuple[list[Any], list[Any]]:
     """Carries `states` through `step` along the first axis of the sequences.
 
@@ -26,6 +27,7 @@ def loop(
         sequences: Tensors of shape `(time, batch, …)`, in one dtype.
         reverse: Whether to begin with the last entries.
         unroll: Whether to write every step into the graph.
+        derived: Whether the backend derives a gradient of the loop.
 
     Returns:
         The last states, and each output along time: in the order of the sequences.
@@ -35,7 +37,7 @@ def loop(
         return _unrolled(step, states, sequences, reverse)
     if backend == "jax":
         return _scanned(step, states, sequences, reverse)
-    return _rolled(step, states, sequences, reverse)
+    return _rolled(step, states, sequences, reverse, derived)
 
 
 def _unrolled(step, states, sequences, reverse):
@@ -53,29 +55,46 @@ def _scanned(step, states, sequences, reverse):
     return ops.scan(step, list(states), list(sequences), reverse=reverse)
 
 
-def _rolled(step, states, sequences, reverse):
-    # `ops.scan` has neither outputs of other shapes than the states' nor gradients
-    # under XLA on TensorFlow; the loop of `keras.layers.RNN` has one sequence alone.
-    sizes = [s.shape[-1] for s in sequences]
-    together = sequences[0] if len(sizes) == 1 else ops.concatenate(sequences, axis=-1)
-    cell = _Step(step, sizes, len(states))
-    layer = keras.layers.RNN(cell, go_backwards=reverse, return_sequences=True, name="loop")
-    _, outputs, states = layer.inner_loop(ops.swapaxes(together, 0, 1), list(states), mask=None)
+def _rolled(step, states, sequences, reverse, derived):
+    """By the loop of `keras.layers.RNN`, which has one sequence.
+
+    `ops.scan` on TensorFlow has no outputs but of the states' shapes, and no gradient
+    under XLA.
+    """
+    if derived:
+        sizes = [s.shape[-1] for s in sequences]
+        ends = [sum(sizes[: i + 1]) for i in range(len(sizes) - 1)]
+        sequence = ops.swapaxes(ops.concatenate(sequences, axis=-1), 0, 1)
+
+        def entry(x):
+            return ops.split(x, ends, axis=-1) if ends else [x]
+
+    else:
+        # The number of the step is the sequence: nothing is copied, but a gradient in
+        # an entry would be as large as its sequence.
+        sequence = ops.reshape(ops.arange(ops.shape(sequences[0])[0]), (1, -1, 1))
+
+        def entry(x):
+            return [ops.take(s, x[0, 0], axis=0) for s in sequences]
+
+    def call(x, states):
+        states, outputs = step(list(states), entry(x))
+        return outputs, states
+
+    layer = keras.layers.RNN(
+        _Cell(call, len(states)), go_backwards=reverse, return_sequences=True, name="loop"
+    )
+    _, outputs, states = layer.inner_loop(sequence, list(states), mask=None)
     outputs = [ops.swapaxes(output, 0, 1) for output in outputs]
     return list(states), [ops.flip(o, axis=0) for o in outputs] if reverse else outputs
 
 
-class _Step:
+class _Cell:
     """A step as what `keras.layers.RNN` takes for a cell."""
 
-    def __init__(self, step, sizes, states):
-        self._step = step
-        self._ends = [sum(sizes[: i + 1]) for i in range(len(sizes) - 1)]
+    def __init__(self, call, states):
+        self.call = call
         self.state_size = [1] * states  # asked for, and not used in the loop
 
-    def call(self, inputs, states):
-        entry = ops.split(inputs, self._ends, axis=-1) if self._ends else [inputs]
-        states, outputs = self._step(list(states), entry)
-        return outputs, states
-
-    __call__ = call
+    def __call__(self, inputs, states):
+        return self.call(inputs, states)

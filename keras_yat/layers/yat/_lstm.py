@@ -60,18 +60,13 @@ class YatLSTMCell(GatedCell):
         t, s, out = curves
         of_h, of_c = upstream
         i, f, g, o = ops.split(kept[0], 4, axis=-1)
-        c = after[1]
-        of_c = of_c + of_h * s.value(o) * out.slope(c)
+        (i, di), (f, df), (o, do) = s.with_slope(i), s.with_slope(f), s.with_slope(o)
+        (g, dg), (c, dc) = t.with_slope(g), out.with_slope(after[1])
+        of_c = of_c + of_h * o * dc
         of_total = ops.concatenate(
-            [
-                of_c * t.value(g) * s.slope(i),
-                of_c * before[1] * s.slope(f),
-                of_c * s.value(i) * t.slope(g),
-                of_h * out.value(c) * s.slope(o),
-            ],
-            axis=-1,
+            [of_c * g * di, of_c * before[1] * df, of_c * i * dg, of_h * c * do], axis=-1
         )
-        return of_total, of_total, [0.0, of_c * s.value(f)]
+        return of_total, of_total, [0.0, of_c * f]
 
     def get_config(self):
         return {

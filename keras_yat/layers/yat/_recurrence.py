@@ -75,7 +75,7 @@ class Recurrence:
 
         start = [ops.cast(s, dtype) for s in states]
         sequences = [product, x_square, *mask]
-        last, every = loop(step, start, sequences, unroll=self.unroll)
+        last, every = loop(step, start, sequences, unroll=self.unroll, derived=False)
         outputs = every[: len(start)] if self.every_output else [s[None] for s in last]
         return ops.concatenate(outputs, axis=-1), every
 
@@ -121,7 +121,12 @@ class Recurrence:
         sequences = [product, x_square, inner, *before, *after, *kept]
         sequences += [*(upstream if self.every_output else []), *mask]
         carry, (d_product, d_square, d_inner) = loop(
-            step, [*start, *sums], sequences, reverse=True, unroll=self.unroll
+            step,
+            [*start, *sums],
+            sequences,
+            reverse=True,
+            unroll=self.unroll,
+            derived=False,
         )
         d_kernel = _kernel_gradient(before[0], d_inner, kernel)
         d_states = [ops.cast(d, s.dtype) for d, s in zip(carry, states, strict=False)]

@@ -12,7 +12,7 @@ class YatSimpleRNNCell(YatCell):
         return [functions[0](total)], [total]
 
     def retreat(self, curves, upstream, kept, before, after):
-        of_total = upstream[0] * curves[0].slope(kept[0])
+        of_total = upstream[0] * curves[0].with_slope(kept[0])[1]
         return of_total, of_total, [0.0]
 
 
