@@ -12,6 +12,7 @@ own 2^-11: gradients have 2q² + 2q in them, and q = ⟨w, x⟩ / distance can r
 (w - x)² instead, entry by entry.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -53,16 +54,9 @@ class Response:
     def __call__(self, product: Any, x_square: Any) -> Any:
         return _yat(product, x_square, *self._scales(), **self._constants())
 
-    def value(self, product: Any, x_square: Any) -> Any:
-        """The same in the precision of what it is given, its gradient left to the backend."""
-        return _value(product, x_square, *self._scales(), **self._constants())
-
-    def gradient(self, upstream: Any, product: Any, x_square: Any) -> tuple[Any, Any, list[Any]]:
-        """The gradients of Σ upstream·value in both arguments, and in each of `tensors`."""
-        of_product, of_square, *of_scales = _gradient(
-            upstream, product, x_square, *self._scales(), **self._constants()
-        )
-        return of_product, of_square, [g for g in of_scales if g is not None]
+    def formula(self) -> "Formula":
+        """For many inputs, in one precision, its gradient left to who calls it."""
+        return Formula(*self._scales(), **self._constants())
 
     @property
     def tensors(self) -> list[Any]:
@@ -75,6 +69,12 @@ class Response:
         names = ("kernel_square", "bias", "alpha", "epsilon")
         scales = zip(names, self._scales(), strict=True)
         return replace(self, **{n: next(tensors) for n, s in scales if not isinstance(s, float)})
+
+    def gradients(self, arrays: Any) -> list[Any]:
+        """The gradients of `tensors`, from the array that `Formula.gradient` collects for each."""
+        scales = zip(FACTORS, self._scales(), strict=True)
+        chosen = [(factor, scale) for factor, scale in scales if not isinstance(scale, float)]
+        return [f * summed(array, s) for array, (f, s) in zip(arrays, chosen, strict=True)]
 
     def _scales(self):
         return self.kernel_square, self.bias, self.alpha, self.epsilon
@@ -134,57 +134,96 @@ def wide(x) -> str:
     return "float64" if is_double(x) else "float32"
 
 
-def _is_number(value, number):
-    return isinstance(value, float) and value == number
+class Formula:
+    """The formula with its scales, and what depends on these alone computed once.
 
+    In the precision of what it is given; gradients are the backend's, or `gradient`.
+    """
 
-def _parts(product, x_square, kernel_square, bias, epsilon, unit):
-    """z = ⟨w, x⟩ + b; z over half of (distance + ε); half of the distance over its floor."""
-    z = product if _is_number(bias, 0.0) else product + bias
-    if unit is None:
+    def __init__(self, kernel_square, bias, alpha, epsilon, *, unit, limit):
+        self._scales = kernel_square, bias, alpha, epsilon
+        self._unit, self._limit = unit, limit
+        self._above_zero: Any = 0.0
+        self._shift = 0.5 * epsilon
+        if unit is not None:
+            floor = unit * ops.stop_gradient(kernel_square)
+            self._above_zero = 0.5 * kernel_square - floor
+            self._shift = floor + self._shift
+
+    def value(self, product: Any, x_square: Any) -> Any:
+        z, ratio, _ = self._parts(product, x_square)
+        result = z * ratio * (0.5 * self._scales[2])
+        # What is cut off keeps its gradient.
+        return result if self._limit is None else ops.clip(result, -self._limit, self._limit)
+
+    def gradient(
+        self, upstream: Any, product: Any, x_square: Any, collect: Callable[[Any, Any], Any]
+    ) -> tuple[Any, Any, list[Any]]:
+        """The gradients of Σ upstream·value in the product and the squared norm.
+
+        And for each scale `collect(array, scale)`, where its gradient is the sum of
+        `array` over what was broadcast, times one of `FACTORS`; None for a number.
+        """
+        # With q = z / (distance + ε): ∂/∂z = 2αq and ∂/∂distance = -αq², and the distance has
+        # the slope -2 in the product. On torch temporaries are given back once they are used.
+        kernel_square, bias, alpha, epsilon = self._scales
+        z, ratio, above = self._parts(product, x_square)
+        if self._limit is not None:
+            # Not the gradient itself: where the upstream one overflows, it has to be seen.
+            largest = _HALF_RATIOS["direct" if self._unit is None else "expanded"]
+            ratio = ops.clip(ratio, -largest, largest)
+        of_z = upstream * ratio
+        of_alpha = None if _is_number(alpha) else collect(of_z * z, alpha)
+        del z
+        if not _is_number(alpha, 1.0):
+            of_z = of_z * alpha
+        of_bias = None if _is_number(bias) else collect(of_z, bias)
+        of_distance = ratio * of_z
+        of_epsilon = None if _is_number(epsilon) else collect(of_distance, epsilon)
+        if self._unit is not None:
+            of_distance = of_distance * ops.sign(above)
+        del ratio, above
+        of_kernel = None if _is_number(kernel_square) else collect(of_distance, kernel_square)
+        of_square = -0.25 * sum_to(of_distance, x_square)
+        of_product = of_z if self._unit is None else of_z + 0.5 * of_distance
+        return of_product, of_square, [of_kernel, of_bias, of_alpha, of_epsilon]
+
+    def _parts(self, product, x_square):
+        """z = ⟨w, x⟩ + b; z over half of (distance + ε); half of the distance over its floor."""
+        bias = self._scales[1]
+        z = product if _is_number(bias, 0.0) else product + bias
         above = 0.5 * x_square
-        return z, z / (above + 0.5 * epsilon), above
-    floor = unit * ops.stop_gradient(kernel_square)
-    above = 0.5 * x_square + (0.5 * kernel_square - floor)
-    above = ops.relu(above - product)
-    return z, z / (above + (floor + 0.5 * epsilon)), above
+        if self._unit is not None:
+            above = ops.relu(above + self._above_zero - product)
+        return z, z / (above + self._shift), above
 
 
-def _gradient(upstream, product, x_square, kernel_square, bias, alpha, epsilon, *, unit, limit):
-    # With q = z / (distance + ε): ∂/∂z = 2αq and ∂/∂distance = -αq², and the distance has
-    # the slope -2 in the product. On torch temporaries are given back once they are used.
-    z, ratio, above = _parts(product, x_square, kernel_square, bias, epsilon, unit)
-    if limit is not None:
-        # Not the gradient itself: where the upstream one overflows, it has to be seen.
-        largest = _HALF_RATIOS["direct" if unit is None else "expanded"]
-        ratio = ops.clip(ratio, -largest, largest)
-    of_z = upstream * ratio
-    # In two steps: XLA makes a slow loop of a sum over everything.
-    of_alpha = 0.5 * ops.sum(ops.sum(of_z * z, axis=-1)) if ops.is_tensor(alpha) else None
-    del z
-    if not _is_number(alpha, 1.0):
-        of_z = of_z * alpha
-    of_bias = sum_to(of_z, bias) if ops.is_tensor(bias) else None
-    of_distance = ratio * of_z
-    of_epsilon = None
-    if ops.is_tensor(epsilon):
-        of_epsilon = -0.25 * ops.sum(ops.sum(of_distance, axis=-1))
-    if unit is not None:
-        of_distance = of_distance * ops.sign(above)
-    del ratio, above
-    of_squares = [
-        -0.25 * sum_to(of_distance, square) if ops.is_tensor(square) else None
-        for square in (x_square, kernel_square)
-    ]
-    of_product = of_z if unit is None else of_z + 0.5 * of_distance
-    return of_product, *of_squares, of_bias, of_alpha, of_epsilon
+def _is_number(value, number=None):
+    return isinstance(value, float) and number in (None, value)
+
+
+FACTORS = (-0.25, 1.0, 0.5, -0.25)
+"""Of the gradients of kernel_square, bias, alpha and epsilon."""
+
+
+def summed(array: Any, like: Any) -> Any:
+    """The sum of `array` over what was broadcast of `like`."""
+    if len(like.shape) == 0 and len(array.shape) > 1:
+        # In two steps: XLA makes a slow loop of a sum over everything.
+        array = ops.sum(array, axis=-1)
+    return sum_to(array, like)
+
+
+def _gradient(upstream, product, x_square, *scales, **constants):
+    formula = Formula(*scales, **constants)
+    of_product, of_square, sums = formula.gradient(upstream, product, x_square, summed)
+    of_scales = (None if s is None else f * s for f, s in zip(FACTORS, sums, strict=True))
+    return of_product, of_square, *of_scales
 
 
 def _value(product, x_square, kernel_square, bias, alpha, epsilon, *, unit, limit):
-    z, ratio, _ = _parts(product, x_square, kernel_square, bias, epsilon, unit)
-    result = z * ratio * (0.5 * alpha)
-    # What is cut off keeps its gradient.
-    return result if limit is None else ops.clip(result, -limit, limit)
+    formula = Formula(kernel_square, bias, alpha, epsilon, unit=unit, limit=limit)
+    return formula.value(product, x_square)
 
 
 _yat = differentiable(_gradient, by_row=True, aligned=True)(_value)

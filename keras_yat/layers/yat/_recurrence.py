@@ -56,21 +56,26 @@ class Recurrence:
 
     def _forward(self, meeting, states, mask, of_input, of_state):
         product, x_square, kernel = meeting
-        of_input = self.of_input.with_tensors(of_input)
-        of_state = self.of_state.with_tensors(of_state)
-        dtype = wide(product)
+        of_input = self.of_input.with_tensors(of_input).formula()
+        of_state = self.of_state.with_tensors(of_state).formula()
         functions = [curve.value for curve in self.curves]
+        dtype = wide(product)
+        narrow = _narrow(product)
 
         def step(states, entry):
             own_product, own_square, *present = entry
-            inner = _product(states[0], kernel)
+            if narrow:
+                own_product = ops.cast(own_product, dtype)
+            inner = _product(states[0], kernel, narrow)
             after, kept = self.cell.advance(
                 functions,
-                of_input.value(ops.cast(own_product, dtype), own_square),
+                of_input.value(own_product, own_square),
                 of_state.value(inner, _square(states[0])),
                 states,
             )
-            after = [_where(present, new, old) for new, old in zip(after, states, strict=True)]
+            if present:
+                pairs = zip(after, states, strict=True)
+                after = [ops.where(present[0] > 0.5, new, old) for new, old in pairs]
             return after, [*after, inner, *kept]
 
         start = [ops.cast(s, dtype) for s in states]
@@ -81,62 +86,77 @@ class Recurrence:
 
     def _back(self, upstream, every, meeting, states, mask, of_input, of_state):
         product, x_square, kernel = meeting
-        own = [self.of_input.with_tensors(of_input), self.of_state.with_tensors(of_state)]
+        responses = (self.of_input.with_tensors(of_input), self.of_state.with_tensors(of_state))
+        of_input, of_state = (response.formula() for response in responses)
+        numbers = [len(response.tensors) for response in responses]
         dtype, count = wide(product), len(states)
+        narrow = _narrow(product)
         after, inner, kept = every[:count], every[count], every[count + 1 :]
         before = [
             ops.concatenate([ops.cast(s, dtype)[None], a[:-1]])
             for s, a in zip(states, after, strict=True)
         ]
         transposed = ops.transpose(kernel)
-        sums = [ops.zeros_like(t) for t in (*of_input, *of_state)]
         upstream = ops.split(upstream, count, axis=-1)
 
         def step(carry, entry):
-            slopes, sums = carry[:count], carry[count:]
-            own_product, own_square, inner, *entry = entry
-            before, after, entry = entry[:count], entry[count : 2 * count], entry[2 * count :]
-            kept, entry = entry[: len(every) - count - 1], entry[len(every) - count - 1 :]
-            if self.every_output:
-                slopes = [s + u for s, u in zip(slopes, entry[:count], strict=True)]
-                entry = entry[count:]
+            slopes, totals = carry[:count], carry[count:]
+            (own_product, own_square, inner), before, after, kept, above, present = _packed(
+                entry, lengths
+            )
+            slopes = [s + u for s, u in zip(slopes, above, strict=False)] if above else slopes
             passing = [0.0] * count
-            if mask:
-                passed = [s * entry[0] for s in slopes]
+            if present:
+                passed = [s * present[0] for s in slopes]
                 passing = [s - p for s, p in zip(slopes, passed, strict=True)]
                 slopes = passed
-            d_input, d_state, d_before = self.cell.retreat(self.curves, slopes, kept, before, after)
-            d_product, d_square, d_own = own[0].gradient(
-                d_input, ops.cast(own_product, dtype), own_square
+            if narrow:
+                own_product = ops.cast(own_product, dtype)
+            of_sums, of_inner_sum, of_before = self.cell.retreat(
+                self.curves, slopes, kept, before, after
             )
-            d_inner, d_norm, d_own_state = own[1].gradient(d_state, inner, _square(before[0]))
-            d_before = [d + p for d, p in zip(d_before, passing, strict=True)]
-            d_before[0] = d_before[0] + _product(d_inner, transposed) + 2.0 * before[0] * d_norm
-            sums = [s + d for s, d in zip(sums, [*d_own, *d_own_state], strict=True)]
-            return [*d_before, *sums], [ops.cast(d_product, product.dtype), d_square, d_inner]
+            of_product, of_square, own = of_input.gradient(
+                of_sums, own_product, own_square, _as_it_is
+            )
+            of_inner, of_norm, other = of_state.gradient(
+                of_inner_sum, inner, _square(before[0]), _as_it_is
+            )
+            of_before = [b + p for b, p in zip(of_before, passing, strict=True)]
+            of_before[0] = (
+                of_before[0] + _product(of_inner, transposed, narrow) + before[0] * (2.0 * of_norm)
+            )
+            if narrow:
+                of_product = ops.cast(of_product, product.dtype)
+            found = [array for array in (*own, *other) if array is not None]
+            totals = [total + array for total, array in zip(totals, found, strict=True)]
+            return [*of_before, *totals], [of_product, of_square, of_inner]
 
         start = [u[-1] for u in upstream]
         if self.every_output:
             start = [ops.zeros_like(s) for s in start]
-        sequences = [product, x_square, inner, *before, *after, *kept]
-        sequences += [*(upstream if self.every_output else []), *mask]
-        carry, (d_product, d_square, d_inner) = loop(
-            step,
-            [*start, *sums],
-            sequences,
-            reverse=True,
-            unroll=self.unroll,
-            derived=False,
+        start += [ops.zeros_like(inner[0])] * sum(numbers)
+        parts = [
+            [product, x_square, inner],
+            before,
+            after,
+            kept,
+            upstream if self.every_output else [],
+            mask,
+        ]
+        lengths = [len(part) for part in parts]
+        carry, (of_product, of_square, of_inner) = loop(
+            step, start, [t for part in parts for t in part], reverse=True, unroll=self.unroll, derived=False
         )
-        d_kernel = _kernel_gradient(before[0], d_inner, kernel)
-        d_states = [ops.cast(d, s.dtype) for d, s in zip(carry, states, strict=False)]
+        # Summed over the steps in the loop, over the batch only now.
+        _, totals, other = _packed(carry, [count, *numbers])
         return (
-            d_product,
-            d_square,
-            d_kernel,
-            *d_states,
+            of_product,
+            of_square,
+            _kernel_gradient(before[0], of_inner, kernel),
+            *(ops.cast(g, s.dtype) for g, s in zip(carry, states, strict=False)),
             *(ops.zeros_like(m) for m in mask),
-            *carry[count:],
+            *responses[0].gradients(totals),
+            *responses[1].gradients(other),
         )
 
 
@@ -148,27 +168,29 @@ def _packed(tensors, shape):
     return parts
 
 
-def _product(x, kernel):
+def _as_it_is(array, scale):
+    return array
+
+
+def _narrow(product):
+    """Whether products are in half precision, and all else wider."""
+    return wide(product) != keras.backend.standardize_dtype(product.dtype)
+
+
+def _product(x, kernel, narrow):
     """x·kernel in the dtype of the kernel, given back as wide as x."""
-    if keras.backend.standardize_dtype(kernel.dtype) == "float64":
-        return ops.einsum("bi,iu->bu", x, kernel)
-    return ops.cast(ops.matmul(ops.cast(x, kernel.dtype), kernel), x.dtype)
+    # The operator: `ops.matmul` lowers float64 to float32 on torch.
+    return ops.cast(ops.cast(x, kernel.dtype) @ kernel, x.dtype) if narrow else x @ kernel
 
 
-def _kernel_gradient(states, d_inner, kernel):
+def _kernel_gradient(states, of_inner, kernel):
     rows = ops.reshape(states, (-1, states.shape[-1]))
-    columns = ops.reshape(d_inner, (-1, d_inner.shape[-1]))
-    if keras.backend.standardize_dtype(kernel.dtype) == "float64":
-        return ops.einsum("bi,bu->iu", rows, columns)
-    return ops.cast(ops.matmul(ops.transpose(rows), columns), kernel.dtype)
+    columns = ops.reshape(of_inner, (-1, of_inner.shape[-1]))
+    return ops.cast(ops.transpose(rows) @ columns, kernel.dtype)
 
 
 def _square(x):
-    return ops.sum(ops.square(x), axis=-1, keepdims=True)
-
-
-def _where(present, new, old):
-    return ops.where(present[0] > 0.5, new, old) if present else new
+    return ops.sum(x * x, axis=-1, keepdims=True)
 
 
 def _once(gradients):
