@@ -25,6 +25,12 @@ from keras_yat.layers import (
     YatConv3DTranspose,
     YatDense,
     YatEmbedding,
+    YatGRU,
+    YatGRUCell,
+    YatLSTM,
+    YatLSTMCell,
+    YatSimpleRNN,
+    YatSimpleRNNCell,
 )
 
 __version__ = "0.1.0"
@@ -53,6 +59,12 @@ __all__ = [
     "YatConv3DTranspose",
     "YatDense",
     "YatEmbedding",
+    "YatGRU",
+    "YatGRUCell",
+    "YatLSTM",
+    "YatLSTMCell",
+    "YatSimpleRNN",
+    "YatSimpleRNNCell",
     "activations",
     "config",
     "initializers",

@@ -86,14 +86,30 @@ class YatNormal(keras.initializers.RandomNormal):
         bias: float | None = None,
     ) -> tuple[float, float]:
         """The starting bias, unless it is given, and alpha, for neurons of so many entries."""
-        kernel = entries * self.stddev**2 if normalize is None else 1.0
-        inputs = filled * self.input_scale**2 if normalize != "sphere" else 1.0
-        spread = math.sqrt(kernel * inputs / entries)
+        kernel, inputs, spread = self._sizes(entries, filled, normalize)
         if bias is None:
             bias = _CRITICAL_BIAS * spread
-        beta = bias / spread
-        alpha = (kernel + inputs) / (spread**2 * math.sqrt(beta**4 + 6.0 * beta**2 + 3.0))
+        alpha = (kernel + inputs) / (spread**2 * _rms(bias / spread))
         return bias, alpha
+
+    def bias_of_response(self, response: float, entries: int, normalize: str | None) -> float:
+        """The bias at which a neuron answers `response` on average, with the suited alpha.
+
+        Not below that at which it answers least, 0.
+        """
+        _, _, spread = self._sizes(entries, entries, normalize)
+        return spread * math.sqrt(max(response * _rms(_CRITICAL_BIAS) - 1.0, 0.0))
+
+    def _sizes(self, entries, filled, normalize):
+        """‖w‖², ‖x‖² and the spread of ⟨w, x⟩."""
+        kernel = entries * self.stddev**2 if normalize is None else 1.0
+        inputs = filled * self.input_scale**2 if normalize != "sphere" else 1.0
+        return kernel, inputs, math.sqrt(kernel * inputs / entries)
+
+
+def _rms(beta):
+    """That of (u + β)², u standard normal."""
+    return math.sqrt(beta**4 + 6.0 * beta**2 + 3.0)
 
 
 _NAMES = {"yat_normal": YatNormal}

@@ -26,6 +26,12 @@ from keras_yat.layers.yat import (
     YatConv3DTranspose,
     YatDense,
     YatEmbedding,
+    YatGRU,
+    YatGRUCell,
+    YatLSTM,
+    YatLSTMCell,
+    YatSimpleRNN,
+    YatSimpleRNNCell,
 )
 
 __all__ = [
@@ -52,4 +58,10 @@ __all__ = [
     "YatConv3DTranspose",
     "YatDense",
     "YatEmbedding",
+    "YatGRU",
+    "YatGRUCell",
+    "YatLSTM",
+    "YatLSTMCell",
+    "YatSimpleRNN",
+    "YatSimpleRNNCell",
 ]

@@ -8,6 +8,9 @@ from keras_yat.layers.yat._conv_transpose import (
 )
 from keras_yat.layers.yat._dense import YatDense
 from keras_yat.layers.yat._embedding import YatEmbedding
+from keras_yat.layers.yat._gru import YatGRU, YatGRUCell
+from keras_yat.layers.yat._lstm import YatLSTM, YatLSTMCell
+from keras_yat.layers.yat._simple_rnn import YatSimpleRNN, YatSimpleRNNCell
 
 __all__ = [
     "YatConv1D",
@@ -18,4 +21,10 @@ __all__ = [
     "YatConv3DTranspose",
     "YatDense",
     "YatEmbedding",
+    "YatGRU",
+    "YatGRUCell",
+    "YatLSTM",
+    "YatLSTMCell",
+    "YatSimpleRNN",
+    "YatSimpleRNNCell",
 ]

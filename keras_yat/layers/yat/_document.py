@@ -28,6 +28,45 @@ _SHARED = {
             one alone.
         kernel_slice: None, or (start, stop): which neurons of `kernel_from`.
     """,
+    "recurrent arguments": """
+        activation: t, what makes states of sums of Yat products, which are not negative
+            (for alpha ≥ 0): a name of `keras_yat.activations.get`, a layer, a
+            callable, or None. `"score_tanh"` is that of the published networks.
+        use_bias: Whether there is a bias, in the Yat product of the input alone.
+        kernel_initializer: Of the kernel that meets the input: `"yat_normal"` (see
+            `keras_yat.initializers.YatNormal`), or whatever `keras.initializers.get`
+            takes. `"glorot_uniform"` gives the published start: bias 0, alpha 1.
+        recurrent_initializer: Of the kernel that meets the state, in the same way.
+        bias_initializer: An initializer, or None for what suits the kernel's:
+            `YatNormal`'s own, 0 for others.
+        kernel_regularizer: None, or a regularizer of the kernel.
+        recurrent_regularizer: None, or a regularizer of the recurrent kernel.
+        bias_regularizer: None, or a regularizer of the bias.
+        kernel_constraint: None, or a constraint on the kernel.
+        recurrent_constraint: None, or a constraint on the recurrent kernel.
+        bias_constraint: None, or a constraint on the bias.
+    """,
+    "cell arguments": """
+        dropout: Rate in [0, 1) at which entries of the input are dropped in training,
+            the same ones at every step and for every block.
+        recurrent_dropout: The same for the state. A layer trains more slowly with it.
+    """,
+    "sequence arguments": """
+        activity_regularizer: None, or a regularizer of the output.
+        return_sequences: Whether the outputs of all steps are given, not only the last.
+        return_state: Whether the last states are given too.
+        go_backwards: Whether the sequence is processed from its end; outputs come in
+            the order in which they are computed.
+        stateful: Whether a batch starts from the states that the one before ended with
+            (the batch size is then fixed; `reset_state()` sets them to 0).
+        unroll: Whether the loop is written out, for a number of steps that is known.
+        zero_output_for_mask: Whether masked steps give 0, not the output before them.
+    """,
+    "call arguments": """
+        sequences: Floats of shape `(batch, time, input_dim)`.
+        mask: None, or booleans `(batch, time)`: where False, the states stay.
+        training: Whether dropout and DropConnect apply.
+    """,
     "yat arguments": """
         epsilon: Above 0, in squared units of the input: how near to w the response
             levels off.
@@ -54,16 +93,24 @@ _SHARED = {
 
 
 def documented(cls: T) -> T:
-    """Writes the shared lists into the docstring of a class, and its whole signature."""
+    """Writes the shared lists into the docstring of a class, and its whole signature.
+
+    A class that names its `counterpart` in Keras takes that one's arguments in its order.
+    """
     lines: list[str] = []
     for line in inspect.cleandoc(cls.__doc__ or "").splitlines():
-        shared = _SHARED.get(line.strip(" <>"))
+        shared = _SHARED.get(line.strip(" <>")) if line.strip().startswith("<") else None
         if shared is None:
             lines.append(line)
         else:
             lines.extend("    " + s if s else s for s in inspect.cleandoc(shared).splitlines())
     cls.__doc__ = "\n".join(lines)
-    cls.__signature__ = inspect.Signature(_parameters(cls))  # type: ignore[attr-defined]
+    own = _parameters(cls)
+    counterpart = getattr(cls, "counterpart", None)
+    if counterpart is not None:
+        own = _in_the_order_of(counterpart, own)
+        _take_positions(cls, inspect.Signature(own))
+    cls.__signature__ = inspect.Signature(own)  # type: ignore[attr-defined]
     return cls
 
 
@@ -77,6 +124,37 @@ def _parameters(cls: type) -> list[inspect.Parameter]:
             ]:
                 if parameter.kind is not parameter.VAR_POSITIONAL:
                     found.setdefault(parameter.name, parameter)
+    if hasattr(cls, "cell_class"):
+        # A recurrent layer hands what it does not take itself on to its cell.
+        found = {**inspect.signature(cls.cell_class).parameters, **found}
     # What a subclass hands on under its own name.
     found.pop("features", None)
     return sorted(found.values(), key=lambda p: p.kind)
+
+
+def _in_the_order_of(counterpart, parameters):
+    """`parameters`: those that `counterpart` has by position and as it has them, then the rest."""
+    left = {p.name: p for p in parameters}
+    order = [n for n in inspect.signature(counterpart.__init__).parameters if n in left]
+    order.remove("kwargs")
+    first = [left.pop(n).replace(kind=inspect.Parameter.POSITIONAL_OR_KEYWORD) for n in order]
+    by_name = [
+        p if p.kind is p.VAR_KEYWORD else p.replace(kind=p.KEYWORD_ONLY) for p in left.values()
+    ]
+    return sorted([*first, *by_name], key=lambda p: p.kind)
+
+
+def _take_positions(cls, signature):
+    """Lets the constructor, which takes arguments by name, take them as `signature` has them."""
+    by_name = cls.__init__
+    this = inspect.Parameter("self", inspect.Parameter.POSITIONAL_OR_KEYWORD)
+
+    def __init__(self, *args, **kwargs):  # noqa: N807
+        given = signature.bind(*args, **kwargs).arguments
+        further = given.pop("kwargs", {})
+        by_name(self, **given, **further)
+
+    # Keras asks for it.
+    whole = [this, *signature.parameters.values()]
+    __init__.__signature__ = inspect.Signature(whole)
+    cls.__init__ = __init__

@@ -145,7 +145,12 @@ class Recurrence:
         ]
         lengths = [len(part) for part in parts]
         carry, (of_product, of_square, of_inner) = loop(
-            step, start, [t for part in parts for t in part], reverse=True, unroll=self.unroll, derived=False
+            step,
+            start,
+            [t for part in parts for t in part],
+            reverse=True,
+            unroll=self.unroll,
+            derived=False,
         )
         # Summed over the steps in the loop, over the batch only now.
         _, totals, other = _packed(carry, [count, *numbers])

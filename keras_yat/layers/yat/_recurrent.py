@@ -1,5 +1,6 @@
 """Recurrent layers: a cell over time, with all that does not depend on its state done at once."""
 
+import inspect
 from typing import Any, ClassVar
 
 import keras
@@ -9,18 +10,20 @@ from keras_yat import _validate
 from keras_yat.layers.yat import _base
 from keras_yat.layers.yat._cell import YatCell
 
-_OF_LAYER = ("name", "dtype", "trainable")
-
 
 class YatRecurrent(keras.layers.RNN):
     """Abstract: `keras.layers.RNN` over a cell of its own, with the cell's arguments.
 
-    A subclass names its `cell_class`. The inputs of all time steps are projected at
-    once; the loop has the recurrent product alone, with the norms of its kernel
-    computed before.
+    A subclass names its `cell_class`, and has the cell's arguments as attributes. What
+    does not depend on the states is done for all time steps at once.
     """
 
     cell_class: ClassVar[type[YatCell]]
+
+    def __init_subclass__(cls, **kwargs: Any):
+        super().__init_subclass__(**kwargs)
+        for name in _arguments(cls.cell_class):
+            setattr(cls, name, property(lambda self, name=name: getattr(self.cell, name)))
 
     def __init__(
         self,
@@ -35,25 +38,20 @@ class YatRecurrent(keras.layers.RNN):
         zero_output_for_mask: bool = False,
         **kwargs: Any,
     ):
-        flags = {
-            "return_sequences": return_sequences,
-            "return_state": return_state,
-            "go_backwards": go_backwards,
-            "stateful": stateful,
-            "unroll": unroll,
-            "zero_output_for_mask": zero_output_for_mask,
-        }
-        own = {name: kwargs.pop(name) for name in _OF_LAYER if name in kwargs}
-        layer = {k: kwargs.pop(k) for k in list(kwargs) if k in _OF_KERAS}
-        of_cell = {k: v for k, v in own.items() if k != "name"}
+        of_cell = {n: kwargs.pop(n) for n in _arguments(self.cell_class) if n in kwargs}
+        of_both = {n: kwargs[n] for n in ("dtype", "trainable") if n in kwargs}
         super().__init__(
-            self.cell_class(units, **kwargs, **of_cell),
-            **{name: _validate.flag(name, flag) for name, flag in flags.items()},
+            self.cell_class(units, **of_cell, **of_both),
+            return_sequences=_validate.flag("return_sequences", return_sequences),
+            return_state=_validate.flag("return_state", return_state),
+            go_backwards=_validate.flag("go_backwards", go_backwards),
+            stateful=_validate.flag("stateful", stateful),
+            unroll=_validate.flag("unroll", unroll),
+            zero_output_for_mask=_validate.flag("zero_output_for_mask", zero_output_for_mask),
             activity_regularizer=_base.regularizer("activity_regularizer", activity_regularizer),
-            **own,
-            **layer,
+            **kwargs,
         )
-        self.input_spec = [keras.layers.InputSpec(ndim=3)]
+        self.input_spec = keras.layers.InputSpec(ndim=3)
         self.supports_masking = True
 
     def inner_loop(self, sequences, initial_state, mask, training=False):
@@ -83,11 +81,9 @@ class YatRecurrent(keras.layers.RNN):
         config = super().get_config()
         del config["cell"]
         of_cell = self.cell.get_config()
-        for name in _OF_LAYER:
-            del of_cell[name]
         return {
             **config,
-            **of_cell,
+            **{name: of_cell[name] for name in _arguments(self.cell_class)},
             "activity_regularizer": _base.serialized(self.activity_regularizer),
         }
 
@@ -96,4 +92,6 @@ class YatRecurrent(keras.layers.RNN):
         return cls(**config)
 
 
-_OF_KERAS = ("autocast", "input_shape", "batch_input_shape", "batch_shape", "weights")
+def _arguments(cell_class):
+    """The names of the arguments of a cell that are its own."""
+    return [n for n in inspect.signature(cell_class).parameters if n != "kwargs"]
