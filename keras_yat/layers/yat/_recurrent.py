@@ -58,7 +58,7 @@ class YatRecurrent(keras.layers.RNN):
         # Time first, as the loops have it: transposed before it grows to the gates' size.
         sequences = ops.swapaxes(sequences, 0, 1)
         if mask is not None:
-            mask = ops.swapaxes(mask, 0, 1)
+            mask = ops.swapaxes(ops.cast(mask, "bool"), 0, 1)
             mask = ops.reshape(mask, (*ops.shape(mask)[:2], 1))
         if self.go_backwards:
             sequences = ops.flip(sequences, axis=0)

@@ -1,0 +1,482 @@
+"""The recurrent Yat layers and cells against loops in NumPy, and as Keras's are used."""
+
+import keras
+import numpy as np
+import pytest
+from keras import ops
+
+import keras_yat
+from tests.helpers import BACKEND, draw, to_numpy, value_and_gradients, weight_gradients
+from tests.reference_recurrent import GATES, Loop, gradients
+
+KINDS = pytest.mark.parametrize("kind", GATES)
+MASK = np.array([[True] * 5, [True, True, False, True, False], [False, False, True, True, True]])
+
+
+@pytest.fixture
+def form(request):
+    """The layer with the gradient that is written out, and with that of the backend."""
+    if request.param == "plain":
+        keras_yat.config.disable_custom_gradient()
+    yield
+    keras_yat.config.enable_custom_gradient()
+
+
+def layer_of(kind, units=3, **arguments):
+    return getattr(keras_yat, f"Yat{kind}")(units, **arguments)
+
+
+def cell_of(kind, units=3, **arguments):
+    return getattr(keras_yat, f"Yat{kind}Cell")(units, **arguments)
+
+
+def randomized(cell, seed=0):
+    """Weights such that every term counts; the cell is built."""
+    rng = np.random.default_rng(seed)
+    for name in ("kernel", "recurrent_kernel", "bias"):
+        weight = getattr(cell, name)
+        if weight is not None:
+            weight.assign(rng.normal(size=weight.shape))
+    for name, value in {"alpha": 1.3, "recurrent_alpha": 0.7, "epsilon": 0.4}.items():
+        if isinstance(getattr(cell, name), keras.Variable):
+            getattr(cell, name).assign(value)
+    if isinstance(cell.recurrent_epsilon, keras.Variable):
+        cell.recurrent_epsilon.assign(0.2)
+
+
+def values(cell):
+    """The cell's weights by name, in float64, with the scales that are numbers."""
+    names = ("kernel", "recurrent_kernel", "bias")
+    found = {n: getattr(cell, n) for n in names if getattr(cell, n) is not None}
+    for name in ("alpha", "recurrent_alpha", "epsilon", "recurrent_epsilon"):
+        scale = getattr(cell, name)
+        found[name] = 1.0 if scale is None else scale
+    if cell.constant_bias is not None:
+        found["bias"] = cell.constant_bias
+    return {n: np.asarray(to_numpy(w), "float64") for n, w in found.items()}
+
+
+def assert_near(found, truth, tolerance=1e-5):
+    """Within `tolerance` of the largest; a sum over everything may have cancelled below 0.1."""
+    scale = max(np.max(np.abs(truth)), 0.1)
+    np.testing.assert_allclose(to_numpy(found), truth, rtol=0, atol=tolerance * scale)
+
+
+# Arguments of the layer, and those of `Loop` that go with them.
+VARIANTS = {
+    "default": ({}, {}),
+    "sequences": ({"return_sequences": True}, {}),
+    "unrolled": ({"unroll": True, "return_sequences": True}, {}),
+    "backwards": ({"go_backwards": True, "return_sequences": True}, {"backwards": True}),
+    "backwards, unrolled": ({"go_backwards": True, "unroll": True}, {"backwards": True}),
+    "zero output": (
+        {"zero_output_for_mask": True, "return_sequences": True},
+        {"zero_output": True},
+    ),
+    "zero output, unrolled, backwards": (
+        {"zero_output_for_mask": True, "unroll": True, "go_backwards": True,
+         "return_sequences": True},
+        {"zero_output": True, "backwards": True},
+    ),
+    "learned epsilon": ({"learn_epsilon": True, "return_sequences": True}, {}),
+}  # fmt: skip
+
+
+@KINDS
+@pytest.mark.parametrize(
+    ("variant", "masked", "form"),
+    [
+        *((variant, True, "own gradient") for variant in VARIANTS),
+        ("default", False, "own gradient"),
+        ("unrolled", False, "own gradient"),
+        ("default", False, "plain"),
+        ("backwards", True, "plain"),
+        ("zero output, unrolled, backwards", True, "plain"),
+    ],
+    indirect=["form"],
+)
+def test_values_and_gradients(kind, variant, masked, form):
+    arguments, settings = VARIANTS[variant]
+    layer = layer_of(kind, return_state=True, **arguments)
+    layer.build((3, 5, 2))
+    randomized(layer.cell)
+    mask = MASK if masked else None
+    loop = Loop(kind, t=layer.activation.__name__, **settings)
+    x = draw((3, 5, 2))
+    initial = [0.5 * draw((3, 3), seed=7 + i) for i in range(2 if kind == "LSTM" else 1)]
+    weights = values(layer.cell)
+    upstream = [draw((3, 5, 3), seed=3), draw((3, 3), seed=4), draw((3, 3), seed=5)]
+    if not layer.return_sequences:
+        upstream[0] = upstream[0][:, 0]
+
+    def everything(x, *initial):
+        found = layer(x, initial_state=list(initial), mask=mask)
+        return ops.concatenate([ops.reshape(f, (-1,)) for f in found])
+
+    def truth(arrays):
+        start = [arrays[f"state {i}"] for i in range(len(initial))]
+        outputs, states = loop.states(arrays, arrays["x"], mask, start)
+        outputs = outputs if layer.return_sequences else outputs[:, -1]
+        return np.concatenate([np.ravel(part) for part in (outputs, *states)])
+
+    arrays = {"x": x, **{f"state {i}": s for i, s in enumerate(initial)}, **weights}
+    flat = np.concatenate([np.ravel(u) for u in upstream[: 1 + len(initial)]])
+    value, slopes = value_and_gradients(everything, x, *initial, upstream=flat)
+    assert_near(value, truth(arrays))
+    expected = gradients(lambda arrays: float(flat @ truth(arrays)), arrays)
+    assert_near(slopes[0], expected["x"])
+    for i, slope in enumerate(slopes[1:]):
+        assert_near(slope, expected[f"state {i}"])
+
+
+@KINDS
+@pytest.mark.parametrize(
+    ("t", "s", "sequences", "form"),
+    [
+        ("soft_tanh", "softer_sigmoid", True, "own gradient"),
+        ("score_tanh", "softer_sigmoid", False, "own gradient"),
+        ("tanh", "sigmoid", True, "own gradient"),
+        ("linear", "relu", False, "own gradient"),
+        ("softplus", "sigmoid", True, "own gradient"),  # has no slope that is written out
+        ("soft_tanh", "softer_sigmoid", False, "plain"),
+        ("tanh", "sigmoid", True, "plain"),
+    ],
+    indirect=["form"],
+)
+def test_gradients_of_weights(kind, t, s, sequences, form):
+    gates = {} if kind == "SimpleRNN" else {"recurrent_activation": s}
+    layer = layer_of(kind, activation=t, learn_epsilon=True, return_sequences=sequences, **gates)
+    layer.build((2, 4, 2))
+    randomized(layer.cell)
+    if t in ("linear", "softplus"):  # else it grows too fast for a comparison
+        layer.cell.alpha.assign(0.1)
+        layer.cell.recurrent_alpha.assign(0.1)
+    x = draw((2, 4, 2))
+    weights = values(layer.cell)
+    upstream = draw((2, 4, 3) if sequences else (2, 3), seed=3)
+    loop = Loop(kind, t=t, s=s)
+
+    def outputs(arrays):
+        found, _ = loop.states(arrays, x)
+        return found if sequences else found[:, -1]
+
+    assert_near(layer(x), outputs(weights))
+    found = weight_gradients(layer, ops.convert_to_tensor(x), upstream)
+    expected = gradients(lambda arrays: float(np.sum(upstream * outputs(arrays))), weights)
+    assert set(found) == set(expected)
+    for name, slope in found.items():
+        assert_near(slope, expected[name])
+
+
+@pytest.mark.parametrize("masked", [False, True], ids=["whole", "masked"])
+def test_reset_before_the_product(masked):
+    layer = layer_of("GRU", reset_after=False, learn_epsilon=True, return_sequences=True)
+    layer.build((3, 5, 2))
+    randomized(layer.cell)
+    mask = MASK if masked else None
+    x, upstream = draw((3, 5, 2)), draw((3, 5, 3), seed=3)
+    loop = Loop("GRU", t=layer.activation.__name__, reset_after=False)
+    value, (of_x,) = value_and_gradients(lambda x: layer(x, mask=mask), x, upstream=upstream)
+    arrays = {"x": x, **values(layer.cell)}
+    assert_near(value, loop.states(arrays, x, mask)[0])
+    expected = gradients(
+        lambda a: float(np.sum(upstream * loop.states(a, a["x"], mask)[0])), {**arrays}
+    )
+    assert_near(of_x, expected["x"])
+
+
+ARGUMENTS = {
+    "kernel normalized": ({"normalize": "kernel"}, {"normalize": "kernel"}),
+    "sphere": ({"normalize": "sphere", "epsilon": 0.1}, {"normalize": "sphere"}),
+    "direct": ({"distance": "direct"}, {}),
+    "constant alpha": ({"alpha": 1.4142}, {}),
+    "no alpha": ({"alpha": None}, {}),
+    "constant bias": ({"constant_bias": 0.5}, {}),
+    "no bias": ({"use_bias": False}, {}),
+    "frozen": ({"kernel_trainable": False}, {}),
+}
+
+
+@KINDS
+@pytest.mark.parametrize("argument", ARGUMENTS)
+def test_yat_arguments(kind, argument):
+    arguments, settings = ARGUMENTS[argument]
+    layer = layer_of(kind, return_sequences=True, **arguments)
+    layer.build((2, 4, 2))
+    randomized(layer.cell)
+    x, upstream = draw((2, 4, 2)), draw((2, 4, 3), seed=3)
+    loop = Loop(kind, t=layer.activation.__name__, settings=settings)
+    weights = values(layer.cell)
+    value, (of_x,) = value_and_gradients(layer, x, upstream=upstream)
+    assert_near(value, loop.states(weights, x)[0])
+    expected = gradients(
+        lambda a: float(np.sum(upstream * loop.states(weights, a["x"])[0])), {"x": x}
+    )
+    assert_near(of_x, expected["x"], 3e-5)
+    kernels = {"kernel", "recurrent_kernel"}
+    trained = {w.path.rsplit("/", 1)[-1] for w in layer.trainable_weights}
+    assert trained.isdisjoint(kernels) if argument == "frozen" else trained >= kernels
+
+
+@KINDS
+def test_a_cell_gives_the_numbers_of_its_layer(kind):
+    layer = layer_of(kind, return_sequences=True, return_state=True)
+    x = draw((3, 5, 2))
+    outputs, *last = layer(x, mask=MASK)
+    found, *states = keras.layers.RNN(layer.cell, return_sequences=True, return_state=True)(
+        x, mask=MASK
+    )
+    for a, b in zip((outputs, *last), (found, *states), strict=True):
+        np.testing.assert_allclose(to_numpy(a), to_numpy(b), atol=1e-6)
+    states = layer.cell.get_initial_state(3)
+    for time in range(5):
+        output, states = layer.cell(x[:, time], states)
+    np.testing.assert_allclose(to_numpy(output), to_numpy(layer(x)[0][:, -1]), atol=1e-6)
+
+
+@KINDS
+@pytest.mark.parametrize("unroll", [False, True])
+def test_stateful_over_two_batches(kind, unroll):
+    layer = layer_of(kind, stateful=True, unroll=unroll, return_sequences=True)
+    x = draw((3, 6, 2))
+    halves = [to_numpy(layer(part)) for part in (x[:, :3], x[:, 3:])]
+    loop = Loop(kind, t=layer.activation.__name__)
+    truth, _ = loop.states(values(layer.cell), x)
+    assert_near(np.concatenate(halves, axis=1), truth)
+    layer.reset_state()
+    assert_near(layer(x[:, :3]), truth[:, :3])
+    # A first step that is masked gives the state that the batch before left.
+    layer.reset_state()
+    layer(x[:, :3])
+    mask = np.array([[False, True, True]] * 3)
+    truth, _ = loop.states(values(layer.cell), x, np.concatenate([np.ones((3, 3), bool), mask], 1))
+    assert_near(layer(x[:, 3:], mask=mask), truth[:, 3:])
+
+
+@KINDS
+@pytest.mark.parametrize("unroll", [False, True])
+def test_bidirectional(kind, unroll):
+    both = keras.layers.Bidirectional(layer_of(kind, return_sequences=True, unroll=unroll))
+    x = draw((3, 5, 2))
+    found = to_numpy(both(x, mask=MASK))
+    cells = [both.forward_layer.cell, both.backward_layer.cell]
+    assert np.any(to_numpy(cells[0].kernel) != to_numpy(cells[1].kernel))
+    t = both.forward_layer.activation.__name__
+    forward, _ = Loop(kind, t=t, zero_output=True).states(values(cells[0]), x, MASK)
+    loop = Loop(kind, t=t, zero_output=True, backwards=True)
+    backward, _ = loop.states(values(cells[1]), x, MASK)
+    assert_near(found, np.concatenate([forward, backward[:, ::-1]], axis=-1))
+
+
+@KINDS
+def test_stacked(kind):
+    x = draw((3, 5, 2))
+    cells = [cell_of(kind, 4), cell_of(kind, 3)]
+    found = keras.layers.RNN(cells, return_sequences=True)(x)
+    loop = Loop(kind, t=cells[0].activation.__name__)
+    between, _ = loop.states(values(cells[0]), x)
+    truth, _ = loop.states(values(cells[1]), between)
+    assert_near(found, truth)
+    model = keras.Sequential([layer_of(kind, 4, return_sequences=True), layer_of(kind, 3)])
+    model.build((3, 5, 2))
+    for layer, cell in zip(model.layers, cells, strict=True):
+        layer.set_weights(cell.get_weights())
+    assert_near(model(x), truth[:, -1])
+
+
+@KINDS
+def test_an_initial_state_and_the_last_one(kind):
+    """An encoder's state starts a decoder, in a functional model of unknown length."""
+    source, target = keras.Input((None, 2)), keras.Input((None, 4))
+    _, *states = layer_of(kind, return_state=True)(source)
+    outputs = layer_of(kind, return_sequences=True)(target, initial_state=states)
+    model = keras.Model([source, target], outputs)
+    model.compile("sgd", "mse")
+    x = [draw((3, 5, 2)), draw((3, 6, 4), seed=1)]
+    model.fit(x, np.zeros((3, 6, 3)), verbose=0)
+    assert model.predict(x, verbose=0).shape == (3, 6, 3)
+
+
+@KINDS
+def test_dropout_drops_the_same_at_every_step(kind):
+    """Without a recurrent kernel the simple layer is a function of one step's input."""
+    x = np.ones((4, 6, 8), "float32") * draw((4, 1, 8))
+    layer = layer_of("SimpleRNN", 5, dropout=0.5, return_sequences=True, seed=1)
+    layer.build(x.shape)
+    layer.cell.recurrent_alpha.assign(0.0)
+    found = to_numpy(layer(x, training=True))
+    np.testing.assert_allclose(found, found[:, :1].repeat(6, axis=1), atol=1e-6)
+    assert np.any(found != to_numpy(layer(x)))
+    for rate in ("dropout", "recurrent_dropout", "drop_connect"):
+        layer = layer_of(kind, **{rate: 0.4}, seed=2)
+        x = draw((4, 6, 8))
+        first, second = (to_numpy(layer(x, training=True)) for _ in range(2))
+        assert np.any(first != second)
+        np.testing.assert_array_equal(to_numpy(layer(x)), to_numpy(layer(x, training=False)))
+        again = type(layer).from_config(layer.get_config())
+        again.build(x.shape)
+        for old, new in zip(layer.trainable_weights, again.trainable_weights, strict=True):
+            new.assign(old)
+        np.testing.assert_allclose(to_numpy(again(x, training=True)), first, atol=1e-6)
+
+
+@KINDS
+@pytest.mark.parametrize("rate", ["dropout", "recurrent_dropout", "drop_connect"])
+def test_random_cells_train_in_a_loop_of_keras(kind, rate):
+    """No random state changes within the loop, which JAX would not allow."""
+    cells = [cell_of(kind, 4, **{rate: 0.3}), cell_of(kind, 3, **{rate: 0.3})]
+    model = keras.Sequential(
+        [keras.Input((5, 2)), keras.layers.RNN(cells), layer_on_top(kind, rate)]
+    )
+    model.compile("sgd", "mse")
+    history = model.fit(draw((8, 5, 2)), np.zeros((8, 3)), epochs=2, batch_size=4, verbose=0)
+    assert np.all(np.isfinite(history.history["loss"]))
+    assert model.predict(draw((8, 5, 2)), verbose=0).shape == (8, 3)
+
+
+def layer_on_top(kind, rate):
+    """The same with the layer, behind one axis of time."""
+    return keras.Sequential([keras.layers.RepeatVector(4), layer_of(kind, **{rate: 0.3})])
+
+
+@KINDS
+@pytest.mark.parametrize("activation", ["sinlu", "softermax", keras_yat.CosLU, "gelu"])
+def test_any_activation(kind, activation):
+    """Those with weights too, one set per unit as well."""
+    if activation is keras_yat.CosLU:
+        activation = keras_yat.CosLU(axis=-1)
+    arguments = {"activation": activation}
+    if kind != "SimpleRNN":
+        arguments["recurrent_activation"] = keras_yat.SofterSigmoid(power=2)
+    layer = layer_of(kind, 4, **arguments)
+    model = keras.Sequential([keras.Input((5, 2)), layer])
+    model.compile(keras.optimizers.SGD(0.1), "mse")
+    before = [to_numpy(w).copy() for w in model.trainable_weights]
+    model.fit(draw((8, 5, 2)), draw((8, 4), seed=1), verbose=0)
+    for weight, old in zip(model.trainable_weights, before, strict=True):
+        assert np.any(to_numpy(weight) != old), weight.path
+
+
+@KINDS
+def test_a_thousand_steps(kind):
+    layer = layer_of(kind, 8)
+    x = draw((2, 1000, 3))
+    value, (of_x,) = value_and_gradients(layer, x)
+    assert np.all(np.isfinite(to_numpy(value)))
+    assert np.all(np.isfinite(to_numpy(of_x)))
+    assert np.any(to_numpy(of_x)[:, -1] != 0.0)
+    assert all(np.all(np.isfinite(g)) for g in weight_gradients(layer, x).values())
+
+
+@KINDS
+@pytest.mark.parametrize(
+    ("policy", "form"),
+    [
+        ("mixed_bfloat16", "own gradient"),
+        ("mixed_bfloat16", "plain"),
+        ("mixed_float16", "own gradient"),
+    ],
+    indirect=["form"],
+)
+def test_half_precision_is_near(kind, policy, form):
+    layer = layer_of(kind, 8, return_sequences=True)
+    half = layer_of(kind, 8, return_sequences=True, dtype=policy)
+    x = draw((4, 6, 16))
+    layer.build(x.shape), half.build(x.shape)
+    half.set_weights(layer.get_weights())
+    upstream = draw((4, 6, 8), seed=1)
+    truth, (of_x,) = value_and_gradients(layer, x, upstream=upstream)
+    found, (of_half,) = value_and_gradients(half, x, upstream=upstream)
+    np.testing.assert_allclose(to_numpy(found), to_numpy(truth), atol=0.05)
+    error = np.linalg.norm(to_numpy(of_half) - to_numpy(of_x)) / np.linalg.norm(to_numpy(of_x))
+    assert error < 0.05
+    every = [
+        np.concatenate(
+            [
+                np.ravel(g)
+                for g in weight_gradients(one, ops.convert_to_tensor(x), upstream).values()
+            ]
+        )
+        for one in (half, layer)
+    ]
+    assert np.linalg.norm(every[0] - every[1]) < 0.05 * np.linalg.norm(every[1])
+
+
+@KINDS
+def test_second_derivatives_are_refused_or_right(kind):
+    """The gradient that is written out keeps what it was computed from."""
+    layer = layer_of(kind, return_sequences=True)
+    x = draw((2, 3, 2))
+    layer.build(x.shape)
+
+    def size_of_slope(x):
+        _, (slope,) = value_and_gradients(layer, x)
+        return ops.sum(slope * slope)
+
+    if BACKEND == "torch":
+        # There what `value_and_gradients` returns does not reach back to what it got.
+        import torch
+
+        def size_of_slope(x):
+            (slope,) = torch.autograd.grad(layer(x).sum(), x, create_graph=True)
+            return (slope * slope).sum()
+
+    with pytest.raises(NotImplementedError, match="disable_custom_gradient"):
+        value_and_gradients(size_of_slope, x)
+    keras_yat.config.disable_custom_gradient()
+    try:
+        _, (found,) = value_and_gradients(size_of_slope, x)
+        step = 3e-3
+        direction = draw(x.shape, seed=1)
+        sides = [
+            float(
+                np.sum(to_numpy(value_and_gradients(layer, x + sign * step * direction)[1][0]) ** 2)
+            )
+            for sign in (1.0, -1.0)
+        ]
+        difference = (sides[0] - sides[1]) / (2.0 * step)
+        assert np.sum(to_numpy(found) * direction) == pytest.approx(difference, rel=3e-2)
+    finally:
+        keras_yat.config.enable_custom_gradient()
+
+
+@KINDS
+def test_empty_batches_and_one_step(kind):
+    layer = layer_of(kind, return_sequences=True)
+    layer.build((None, 4, 2))
+    assert layer(np.zeros((0, 4, 2), "float32")).shape == (0, 4, 3)
+    assert layer(draw((2, 1, 2))).shape == (2, 1, 3)
+
+
+@KINDS
+def test_the_published_pair_is_one_argument_away(kind):
+    layer = layer_of(kind, activation="score_tanh")
+    x = draw((2, 4, 2))
+    layer(x)
+    loop = Loop(kind, t="score_tanh", s="softer_sigmoid")
+    cell = layer.cell
+    weights = {**values(cell), "alpha": to_numpy(cell.alpha)}
+    assert_near(layer(x), loop.states(weights, x)[0][:, -1])
+
+
+def test_forget_gates_start_open():
+    cell = cell_of("LSTM", 16)
+    cell.build((None, 64))
+    bias = to_numpy(cell.bias).reshape(4, 16)
+    assert np.all(bias[1] > bias[0])
+    np.testing.assert_array_equal(bias[[2, 3]], bias[[0, 0]])
+    answers = to_numpy(cell.project(draw((4000, 64)))[0](draw((4000, 64)))).reshape(-1, 4, 16)
+    assert 0.9 * np.e < np.mean(answers[:, 1]) < 1.1 * np.e
+    closed = cell_of("LSTM", 16, unit_forget_bias=False)
+    closed.build((None, 64))
+    assert len(np.unique(to_numpy(closed.bias))) == 1
+    published = cell_of("LSTM", 16, kernel_initializer="glorot_uniform")
+    published.build((None, 64))
+    np.testing.assert_array_equal(to_numpy(published.bias).reshape(4, 16)[:, 0], [0, 1, 0, 0])
+
+
+@KINDS
+def test_attributes_are_the_cells(kind):
+    layer = layer_of(kind, 5, dropout=0.1, epsilon=0.2)
+    assert (layer.units, layer.dropout, layer.epsilon) == (5, 0.1, 0.2)
+    assert layer.activation is layer.cell.activation
