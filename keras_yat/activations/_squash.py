@@ -8,6 +8,7 @@ passes 8e37.
 """
 
 import functools
+from collections.abc import Callable
 
 from keras import ops
 
@@ -195,18 +196,19 @@ def score_tanh(x, power=1):
     return _evaluated("score_tanh", x, power)
 
 
-_CURVES = {
-    "softer_sigmoid": Curve(_softer_sigmoid_value, _softer_sigmoid_with_slope),
-    "soft_tanh": Curve(_soft_tanh_value, _soft_tanh_with_slope),
-    "score_tanh": Curve(_score_tanh_value, _score_tanh_with_slope),
+# The value, and the value with the slope, of each squasher that works by entries.
+_BY_ENTRIES: dict[str, tuple[Callable, Callable]] = {
+    "softer_sigmoid": (_softer_sigmoid_value, _softer_sigmoid_with_slope),
+    "soft_tanh": (_soft_tanh_value, _soft_tanh_with_slope),
+    "score_tanh": (_score_tanh_value, _score_tanh_with_slope),
 }
 
 
-def _function(curve):
-    return pointwise(lambda x, power: curve.with_slope(x, power=power)[1:])(curve.value)
+def _function(value, with_slope):
+    return pointwise(lambda x, power: with_slope(x, power=power)[1:])(value)
 
 
-_FUNCTIONS = {name: _function(curve) for name, curve in _CURVES.items()}
+_FUNCTIONS = {name: _function(*pair) for name, pair in _BY_ENTRIES.items()}
 
 
 def _evaluated(name, x, power):
@@ -215,9 +217,9 @@ def _evaluated(name, x, power):
 
 def curve(name: str, power: float) -> Curve | None:
     """The squasher `name` with its slope; None for the one that does not work by entries."""
-    if name not in _CURVES:
+    if name not in _BY_ENTRIES:
         return None
-    return Curve(*(functools.partial(f, power=power) for f in _CURVES[name]))
+    return Curve(*(functools.partial(f, power=power) for f in _BY_ENTRIES[name]))
 
 
 def _softermax_parts(x, power, axis, epsilon):

@@ -6,8 +6,14 @@ import pytest
 from keras import ops
 
 import keras_yat
-from tests.helpers import BACKEND, draw, to_numpy, value_and_gradients, weight_gradients
+from tests import helpers
+from tests.helpers import BACKEND, compiled, draw, to_numpy, value_and_gradients
 from tests.reference_recurrent import GATES, Loop, gradients
+
+
+def weight_gradients(layer, inputs, upstream=None):
+    return helpers.weight_gradients(layer, ops.convert_to_tensor(inputs), upstream, whole=True)
+
 
 KINDS = pytest.mark.parametrize("kind", GATES)
 MASK = np.array([[True] * 5, [True, True, False, True, False], [False, False, True, True, True]])
@@ -121,7 +127,7 @@ def test_values_and_gradients(kind, variant, masked, form):
 
     arrays = {"x": x, **{f"state {i}": s for i, s in enumerate(initial)}, **weights}
     flat = np.concatenate([np.ravel(u) for u in upstream[: 1 + len(initial)]])
-    value, slopes = value_and_gradients(everything, x, *initial, upstream=flat)
+    value, slopes = value_and_gradients(compiled(everything), x, *initial, upstream=flat)
     assert_near(value, truth(arrays))
     expected = gradients(lambda arrays: float(flat @ truth(arrays)), arrays)
     assert_near(slopes[0], expected["x"])
@@ -160,8 +166,8 @@ def test_gradients_of_weights(kind, t, s, sequences, form):
         found, _ = loop.states(arrays, x)
         return found if sequences else found[:, -1]
 
-    assert_near(layer(x), outputs(weights))
-    found = weight_gradients(layer, ops.convert_to_tensor(x), upstream)
+    assert_near(compiled(layer)(x), outputs(weights))
+    found = weight_gradients(layer, x, upstream)
     expected = gradients(lambda arrays: float(np.sum(upstream * outputs(arrays))), weights)
     assert set(found) == set(expected)
     for name, slope in found.items():
@@ -176,7 +182,9 @@ def test_reset_before_the_product(masked):
     mask = MASK if masked else None
     x, upstream = draw((3, 5, 2)), draw((3, 5, 3), seed=3)
     loop = Loop("GRU", t=layer.activation.__name__, reset_after=False)
-    value, (of_x,) = value_and_gradients(lambda x: layer(x, mask=mask), x, upstream=upstream)
+    value, (of_x,) = value_and_gradients(
+        compiled(lambda x: layer(x, mask=mask)), x, upstream=upstream
+    )
     arrays = {"x": x, **values(layer.cell)}
     assert_near(value, loop.states(arrays, x, mask)[0])
     expected = gradients(
@@ -207,7 +215,7 @@ def test_yat_arguments(kind, argument):
     x, upstream = draw((2, 4, 2)), draw((2, 4, 3), seed=3)
     loop = Loop(kind, t=layer.activation.__name__, settings=settings)
     weights = values(layer.cell)
-    value, (of_x,) = value_and_gradients(layer, x, upstream=upstream)
+    value, (of_x,) = value_and_gradients(compiled(layer), x, upstream=upstream)
     assert_near(value, loop.states(weights, x)[0])
     expected = gradients(
         lambda a: float(np.sum(upstream * loop.states(weights, a["x"])[0])), {"x": x}
@@ -361,7 +369,8 @@ def test_any_activation(kind, activation):
 def test_a_thousand_steps(kind):
     layer = layer_of(kind, 8)
     x = draw((2, 1000, 3))
-    value, (of_x,) = value_and_gradients(layer, x)
+    layer.build(x.shape)
+    value, (of_x,) = value_and_gradients(compiled(layer), x)
     assert np.all(np.isfinite(to_numpy(value)))
     assert np.all(np.isfinite(to_numpy(of_x)))
     assert np.any(to_numpy(of_x)[:, -1] != 0.0)
@@ -385,18 +394,13 @@ def test_half_precision_is_near(kind, policy, form):
     layer.build(x.shape), half.build(x.shape)
     half.set_weights(layer.get_weights())
     upstream = draw((4, 6, 8), seed=1)
-    truth, (of_x,) = value_and_gradients(layer, x, upstream=upstream)
-    found, (of_half,) = value_and_gradients(half, x, upstream=upstream)
+    truth, (of_x,) = value_and_gradients(compiled(layer), x, upstream=upstream)
+    found, (of_half,) = value_and_gradients(compiled(half), x, upstream=upstream)
     np.testing.assert_allclose(to_numpy(found), to_numpy(truth), atol=0.05)
     error = np.linalg.norm(to_numpy(of_half) - to_numpy(of_x)) / np.linalg.norm(to_numpy(of_x))
     assert error < 0.05
     every = [
-        np.concatenate(
-            [
-                np.ravel(g)
-                for g in weight_gradients(one, ops.convert_to_tensor(x), upstream).values()
-            ]
-        )
+        np.concatenate([np.ravel(g) for g in weight_gradients(one, x, upstream).values()])
         for one in (half, layer)
     ]
     assert np.linalg.norm(every[0] - every[1]) < 0.05 * np.linalg.norm(every[1])
@@ -410,7 +414,7 @@ def test_second_derivatives_are_refused_or_right(kind):
     layer.build(x.shape)
 
     def size_of_slope(x):
-        _, (slope,) = value_and_gradients(layer, x)
+        _, (slope,) = value_and_gradients(compiled(layer), x)
         return ops.sum(slope * slope)
 
     if BACKEND == "torch":
@@ -425,12 +429,17 @@ def test_second_derivatives_are_refused_or_right(kind):
         value_and_gradients(size_of_slope, x)
     keras_yat.config.disable_custom_gradient()
     try:
-        _, (found,) = value_and_gradients(size_of_slope, x)
+        _, (found,) = value_and_gradients(compiled(size_of_slope), x)
         step = 3e-3
         direction = draw(x.shape, seed=1)
         sides = [
             float(
-                np.sum(to_numpy(value_and_gradients(layer, x + sign * step * direction)[1][0]) ** 2)
+                np.sum(
+                    to_numpy(
+                        value_and_gradients(compiled(layer), x + sign * step * direction)[1][0]
+                    )
+                    ** 2
+                )
             )
             for sign in (1.0, -1.0)
         ]

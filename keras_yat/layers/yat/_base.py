@@ -64,6 +64,12 @@ class YatLayer(keras.layers.Layer):
         self._epsilon = epsilon
         self.epsilon: Any = epsilon
 
+    def checked_use_bias(self, use_bias: Any) -> bool:
+        """`use_bias`, which a constant bias needs."""
+        if self.constant_bias is not None and not _validate.flag("use_bias", use_bias):
+            _validate.refuse("use_bias", "be True", use_bias, constant_bias=self.constant_bias)
+        return _validate.flag("use_bias", use_bias)
+
     @property
     def scale_dtype(self) -> str:
         """The dtype of alpha and epsilon."""

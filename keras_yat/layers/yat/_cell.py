@@ -17,7 +17,7 @@ from keras_yat.layers.yat._recurrence import Recurrence
 
 # By this class `keras.layers.RNN` knows the cells whose random masks are to be drawn before its
 # loop: within the loop, on JAX, no random state can change. It has no public name of its own.
-_DropoutCell = next(
+_DropoutCell: Any = next(
     base for base in keras.layers.SimpleRNNCell.__mro__ if base.__name__ == "DropoutRNNCell"
 )
 
@@ -57,7 +57,7 @@ class YatCell(YatLayer, _DropoutCell):
         super().__init__(**kwargs)
         self.units = _validate.count("units", units)
         self.activation = _base.activation("activation", activation, self.dtype_policy)
-        self.use_bias = _validate.flag("use_bias", use_bias)
+        self.use_bias = self.checked_use_bias(use_bias)
         self.kernel_initializer = initializers.get(kernel_initializer, "kernel_initializer")
         self.recurrent_initializer = initializers.get(
             recurrent_initializer, "recurrent_initializer"
@@ -131,6 +131,9 @@ class YatCell(YatLayer, _DropoutCell):
 
     def project(self, inputs: Any, training: Any = None) -> tuple[yat_ops.Neurons, Any]:
         """The neurons of the input, and the inputs `(…, batch, input_dim)` as they meet them."""
+        entries = self.kernel.shape[0]
+        if inputs.shape[-1] != entries:
+            _validate.refuse("inputs", f"have a last axis of size {entries}", tuple(inputs.shape))
         inputs = ops.cast(inputs, self.compute_dtype)
         if self.dropout and training:
             kept = self._masks.get("inputs", lambda: self._kept(inputs, self.dropout))
@@ -175,31 +178,25 @@ class YatCell(YatLayer, _DropoutCell):
         recurrence = self.recurrence(training)
         curves = self._curves(training)
         kernel = recurrence[0].matrix() if len(recurrence) == 1 else None
-        if curves is not None and kernel is not None:
-            run = Recurrence(
-                self,
-                projecting.response,
-                recurrence[0].response,
-                curves,
-                every_output,
-                unroll,
-            )
-            found = run(*projecting.meet(inputs), kernel, states, mask)
-            found = ops.split(found, len(states), axis=-1)
-        else:
-
-            def step(states, entry):
-                of_input, *present = entry
-                after = self._advanced(of_input, states, recurrence, training)
-                if present:
-                    pairs = zip(after, states, strict=True)
-                    after = [ops.where(present[0] > 0.5, new, old) for new, old in pairs]
-                return after, after if every_output else []
-
+        if curves is None or kernel is None:
+            step = functools.partial(self._step, recurrence, training)
             sequences = [projecting(inputs), *([] if mask is None else [mask])]
             last, found = loop(step, states, sequences, unroll=unroll)
-            found = found or [s[None] for s in last]
-        return [ops.cast(f, self.compute_dtype) for f in found]
+            found = found if every_output else [state[None] for state in last]
+        else:
+            responses = projecting.response, recurrence[0].response
+            run = Recurrence(self, *responses, curves, every_output, unroll)
+            found = run(*projecting.meet(inputs), kernel, states, mask)
+            found = ops.split(found, len(states), axis=-1)
+        return [ops.cast(states, self.compute_dtype) for states in found]
+
+    def _step(self, recurrence, training, states, entry):
+        of_input, *present = entry
+        after = self._advanced(of_input, states, recurrence, training)
+        if present:
+            pairs = zip(after, states, strict=True)
+            after = [ops.where(present[0] > 0.5, new, old) for new, old in pairs]
+        return after, after
 
     def _curves(self, training):
         """The activations with their slopes, if the gradient can be written out with them."""
@@ -281,8 +278,9 @@ class YatCell(YatLayer, _DropoutCell):
     def get_dropout_mask(self, step_input):
         self._masks.draw("inputs", lambda: self._kept(step_input, self.dropout))
         for name in ("kernel", "recurrent_kernel"):
-            kernel = getattr(self, name)
-            self._masks.draw(name, lambda k=kernel: self._kept(k, self.drop_connect))
+            self._masks.draw(
+                name, functools.partial(self._kept, getattr(self, name), self.drop_connect)
+            )
 
     def get_recurrent_dropout_mask(self, step_input):
         self._masks.draw("state", lambda: self._kept(step_input, self.recurrent_dropout))

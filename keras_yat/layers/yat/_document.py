@@ -156,5 +156,5 @@ def _take_positions(cls, signature):
 
     # Keras asks for it.
     whole = [this, *signature.parameters.values()]
-    __init__.__signature__ = inspect.Signature(whole)
+    __init__.__signature__ = inspect.Signature(whole)  # type: ignore[attr-defined]
     cls.__init__ = __init__

@@ -44,9 +44,7 @@ class KernelLayer(YatLayer):
         )
         self._features = features
         self.activation = _base.activation("activation", activation, self.dtype_policy)
-        self.use_bias = _validate.flag("use_bias", use_bias)
-        if self.constant_bias is not None and not self.use_bias:
-            _validate.refuse("use_bias", "be True", use_bias, constant_bias=self.constant_bias)
+        self.use_bias = self.checked_use_bias(use_bias)
         self.kernel_initializer = initializers.get(kernel_initializer, "kernel_initializer")
         if bias_initializer is not None:
             bias_initializer = initializers.get(bias_initializer, "bias_initializer")

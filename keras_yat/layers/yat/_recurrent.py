@@ -1,6 +1,7 @@
 """Recurrent layers: a cell over time, with all that does not depend on its state done at once."""
 
 import inspect
+import operator
 from typing import Any, ClassVar
 
 import keras
@@ -23,7 +24,7 @@ class YatRecurrent(keras.layers.RNN):
     def __init_subclass__(cls, **kwargs: Any):
         super().__init_subclass__(**kwargs)
         for name in _arguments(cls.cell_class):
-            setattr(cls, name, property(lambda self, name=name: getattr(self.cell, name)))
+            setattr(cls, name, property(operator.attrgetter(f"cell.{name}")))
 
     def __init__(
         self,
@@ -55,6 +56,13 @@ class YatRecurrent(keras.layers.RNN):
         self.supports_masking = True
 
     def inner_loop(self, sequences, initial_state, mask, training=False):
+        if len(initial_state) != len(self.state_size):
+            sizes = ", ".join(f"(batch, {size})" for size in self.state_size)
+            _validate.refuse(
+                "initial_state",
+                f"have {len(self.state_size)} tensors, {sizes}",
+                [tuple(state.shape) for state in initial_state],
+            )
         # Time first, as the loops have it: transposed before it grows to the gates' size.
         sequences = ops.swapaxes(sequences, 0, 1)
         if mask is not None:

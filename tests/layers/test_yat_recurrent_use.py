@@ -1,0 +1,224 @@
+"""The recurrent Yat layers as users have them: the contract, files, training, bad input."""
+
+import inspect
+
+import keras
+import numpy as np
+import pytest
+
+import keras_yat
+from tests import helpers
+from tests.helpers import BACKEND, draw, to_numpy
+
+KINDS = ("SimpleRNN", "LSTM", "GRU")
+EVERY = pytest.mark.parametrize("kind", KINDS)
+
+
+def layer_class(kind):
+    return getattr(keras_yat, f"Yat{kind}")
+
+
+def cell_class(kind):
+    return getattr(keras_yat, f"Yat{kind}Cell")
+
+
+# Arguments other than the defaults; each layer has the first, the GRU all.
+ARGUMENTS = {
+    "sequences": {"return_sequences": True},
+    "backwards, unrolled": {"go_backwards": True, "unroll": True, "activation": "coslu"},
+    "before": {"reset_after": False, "recurrent_activation": "sigmoid"},
+    "scales": {"learn_epsilon": True, "epsilon": 0.1, "alpha": 1.5, "constant_bias": 0.2},
+    "sphere": {"normalize": "sphere", "epsilon": 0.1},
+    "direct": {"distance": "direct"},
+    "random": {"dropout": 0.2, "recurrent_dropout": 0.3, "drop_connect": 0.1, "seed": 3},
+    "regularized": {
+        "kernel_regularizer": "l2",
+        "recurrent_regularizer": "l1",
+        "bias_regularizer": "l2",
+        "activity_regularizer": "l2",
+        "kernel_constraint": "max_norm",
+        "recurrent_constraint": "max_norm",
+        "bias_constraint": "non_neg",
+    },
+}
+
+
+@pytest.mark.parametrize(
+    ("kind", "arguments"),
+    [(kind, "sequences") for kind in KINDS] + [("GRU", name) for name in list(ARGUMENTS)[1:]],
+)
+def test_contract(kind, arguments, tmp_path, fresh):
+    kwargs = {"units": 4, **ARGUMENTS[arguments]}
+    helpers.check_layer(layer_class(kind), kwargs, (3, 2), folder=tmp_path, fresh=fresh)
+
+
+@EVERY
+def test_the_configuration_of_a_cell(kind):
+    helpers.check_config(cell_class(kind), {"units": 4, "dropout": 0.1, "epsilon": 0.5})
+
+
+@EVERY
+def test_keras_own_layer_test(kind):
+    from keras.src import testing
+
+    testing.TestCase("run_layer_test").run_layer_test(
+        layer_class(kind),
+        init_kwargs={"units": 3, "dropout": 0.1, "recurrent_dropout": 0.1},
+        input_shape=(3, 4, 2),
+        call_kwargs={"training": True},
+        expected_output_shape=(3, 3),
+        expected_num_trainable_weights=5,
+        expected_num_non_trainable_weights=0,
+        expected_num_seed_generators=1,
+        expected_num_non_trainable_variables=1,
+        supports_masking=True,
+    )
+
+
+@EVERY
+@pytest.mark.parametrize("suffix", ["", "Cell"])
+def test_arguments_are_those_of_keras_in_their_order(kind, suffix):
+    stock = list(inspect.signature(getattr(keras.layers, kind + suffix).__init__).parameters)[1:-1]
+    own = list(inspect.signature(getattr(keras_yat, f"Yat{kind}{suffix}")).parameters)
+    stock = [name for name in stock if name != "use_cudnn"]
+    assert own[: len(stock)] == stock
+
+
+@EVERY
+def test_arguments_by_position(kind):
+    layer = layer_class(kind)(3, "relu", *([] if kind == "SimpleRNN" else ["sigmoid"]), False)
+    assert layer.activation is keras.activations.relu
+    assert layer.use_bias is False
+    assert layer.cell.bias is None if layer.build((None, 4, 2)) is None else None
+
+
+WRAPPED = {
+    "bidirectional": lambda layer: keras.layers.Bidirectional(layer(3, return_sequences=True)),
+    "stacked cells": lambda layer: keras.layers.RNN(
+        [layer.cell_class(3), layer.cell_class(2, dropout=0.1)]
+    ),
+    "distributed": lambda layer: keras.layers.TimeDistributed(
+        keras.Sequential([keras.layers.Reshape((2, 1)), layer(3)])
+    ),
+}
+
+
+@EVERY
+@pytest.mark.parametrize("wrapper", WRAPPED)
+def test_wrapped_layers_load_in_a_fresh_process(kind, wrapper, tmp_path, fresh):
+    model = keras.Sequential([keras.Input((4, 2)), WRAPPED[wrapper](layer_class(kind))])
+    helpers.scramble(model)
+    x = draw((3, 4, 2))
+    model.save(tmp_path / "model.keras")
+    found = fresh(BACKEND).predict(tmp_path / "model.keras", x)
+    np.testing.assert_allclose(found, to_numpy(model(x)), rtol=1e-5, atol=1e-6)
+
+
+@EVERY
+def test_a_stateful_model_loads_in_a_fresh_process(kind, tmp_path, fresh):
+    model = keras.Sequential(
+        [keras.Input(batch_shape=(3, 4, 2)), layer_class(kind)(3, stateful=True)]
+    )
+    helpers.scramble(model)
+    x = draw((3, 4, 2))
+    model.layers[0].reset_state()
+    model.save(tmp_path / "model.keras")
+    expected = to_numpy(model(x))
+    found = fresh(BACKEND).predict(tmp_path / "model.keras", x)
+    np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-6)
+
+
+@EVERY
+def test_starting_values(kind):
+    """Those of the published networks with Glorot's kernels; the two kernels always differ."""
+    cell = cell_class(kind)(
+        6, kernel_initializer="glorot_uniform", recurrent_initializer="orthogonal"
+    )
+    cell.build((None, 6))
+    assert float(to_numpy(cell.alpha)) == float(to_numpy(cell.recurrent_alpha)) == 1.0
+    same = keras.initializers.RandomNormal(seed=1)
+    cell = cell_class(kind)(6, kernel_initializer="yat_normal", recurrent_initializer="yat_normal")
+    cell.build((None, 6))
+    assert np.any(to_numpy(cell.kernel) != to_numpy(cell.recurrent_kernel))
+    assert same.seed == 1
+
+
+def test_the_adding_problem_is_learned():
+    """The sum of the two marked among a hundred numbers: 0.167 is the error of the mean."""
+    rng = np.random.default_rng(0)
+    count, length = 64 * 300, 100
+    numbers, marks = rng.uniform(size=(count, length)), np.zeros((count, length))
+    for half in (0, 1):
+        places = rng.integers(half * length // 2, (1 + half) * length // 2, size=count)
+        marks[np.arange(count), places] = 1.0
+    x = np.stack([numbers, marks], axis=-1).astype("float32")
+    y = np.sum(numbers * marks, axis=1, keepdims=True)
+    model = keras.Sequential([keras.Input((length, 2)), keras_yat.YatGRU(32)])
+    model.add(keras.layers.Dense(1))
+    model.compile(keras.optimizers.Adam(5e-3, clipnorm=1.0), "mse")
+    model.fit(x[:-256], y[:-256], batch_size=64, shuffle=False, verbose=0)
+    assert model.evaluate(x[-256:], y[-256:], verbose=0) < 0.03
+
+
+def refused(words, call):
+    with pytest.raises(ValueError, match=words):
+        call()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        *[({"units": v}, "`units` must be an int of at least 1. Received: units=")
+          for v in (0, -1, 2.5, "8", None, True)],
+        *[({n: v}, rf"`{n}` must be a number in \[0, 1\)")
+          for n in ("dropout", "recurrent_dropout", "drop_connect")
+          for v in (1.0, -0.1, "0.5", None)],
+        *[({n: 1}, f"`{n}` must be True or False")
+          for n in ("return_sequences", "return_state", "go_backwards", "stateful", "unroll",
+                    "zero_output_for_mask", "use_bias", "reset_after", "learn_epsilon")],
+        ({"activation": "soft_tahn"}, "`activation` must name an activation .*did you mean"),
+        ({"recurrent_activation": "softersigmoid"}, "`recurrent_activation` .*'softer_sigmoid'"),
+        ({"activation": keras_yat.SoftTanh}, r"`activation` must be an instance .*SoftTanh\(\)"),
+        *[({f"{n}_initializer": "yat"}, f"`{n}_initializer` must be an initializer")
+          for n in ("kernel", "recurrent", "bias")],
+        *[({f"{n}_regularizer": "l7"}, f"`{n}_regularizer` must be a regularizer")
+          for n in ("kernel", "recurrent", "bias", "activity")],
+        *[({f"{n}_constraint": "small"}, f"`{n}_constraint` must be a constraint")
+          for n in ("kernel", "recurrent", "bias")],
+        ({"seed": "a"}, "`seed` must be None or an int"),
+        ({"epsilon": 0.0}, "`epsilon` must be a finite number greater than 0"),
+        ({"alpha": "learn"}, "`alpha` must be 'learned', a finite number or None"),
+        ({"normalize": "rows"}, "`normalize` must be one of None, 'kernel', 'sphere'"),
+        ({"distance": "near"}, "`distance` must be one of 'expanded', 'direct'"),
+        ({"constant_bias": 1.0, "use_bias": False}, "`use_bias` must be True"),
+        ({"use_cudnn": True}, "Unrecognized keyword arguments .*use_cudnn"),
+    ],
+    ids=str,
+)  # fmt: skip
+def test_refused_arguments(arguments, words):
+    refused(words, lambda: keras_yat.YatGRU(**{"units": 4, **arguments}))
+
+
+def test_refused_arguments_of_one_layer():
+    refused("`unit_forget_bias` must be True", lambda: keras_yat.YatLSTM(3, unit_forget_bias=None))
+    with pytest.raises(TypeError, match="units"):
+        keras_yat.YatLSTM()
+
+
+@EVERY
+def test_refused_inputs(kind):
+    refused("expected ndim=3, found ndim=2", lambda: layer_class(kind)(3)(draw((2, 4))))
+    words = "`input_shape` must have a last axis of known size"
+    refused(words, lambda: layer_class(kind)(3).build((None, 4, None)))
+    layer = layer_class(kind)(3, stateful=True)
+    refused("batch size must be static", lambda: layer(keras.Input((4, 2))))
+    layer = layer_class(kind)(3)
+    layer(draw((2, 4, 2)))
+    refused(
+        "`inputs` must have a last axis of size 2. Received: inputs=",
+        lambda: layer(draw((2, 4, 3))),
+    )
+    refused(
+        "`initial_state` must have 2" if kind == "LSTM" else "`initial_state` must have 1",
+        lambda: layer(draw((2, 4, 2)), initial_state=[draw((2, 3))] * 3),
+    )
