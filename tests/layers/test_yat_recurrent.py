@@ -36,6 +36,19 @@ def cell_of(kind, units=3, **arguments):
     return getattr(keras_yat, f"Yat{kind}Cell")(units, **arguments)
 
 
+def loop_of(layer, **settings):
+    """The loop in NumPy with the functions of a layer or cell."""
+
+    def name(function):
+        function = getattr(type(function), "function", function)
+        return function.__name__
+
+    kind = type(layer).__name__.removeprefix("Yat").removesuffix("Cell")
+    if kind != "SimpleRNN":
+        settings["s"] = name(layer.recurrent_activation)
+    return Loop(kind, t=name(layer.activation), **settings)
+
+
 def randomized(cell, seed=0):
     """Weights such that every term counts; the cell is built."""
     rng = np.random.default_rng(seed)
@@ -107,7 +120,7 @@ def test_values_and_gradients(kind, variant, masked, form):
     layer.build((3, 5, 2))
     randomized(layer.cell)
     mask = MASK if masked else None
-    loop = Loop(kind, t=layer.activation.__name__, **settings)
+    loop = loop_of(layer, **settings)
     x = draw((3, 5, 2))
     initial = [0.5 * draw((3, 3), seed=7 + i) for i in range(2 if kind == "LSTM" else 1)]
     weights = values(layer.cell)
@@ -181,7 +194,7 @@ def test_reset_before_the_product(masked):
     randomized(layer.cell)
     mask = MASK if masked else None
     x, upstream = draw((3, 5, 2)), draw((3, 5, 3), seed=3)
-    loop = Loop("GRU", t=layer.activation.__name__, reset_after=False)
+    loop = loop_of(layer, reset_after=False)
     value, (of_x,) = value_and_gradients(
         compiled(lambda x: layer(x, mask=mask)), x, upstream=upstream
     )
@@ -213,7 +226,7 @@ def test_yat_arguments(kind, argument):
     layer.build((2, 4, 2))
     randomized(layer.cell)
     x, upstream = draw((2, 4, 2)), draw((2, 4, 3), seed=3)
-    loop = Loop(kind, t=layer.activation.__name__, settings=settings)
+    loop = loop_of(layer, settings=settings)
     weights = values(layer.cell)
     value, (of_x,) = value_and_gradients(compiled(layer), x, upstream=upstream)
     assert_near(value, loop.states(weights, x)[0])
@@ -248,7 +261,7 @@ def test_stateful_over_two_batches(kind, unroll):
     layer = layer_of(kind, stateful=True, unroll=unroll, return_sequences=True)
     x = draw((3, 6, 2))
     halves = [to_numpy(layer(part)) for part in (x[:, :3], x[:, 3:])]
-    loop = Loop(kind, t=layer.activation.__name__)
+    loop = loop_of(layer)
     truth, _ = loop.states(values(layer.cell), x)
     assert_near(np.concatenate(halves, axis=1), truth)
     layer.reset_state()
@@ -269,9 +282,8 @@ def test_bidirectional(kind, unroll):
     found = to_numpy(both(x, mask=MASK))
     cells = [both.forward_layer.cell, both.backward_layer.cell]
     assert np.any(to_numpy(cells[0].kernel) != to_numpy(cells[1].kernel))
-    t = both.forward_layer.activation.__name__
-    forward, _ = Loop(kind, t=t, zero_output=True).states(values(cells[0]), x, MASK)
-    loop = Loop(kind, t=t, zero_output=True, backwards=True)
+    forward, _ = loop_of(both.forward_layer, zero_output=True).states(values(cells[0]), x, MASK)
+    loop = loop_of(both.backward_layer, zero_output=True, backwards=True)
     backward, _ = loop.states(values(cells[1]), x, MASK)
     assert_near(found, np.concatenate([forward, backward[:, ::-1]], axis=-1))
 
@@ -281,7 +293,7 @@ def test_stacked(kind):
     x = draw((3, 5, 2))
     cells = [cell_of(kind, 4), cell_of(kind, 3)]
     found = keras.layers.RNN(cells, return_sequences=True)(x)
-    loop = Loop(kind, t=cells[0].activation.__name__)
+    loop = loop_of(cells[0])
     between, _ = loop.states(values(cells[0]), x)
     truth, _ = loop.states(values(cells[1]), between)
     assert_near(found, truth)
@@ -398,12 +410,12 @@ def test_half_precision_is_near(kind, policy, form):
     found, (of_half,) = value_and_gradients(compiled(half), x, upstream=upstream)
     np.testing.assert_allclose(to_numpy(found), to_numpy(truth), atol=0.05)
     error = np.linalg.norm(to_numpy(of_half) - to_numpy(of_x)) / np.linalg.norm(to_numpy(of_x))
-    assert error < 0.05
+    assert error < 0.1  # six steps of it
     every = [
         np.concatenate([np.ravel(g) for g in weight_gradients(one, x, upstream).values()])
         for one in (half, layer)
     ]
-    assert np.linalg.norm(every[0] - every[1]) < 0.05 * np.linalg.norm(every[1])
+    assert np.linalg.norm(every[0] - every[1]) < 0.1 * np.linalg.norm(every[1])
 
 
 @KINDS
@@ -457,9 +469,16 @@ def test_empty_batches_and_one_step(kind):
     assert layer(draw((2, 1, 2))).shape == (2, 1, 3)
 
 
-@KINDS
-def test_the_published_pair_is_one_argument_away(kind):
-    layer = layer_of(kind, activation="score_tanh")
+@pytest.mark.parametrize(
+    ("kind", "argument"),
+    [
+        ("SimpleRNN", {"activation": "score_tanh"}),
+        ("LSTM", {}),
+        ("GRU", {"recurrent_activation": "softer_sigmoid"}),
+    ],
+)
+def test_the_published_pair_is_one_argument_away(kind, argument):
+    layer = layer_of(kind, **argument)
     x = draw((2, 4, 2))
     layer(x)
     loop = Loop(kind, t="score_tanh", s="softer_sigmoid")

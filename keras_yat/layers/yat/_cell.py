@@ -324,8 +324,15 @@ class YatCell(YatLayer, _DropoutCell):
 class GatedCell(YatCell):
     """Abstract: a cell with gates, and the squasher of these."""
 
-    def __init__(self, units: int, *, recurrent_activation: Any = "softer_sigmoid", **kwargs: Any):
-        super().__init__(units, **kwargs)
+    def __init__(
+        self,
+        units: int,
+        *,
+        activation: Any = "score_tanh",
+        recurrent_activation: Any = "softer_sigmoid",
+        **kwargs: Any,
+    ):
+        super().__init__(units, activation=activation, **kwargs)
         self.recurrent_activation = _base.activation(
             "recurrent_activation", recurrent_activation, self.dtype_policy
         )

@@ -30,7 +30,8 @@ class YatGRUCell(GatedCell):
     Args:
         units: Number of neurons in each block, and the size of h.
         <recurrent arguments>
-        recurrent_activation: s, for the gates: as `activation`.
+        recurrent_activation: s, for the gates: as `activation`. That of the published
+            networks is `"softer_sigmoid"`.
         reset_after: Whether the reset gate applies to the Yat product of the state, or
             to the state before it. There is no second bias, unlike in Keras.
         <cell arguments>
@@ -60,15 +61,21 @@ class YatGRUCell(GatedCell):
 
     Reference:
         K. Cho et al., Learning Phrase Representations using RNN Encoder-Decoder,
-        2014, arXiv:1406.1078; the recurrent cells of the Yat networks (package nmn),
-        whose activation is `"score_tanh"`.
+        2014, arXiv:1406.1078; the recurrent cells of the Yat networks (package nmn).
     """
 
     counterpart = keras.layers.GRUCell
     gates = 3
 
-    def __init__(self, units: int, *, reset_after: bool = True, **kwargs: Any):
-        super().__init__(units, **kwargs)
+    def __init__(
+        self,
+        units: int,
+        *,
+        recurrent_activation: Any = "sigmoid",
+        reset_after: bool = True,
+        **kwargs: Any,
+    ):
+        super().__init__(units, recurrent_activation=recurrent_activation, **kwargs)
         self.reset_after = _validate.flag("reset_after", reset_after)
 
     def parts(self):
@@ -120,7 +127,8 @@ class YatGRU(YatRecurrent):
     Args:
         units: Number of neurons in each block, and the size of h.
         <recurrent arguments>
-        recurrent_activation: s, for the gates: as `activation`.
+        recurrent_activation: s, for the gates: as `activation`. That of the published
+            networks is `"softer_sigmoid"`.
         reset_after: Whether the reset gate applies to the Yat product of the state, or
             to the state before it, which is slower. There is no second bias, unlike
             in Keras.
@@ -152,8 +160,7 @@ class YatGRU(YatRecurrent):
 
     Reference:
         K. Cho et al., Learning Phrase Representations using RNN Encoder-Decoder,
-        2014, arXiv:1406.1078; the recurrent cells of the Yat networks (package nmn),
-        whose activation is `"score_tanh"`.
+        2014, arXiv:1406.1078; the recurrent cells of the Yat networks (package nmn).
     """
 
     counterpart = keras.layers.GRU

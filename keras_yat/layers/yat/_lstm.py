@@ -27,6 +27,8 @@ class YatLSTMCell(GatedCell):
     - c' = s(y_f)·c + s(y_i)·t(y_c)
     - h' = s(y_o)·t(c')
 
+    score_tanh, the default t, counts a negative c as 0.
+
     For `keras.layers.RNN` and `keras.layers.StackedRNNCells`, or to be called step by
     step. Over a sequence `YatLSTM` computes the same, faster.
 
@@ -64,8 +66,7 @@ class YatLSTMCell(GatedCell):
 
     Reference:
         S. Hochreiter and J. Schmidhuber, Long Short-Term Memory, 1997, with forget
-        gates; the recurrent cells of the Yat networks (package nmn), whose
-        activation is `"score_tanh"`.
+        gates; the recurrent cells of the Yat networks (package nmn).
     """
 
     counterpart = keras.layers.LSTMCell
@@ -161,8 +162,7 @@ class YatLSTM(YatRecurrent):
 
     Reference:
         S. Hochreiter and J. Schmidhuber, Long Short-Term Memory, 1997, with forget
-        gates; the recurrent cells of the Yat networks (package nmn), whose
-        activation is `"score_tanh"`.
+        gates; the recurrent cells of the Yat networks (package nmn).
     """
 
     counterpart = keras.layers.LSTM
