@@ -1,4 +1,4 @@
-"""Networks trained on images over several seeds, and tables and pictures of them."""
+"""Networks trained from several seeds, and tables and pictures of them."""
 
 import csv
 import time
@@ -19,6 +19,9 @@ class Trials:
     parameters: int = 0
     accuracies: list[float] = field(default_factory=list)
     seconds: list[float] = field(default_factory=list)
+    """What each epoch's training took, without the first epoch of each seed."""
+    histories: list[dict[str, list[float]]] = field(default_factory=list)
+    """The loss and the metrics after each epoch, for each seed."""
 
     def columns(self) -> dict[str, str]:
         spread = f" ± {np.std(self.accuracies, ddof=1):.4f}" if len(self.accuracies) > 1 else ""
@@ -32,31 +35,45 @@ class Trials:
             "s/epoch": f"{np.median(self.seconds):.2f}",
         }
 
-    def train(self, model: Any, images: Any, epochs: int, bar: Any) -> None:
-        """Trains a model that returns logits, and notes its accuracy."""
+    def train(
+        self,
+        model: Any,
+        data: Any,
+        epochs: int,
+        bar: Any,
+        *,
+        batch_size: int | None = None,
+        watched: bool = False,
+    ) -> None:
+        """Trains a model that returns logits, and notes its accuracy.
+
+        If it is `watched`, its test accuracy is noted after each epoch too.
+        """
         model.compile(
             keras.optimizers.Adam(self.rate),
             keras.losses.SparseCategoricalCrossentropy(from_logits=True),
             metrics=["accuracy"],
         )
         watch = _Watch(bar)
-        model.fit(
-            images.x_train,
-            images.y_train,
-            batch_size=32 if len(images.x_train) < 10_000 else 128,
+        history = model.fit(
+            data.x_train,
+            data.y_train,
+            batch_size=batch_size or (32 if len(data.y_train) < 10_000 else 128),
             epochs=epochs,
+            validation_data=(data.x_test, data.y_test) if watched else None,
             verbose=0,
             callbacks=[watch],
         )
-        _, accuracy = model.evaluate(images.x_test, images.y_test, verbose=0)
+        _, accuracy = model.evaluate(data.x_test, data.y_test, verbose=0)
         self.parameters = model.count_params()
         self.accuracies.append(float(accuracy))
+        self.histories.append(history.history)
         # The first epoch compiles.
         self.seconds += watch.seconds[1:] or watch.seconds
 
 
 class _Watch(keras.callbacks.Callback):
-    """Times epochs, and moves a bar that spans several trainings."""
+    """Times the training in each epoch, and moves a bar that spans several trainings."""
 
     def __init__(self, bar):
         super().__init__()
@@ -65,9 +82,15 @@ class _Watch(keras.callbacks.Callback):
 
     def on_epoch_begin(self, epoch, logs=None):
         self._start = time.perf_counter()
+        self._trained = None
+
+    def on_test_begin(self, logs=None):
+        # Steps may still be under way; the optimizer's count is known after the last one.
+        keras.ops.convert_to_numpy(self.model.optimizer.iterations)
+        self._trained = time.perf_counter()
 
     def on_epoch_end(self, epoch, logs=None):
-        self.seconds.append(time.perf_counter() - self._start)
+        self.seconds.append((self._trained or time.perf_counter()) - self._start)
         self.bar.add(1)
 
 
@@ -111,6 +134,60 @@ def draw(grids: dict[str, np.ndarray], title: str, caption: str, path: Path) -> 
     figure.supxlabel(caption, fontsize=10, color="0.3")
     figure.savefig(path, dpi=150)
     plt.close(figure)
+
+
+def draw_curves(found: list[Trials], title: str, caption: str, path: Path) -> None:
+    """Draws training loss and test accuracy against the epoch, for trials that were watched."""
+    import matplotlib
+
+    matplotlib.use("Agg")
+    import matplotlib.pyplot as plt
+
+    figure, axes = plt.subplots(1, 2, figsize=(11.0, 5.4), layout="constrained")
+    figure.get_layout_engine().set(wspace=0.06, h_pad=0.08)
+    late = []
+    for trials in found:
+        losses, accuracies = (
+            np.array([history[key] for history in trials.histories])
+            for key in ("loss", "val_accuracy")
+        )
+        _curve(axes[0], losses, trials.variant)
+        _curve(axes[1], accuracies, trials.variant)
+        late.append(accuracies[:, accuracies.shape[1] // 10 :])
+    # In the first tenth of the epochs all are so low that nothing else would be seen.
+    axes[1].set_ylim(np.min(late) - 0.01, np.max(late) + 0.01)
+    _label(axes)
+    lines = axes[0].get_legend_handles_labels()
+    figure.legend(*lines, loc="outside lower center", ncols=len(found), fontsize=12, frameon=False)
+    figure.suptitle(f"{title}\n", fontsize=14)
+    figure.text(0.5, 0.905, caption, ha="center", fontsize=11, color="0.3")
+    figure.savefig(path, dpi=150)
+    plt.close(figure)
+
+
+def _curve(axis, curves, name):
+    """The mean of `curves`, a row a seed, and from the smallest to the largest a band."""
+    epochs = np.arange(1, curves.shape[1] + 1)
+    dash = "-" if name.startswith("Yat") else "--"
+    dot = "o" if len(epochs) == 1 else ""
+    (line,) = axis.plot(epochs, curves.mean(axis=0), dash, marker=dot, linewidth=1.8, label=name)
+    edges = curves.min(axis=0), curves.max(axis=0)
+    axis.fill_between(epochs, *edges, color=line.get_color(), alpha=0.15, linewidth=0)
+
+
+def _label(axes):
+    from matplotlib import ticker
+
+    for axis, name in zip(axes, ("training loss", "test accuracy"), strict=True):
+        axis.set_xlabel("epoch", fontsize=12)
+        axis.set_ylabel(name, fontsize=12)
+        axis.xaxis.set_major_locator(ticker.MaxNLocator(integer=True, steps=[1, 2, 5, 10]))
+        axis.grid(color="0.9")
+        axis.tick_params(labelsize=11)
+    axes[0].set_yscale("log")
+    axes[0].yaxis.set_major_locator(ticker.LogLocator(subs=(1, 2, 5)))
+    axes[0].yaxis.set_major_formatter("{x:g}")
+    axes[0].yaxis.set_minor_formatter(ticker.NullFormatter())
 
 
 def _mosaic(kernels):

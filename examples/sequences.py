@@ -1,0 +1,170 @@
+"""Classifies sequences with recurrent Yat layers, against LSTM and GRU.
+
+    python -m examples.sequences
+    python -m examples.sequences --data fashion_mnist --seeds 1
+    KERAS_YAT_DATA=data python -m examples.sequences --data japanese_vowels
+
+One recurrent layer and a Dense layer of logits on its last output. The layers differ in
+the number of their units, so that all models have as nearly as can be the parameters
+of the one with LSTM; the data, optimizer (Adam), epochs and seeds are the same. Prints
+and saves the test accuracy and the time of a training step of each variant, and draws
+its learning curves. Nothing is chosen by test accuracy: it is watched after each epoch,
+and the table has that after the last one.
+
+Sequences of several lengths come with a mask, which the recurrent layer takes as its
+argument. `keras.layers.Masking` would not do: it takes each step of zeros for padding,
+and images have such rows.
+"""
+
+import argparse
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # for `python examples/…`
+
+from examples import backend
+from examples.image_classifier import positive
+
+VARIANTS = ("LSTM", "GRU", "YatLSTM", "YatGRU", "YatSimpleRNN")
+BATCH = 32
+
+# The data sets, and for how many epochs they are trained on.
+EPOCHS = {
+    "digits": 30,
+    "mnist": 3,
+    "fashion_mnist": 3,
+    "japanese_vowels": 60,
+    "osu_leaf": 60,
+    "basic_motions": 60,
+}
+
+
+def main() -> None:
+    arguments = parse()
+    chosen = backend.choose(arguments.backend)
+    import keras
+
+    from examples import data
+
+    sequences = data.load_sequences(arguments.data)
+    x, *mask = sequences.x_train
+    print(
+        f"{sequences.origin}: {len(x)} sequences to train on, {len(sequences.y_test)} to test on, "
+        f"{f'{mask[0].sum(axis=1).min()} to ' if mask else ''}{x.shape[1]} steps, "
+        f"{x.shape[2]} numbers a step; Keras {keras.__version__} on {chosen}."
+    )
+    folder = Path(arguments.out)
+    folder.mkdir(parents=True, exist_ok=True)
+    epochs = arguments.epochs or EPOCHS[arguments.data]
+    study(sequences, epochs, arguments, folder)
+    print(f"\nSaved accuracy.csv and learning_curves.png in {folder}.")
+
+
+def parse() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--data", default="digits", choices=list(EPOCHS))
+    parser.add_argument(
+        "--units", type=positive, default=32, help="of the LSTM (default: %(default)s)"
+    )
+    parser.add_argument("--seeds", type=positive, default=3, help="default: %(default)s")
+    parser.add_argument(
+        "--epochs",
+        type=positive,
+        help="default: " + ", ".join(f"{epochs} on {name}" for name, epochs in EPOCHS.items()),
+    )
+    parser.add_argument(
+        "--rate", type=rate, default="0.003", help="Adam's learning rate (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--backend",
+        choices=backend.BACKENDS,
+        help="default: KERAS_BACKEND, or the first of these that is installed",
+    )
+    parser.add_argument("--out", default="runs/sequences", help="folder (default: %(default)s)")
+    return parser.parse_args()
+
+
+def rate(text: str) -> float:
+    try:
+        found = float(text)
+    except ValueError:
+        found = 0.0
+    if not 0.0 < found < 1.0:
+        raise argparse.ArgumentTypeError(f"must be a number between 0 and 1, not {text!r}")
+    return found
+
+
+def study(sequences: Any, epochs: int, arguments: argparse.Namespace, folder: Path) -> None:
+    """Trains each variant from each seed; reports accuracy and time, draws learning curves."""
+    import keras
+
+    from examples import trials
+
+    print("\nOne recurrent layer, and a Dense layer of logits. The test set is only watched.")
+    seeds = arguments.seeds
+    bar = keras.utils.Progbar(len(VARIANTS) * seeds * epochs, unit_name="epoch")
+    wanted = build(sequences, "LSTM", arguments.units).count_params()
+    found, rows = [], []
+    for variant in VARIANTS:
+        units = matched(sequences, variant, arguments.units, wanted)
+        found.append(trials.Trials(variant, arguments.rate))
+        for seed in range(seeds):
+            keras.utils.set_random_seed(seed)
+            model = build(sequences, variant, units)
+            found[-1].train(model, sequences, epochs, bar, batch_size=BATCH, watched=True)
+        rows.append(columns(found[-1], units, len(sequences.y_train)))
+    title = f"{arguments.data}: {epochs} epochs of Adam at {arguments.rate:g}, batches of {BATCH}"
+    trials.report(title, rows, folder / "accuracy.csv")
+    trials.draw_curves(
+        found,
+        title,
+        f"Each with about {wanted} parameters. Lines: the mean over the seeds ({seeds}). "
+        "Bands: from the least to the most.",
+        folder / "learning_curves.png",
+    )
+
+
+def build(sequences: Any, variant: str, units: int) -> Any:
+    import keras
+
+    import keras_yat
+
+    layer = getattr(keras_yat if variant.startswith("Yat") else keras.layers, variant)
+    inputs = [keras.Input(x.shape[1:], dtype=x.dtype.name) for x in sequences.x_train]
+    x, mask = inputs if len(inputs) == 2 else (inputs[0], None)
+    classes = len(np.unique(sequences.y_train))
+    return keras.Model(inputs, keras.layers.Dense(classes)(layer(units)(x, mask=mask)))
+
+
+def matched(sequences: Any, variant: str, units: int, wanted: int) -> int:
+    """The units with which the model has as nearly as can be `wanted` parameters.
+
+    An LSTM has them with `units`; no variant needs more than four times as many.
+    """
+    # A polynomial of degree 2: three models tell it, and JAX compiles initializers for each.
+    one, two, three = (build(sequences, variant, count).count_params() for count in (1, 2, 3))
+
+    def parameters(count: int) -> int:
+        slope, curvature = two - one, three - 2 * two + one
+        return one + (count - 1) * slope + (count - 1) * (count - 2) // 2 * curvature
+
+    return min(range(1, 4 * units + 1), key=lambda count: abs(parameters(count) - wanted))
+
+
+def columns(found: Any, units: int, count: int) -> dict[str, str]:
+    """A row of the table, for trials on `count` sequences."""
+    shared = found.columns()
+    steps = -(-count // BATCH)
+    return {
+        "variant": found.variant,
+        "units": str(units),
+        **{name: shared[name] for name in ("parameters", "test accuracy", "min", "max")},
+        "ms/step": f"{1e3 * np.median(found.seconds) / steps:.2f}",
+    }
+
+
+if __name__ == "__main__":
+    main()
