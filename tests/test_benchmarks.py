@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from keras import ops
 
-from benchmarks import harness
+from benchmarks import adding, gates, harness, recurrent
 from benchmarks.accuracy import RESULTS
 from benchmarks.cases import CASES
 from benchmarks.compositions import COMPOSITIONS
@@ -55,7 +55,9 @@ def test_activations_benchmark(tmp_path):
 
 
 def test_every_layer_is_measured():
-    assert {f"Yat{case.name}" for case in CASES.values()} == set(yat.__all__)
+    alone = {f"Yat{case.name}" for case in CASES.values()}
+    over_time = {f"Yat{name}{kind}" for name in recurrent.LAYERS for kind in ("", "Cell")}
+    assert alone | over_time == set(yat.__all__)
 
 
 @pytest.mark.parametrize("name", CASES)
@@ -85,6 +87,42 @@ def test_layers_benchmark(tmp_path):
         assert f"{float(row['train']):.2f}" in tables
         # TensorFlow does not count what is as small as here.
         assert BACKEND == "tensorflow" or 0.2 < float(row["memory"]) < 5.0
+
+
+def test_recurrent_benchmark(tmp_path):
+    rows, tables = command("recurrent", tmp_path / "r.csv", "--quick", "--rounds", "3")
+    assert [row["layer"] for row in rows] == list(recurrent.LAYERS)
+    for row in rows:
+        times = [float(row[f"{n} train"]) for n in ("Keras", "Yat", "RNN(Yat cell)")]
+        assert min(times) > 0.0
+        assert float(row["cell over layer"]) == pytest.approx(times[2] / times[1], rel=1e-3)
+        assert f"{times[1]:.2f}" in tables
+
+
+def test_gates_benchmark(tmp_path):
+    options = ["--quick", "--seeds", "2", "--tasks", "digits", "--layers", "SimpleRNN"]
+    rows, tables = command("gates", tmp_path / "gates.csv", *options)
+    assert [row["activation"] for row in rows] == [*gates.ACTIVATIONS, "Keras"]
+    for row in rows:
+        assert 0.0 <= float(row["accuracy"]) <= 1.0
+        assert f"{float(row['accuracy']):.3f} ± {float(row['spread']):.3f}" in tables
+
+
+def test_adding_benchmark(tmp_path):
+    options = ["--length", "6", "--steps", "4", "--every", "2", "--only", "YatGRU", "GRU"]
+    rows, tables = command("adding", tmp_path / "adding.csv", *options)
+    assert [(r["layer"], r["step"]) for r in rows] == [
+        ("YatGRU", "2"), ("YatGRU", "4"), ("GRU", "2"), ("GRU", "4"),
+    ]  # fmt: skip
+    assert f"| YatGRU | 4 | {float(rows[1]['error']):.4f} |" in tables
+    assert (tmp_path / "adding.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_the_sums_of_the_adding_problem():
+    x, y = adding.sequences(20, 7, np.random.default_rng(0))
+    np.testing.assert_array_equal(x[..., 1].sum(axis=1), 2.0)
+    np.testing.assert_array_equal(x[:, :3, 1].sum(axis=1), 1.0)
+    np.testing.assert_allclose(np.prod(x, axis=-1).sum(axis=1, keepdims=True), y, rtol=1e-6)
 
 
 def test_accuracy_benchmark(tmp_path):

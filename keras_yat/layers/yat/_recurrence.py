@@ -6,6 +6,7 @@ keeps the states and the inner products, and the kernel's gradient is one produc
 all steps.
 """
 
+import functools
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -47,122 +48,121 @@ class Recurrence:
         flat = [tensor for part in parts for tensor in part]
 
         def forward(*tensors):
-            return self._forward(*_packed(tensors, shape))
+            return _Pass(self, _packed(tensors, shape)).forward()
 
         def back(upstream, kept, *tensors):
-            return _once(self._back(upstream, kept, *_packed(tensors, shape)))
+            return _once(_Pass(self, _packed(tensors, shape)).back(upstream, kept))
 
         return own_gradient(forward, back)(*flat)
 
-    def _forward(self, meeting, states, mask, of_input, of_state):
-        product, x_square, kernel = meeting
-        of_input = self.of_input.with_tensors(of_input).formula()
-        of_state = self.of_state.with_tensors(of_state).formula()
-        functions = [curve.value for curve in self.curves]
-        dtype = wide(product)
-        narrow = _narrow(product)
 
-        def step(states, entry):
-            own_product, own_square, *present = entry
-            if narrow:
-                own_product = ops.cast(own_product, dtype)
-            inner = _product(states[0], kernel, narrow)
-            after, kept = self.cell.advance(
-                functions,
-                of_input.value(own_product, own_square),
-                of_state.value(inner, _square(states[0])),
-                states,
-            )
-            if present:
-                pairs = zip(after, states, strict=True)
-                after = [ops.where(present[0] > 0.5, new, old) for new, old in pairs]
-            return after, [*after, inner, *kept]
+class _Pass:
+    """The tensors of a call, and over them the loop forward or the loop back."""
 
-        start = [ops.cast(s, dtype) for s in states]
-        sequences = [product, x_square, *mask]
-        last, every = loop(step, start, sequences, unroll=self.unroll, derived=False)
-        outputs = every[: len(start)] if self.every_output else [s[None] for s in last]
+    def __init__(self, recurrence, parts):
+        meeting, self.states, self.mask, of_input, of_state = parts
+        self.product, self.x_square, self.kernel = meeting
+        self.responses = (
+            recurrence.of_input.with_tensors(of_input),
+            recurrence.of_state.with_tensors(of_state),
+        )
+        self.of_input, self.of_state = (response.formula() for response in self.responses)
+        self.cell, self.curves = recurrence.cell, recurrence.curves
+        self.every_output, self.unroll = recurrence.every_output, recurrence.unroll
+        self.dtype = wide(self.product)
+        # Whether products are in half precision, and all else is wider.
+        self.narrow = self.dtype != keras.backend.standardize_dtype(self.product.dtype)
+
+    def forward(self):
+        """The states, and the sequences that `back` needs: states, inner products, more."""
+        start = [ops.cast(state, self.dtype) for state in self.states]
+        sequences = [self.product, self.x_square, *self.mask]
+        last, every = loop(self._step, start, sequences, unroll=self.unroll, derived=False)
+        outputs = every[: len(start)] if self.every_output else [state[None] for state in last]
         return ops.concatenate(outputs, axis=-1), every
 
-    def _back(self, upstream, every, meeting, states, mask, of_input, of_state):
-        product, x_square, kernel = meeting
-        responses = (self.of_input.with_tensors(of_input), self.of_state.with_tensors(of_state))
-        of_input, of_state = (response.formula() for response in responses)
-        numbers = [len(response.tensors) for response in responses]
-        dtype, count = wide(product), len(states)
-        narrow = _narrow(product)
+    def _step(self, states, entry):
+        product, x_square, *present = entry
+        inner = self._times(states[0], self.kernel)
+        after, kept = self.cell.advance(
+            [curve.value for curve in self.curves],
+            self.of_input.value(self._wide(product), x_square),
+            self.of_state.value(inner, _square(states[0])),
+            states,
+        )
+        if present:
+            pairs = zip(after, states, strict=True)
+            after = [ops.where(present[0] > 0.5, new, old) for new, old in pairs]
+        return after, [*after, inner, *kept]
+
+    def back(self, upstream, every):
+        """The gradients of all tensors."""
+        count = len(self.states)
         after, inner, kept = every[:count], every[count], every[count + 1 :]
-        before = [
-            ops.concatenate([ops.cast(s, dtype)[None], a[:-1]])
-            for s, a in zip(states, after, strict=True)
-        ]
-        transposed = ops.transpose(kernel)
+        first = [ops.cast(state, self.dtype)[None] for state in self.states]
+        before = [ops.concatenate([f, a[:-1]]) for f, a in zip(first, after, strict=True)]
         upstream = ops.split(upstream, count, axis=-1)
-
-        def step(carry, entry):
-            slopes, totals = carry[:count], carry[count:]
-            (own_product, own_square, inner), before, after, kept, above, present = _packed(
-                entry, lengths
-            )
-            slopes = [s + u for s, u in zip(slopes, above, strict=False)] if above else slopes
-            passing = [0.0] * count
-            if present:
-                passed = [s * present[0] for s in slopes]
-                passing = [s - p for s, p in zip(slopes, passed, strict=True)]
-                slopes = passed
-            if narrow:
-                own_product = ops.cast(own_product, dtype)
-            of_sums, of_inner_sum, of_before = self.cell.retreat(
-                self.curves, slopes, kept, before, after
-            )
-            of_product, of_square, own = of_input.gradient(
-                of_sums, own_product, own_square, _as_it_is
-            )
-            of_inner, of_norm, other = of_state.gradient(
-                of_inner_sum, inner, _square(before[0]), _as_it_is
-            )
-            of_before = [b + p for b, p in zip(of_before, passing, strict=True)]
-            of_before[0] = (
-                of_before[0] + _product(of_inner, transposed, narrow) + before[0] * (2.0 * of_norm)
-            )
-            if narrow:
-                of_product = ops.cast(of_product, product.dtype)
-            found = [array for array in (*own, *other) if array is not None]
-            totals = [total + array for total, array in zip(totals, found, strict=True)]
-            return [*of_before, *totals], [of_product, of_square, of_inner]
-
-        start = [u[-1] for u in upstream]
-        if self.every_output:
-            start = [ops.zeros_like(s) for s in start]
-        start += [ops.zeros_like(inner[0])] * sum(numbers)
-        parts = [
-            [product, x_square, inner],
-            before,
-            after,
-            kept,
-            upstream if self.every_output else [],
-            mask,
-        ]
-        lengths = [len(part) for part in parts]
+        slopes = [ops.zeros_like(u[0]) if self.every_output else u[0] for u in upstream]
+        above = upstream if self.every_output else []
+        parts = [[self.product, self.x_square, inner], before, after, kept, above, self.mask]
+        scales = [len(response.tensors) for response in self.responses]
         carry, (of_product, of_square, of_inner) = loop(
-            step,
-            start,
-            [t for part in parts for t in part],
+            functools.partial(
+                self._step_back, ops.transpose(self.kernel), [len(part) for part in parts]
+            ),
+            # Gradients of scales are summed over the steps in the loop, over the batch only then.
+            [*slopes, *[ops.zeros_like(inner[0])] * sum(scales)],
+            [sequence for part in parts for sequence in part],
             reverse=True,
             unroll=self.unroll,
             derived=False,
         )
-        # Summed over the steps in the loop, over the batch only now.
-        _, totals, other = _packed(carry, [count, *numbers])
+        slopes, *totals = _packed(carry, [count, *scales])
         return (
             of_product,
             of_square,
-            _kernel_gradient(before[0], of_inner, kernel),
-            *(ops.cast(g, s.dtype) for g, s in zip(carry, states, strict=False)),
-            *(ops.zeros_like(m) for m in mask),
-            *responses[0].gradients(totals),
-            *responses[1].gradients(other),
+            _kernel_gradient(before[0], of_inner, self.kernel),
+            *(ops.cast(g, state.dtype) for g, state in zip(slopes, self.states, strict=True)),
+            *(ops.zeros_like(m) for m in self.mask),
+            *self.responses[0].gradients(totals[0]),
+            *self.responses[1].gradients(totals[1]),
         )
+
+    def _step_back(self, transposed, lengths, carry, entry):
+        slopes, totals = carry[: len(self.states)], carry[len(self.states) :]
+        (product, x_square, inner), before, after, kept, above, present = _packed(entry, lengths)
+        if above:
+            slopes = [slope + u for slope, u in zip(slopes, above, strict=True)]
+        passing = [0.0] * len(slopes)
+        if present:
+            # What a masked step passes on to the states before it as it is.
+            passing = [slope * (1.0 - present[0]) for slope in slopes]
+            slopes = [slope * present[0] for slope in slopes]
+        of_input, of_state, slopes = self.cell.retreat(self.curves, slopes, kept, before, after)
+        of_product, of_square, own = self.of_input.gradient(
+            of_input, self._wide(product), x_square, _as_it_is
+        )
+        of_inner, of_norm, other = self.of_state.gradient(
+            of_state, inner, _square(before[0]), _as_it_is
+        )
+        slopes = [slope + p for slope, p in zip(slopes, passing, strict=True)]
+        through = self._times(of_inner, transposed) + before[0] * (2.0 * of_norm)
+        slopes[0] = slopes[0] + through
+        found = [array for array in (*own, *other) if array is not None]
+        totals = [total + array for total, array in zip(totals, found, strict=True)]
+        if self.narrow:
+            of_product = ops.cast(of_product, self.product.dtype)
+        return [*slopes, *totals], [of_product, of_square, of_inner]
+
+    def _wide(self, product):
+        return ops.cast(product, self.dtype) if self.narrow else product
+
+    def _times(self, x, kernel):
+        """x·kernel in the dtype of the kernel, given back as wide as x."""
+        # The operator: `ops.matmul` lowers float64 to float32 on torch.
+        if self.narrow:
+            return ops.cast(ops.cast(x, kernel.dtype) @ kernel, self.dtype)
+        return x @ kernel
 
 
 def _packed(tensors, shape):
@@ -175,17 +175,6 @@ def _packed(tensors, shape):
 
 def _as_it_is(array, scale):
     return array
-
-
-def _narrow(product):
-    """Whether products are in half precision, and all else wider."""
-    return wide(product) != keras.backend.standardize_dtype(product.dtype)
-
-
-def _product(x, kernel, narrow):
-    """x·kernel in the dtype of the kernel, given back as wide as x."""
-    # The operator: `ops.matmul` lowers float64 to float32 on torch.
-    return ops.cast(ops.cast(x, kernel.dtype) @ kernel, x.dtype) if narrow else x @ kernel
 
 
 def _kernel_gradient(states, of_inner, kernel):
