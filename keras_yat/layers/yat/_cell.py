@@ -1,7 +1,7 @@
 """Recurrent cells of Yat neurons: what the three of them share."""
 
 import functools
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any, ClassVar
 
 import keras
@@ -13,16 +13,11 @@ from keras_yat.layers.activation._base import Activation, curve_of
 from keras_yat.layers.yat import _base
 from keras_yat.layers.yat._base import YatLayer, serialized
 from keras_yat.layers.yat._loop import loop
+from keras_yat.layers.yat._masks import SequenceMasks
 from keras_yat.layers.yat._recurrence import Recurrence
 
-# By this class `keras.layers.RNN` knows the cells whose random masks are to be drawn before its
-# loop: within the loop, on JAX, no random state can change. It has no public name of its own.
-_DropoutCell: Any = next(
-    base for base in keras.layers.SimpleRNNCell.__mro__ if base.__name__ == "DropoutRNNCell"
-)
 
-
-class YatCell(YatLayer, _DropoutCell):
+class YatCell(YatLayer, SequenceMasks):
     """Abstract: a recurrent cell, from `Y_W(x)` and `Y_U(h)` to the next states.
 
     Y_W and Y_U are Yat products of the kernels, with a bias in the first. A subclass
@@ -77,7 +72,7 @@ class YatCell(YatLayer, _DropoutCell):
         self.recurrent_dropout = _validate.rate("recurrent_dropout", recurrent_dropout)
         if self.seed_generator is None and (self.dropout or self.recurrent_dropout):
             self.seed_generator = keras.random.SeedGenerator(self.seed)
-        self._masks = _Masks()
+        self.start_masks()
         self.state_size: Any = self.units
         self.output_size = self.units
 
@@ -135,10 +130,9 @@ class YatCell(YatLayer, _DropoutCell):
         if inputs.shape[-1] != entries:
             _validate.refuse("inputs", f"have a last axis of size {entries}", tuple(inputs.shape))
         inputs = ops.cast(inputs, self.compute_dtype)
-        if self.dropout and training:
-            kept = self._masks.get("inputs", lambda: self._kept(inputs, self.dropout))
-            inputs = inputs * ops.cast(kept, inputs.dtype)
-        kernel = self._connections("kernel", training)
+        inputs = self.dropped("inputs", inputs, self.dropout, training)
+        # A copy: TensorFlow's custom gradients refuse variables.
+        kernel = self.dropped("kernel", ops.copy(self.kernel), self.drop_connect, training)
         bias = self.constant_bias if self.bias is None else self.bias
         return self.neurons(yat_ops.DENSE, kernel, bias), inputs
 
@@ -148,7 +142,8 @@ class YatCell(YatLayer, _DropoutCell):
 
     def recurrence(self, training: Any = None) -> list[yat_ops.Neurons]:
         """The neurons of the state, for each of `parts`, ready for many states."""
-        kernel = self._connections("recurrent_kernel", training)
+        kernel = ops.copy(self.recurrent_kernel)
+        kernel = self.dropped("recurrent_kernel", kernel, self.drop_connect, training)
         return [
             self.neurons(
                 yat_ops.DENSE,
@@ -212,10 +207,7 @@ class YatCell(YatLayer, _DropoutCell):
         functions = [functools.partial(self._activated, f) for f in self.functions()]
 
         def respond(neurons, state):
-            if self.recurrent_dropout and training:
-                kept = self._masks.get("state", lambda: self._kept(state, self.recurrent_dropout))
-                state = state * ops.cast(kept, state.dtype)
-            return neurons(state)
+            return neurons(self.dropped("state", state, self.recurrent_dropout, training))
 
         again = [functools.partial(respond, neurons) for neurons in recurrence[1:]]
         of_state = respond(recurrence[0], states[0])
@@ -273,38 +265,6 @@ class YatCell(YatLayer, _DropoutCell):
         sizes = keras.tree.flatten(self.state_size)
         return [ops.zeros((batch_size, size), dtype=self.compute_dtype) for size in sizes]
 
-    # What `keras.layers.RNN` calls before and after its loop.
-
-    def get_dropout_mask(self, step_input):
-        self._masks.draw("inputs", lambda: self._kept(step_input, self.dropout))
-        for name in ("kernel", "recurrent_kernel"):
-            self._masks.draw(
-                name, functools.partial(self._kept, getattr(self, name), self.drop_connect)
-            )
-
-    def get_recurrent_dropout_mask(self, step_input):
-        self._masks.draw("state", lambda: self._kept(step_input, self.recurrent_dropout))
-
-    def reset_dropout_mask(self):
-        self._masks.clear()
-
-    def reset_recurrent_dropout_mask(self):
-        self._masks.clear()
-
-    def _connections(self, name, training):
-        # A copy: TensorFlow's custom gradients refuse variables.
-        kernel = ops.copy(getattr(self, name))
-        if self.drop_connect and training:
-            kernel = kernel * self._masks.get(name, lambda: self._kept(kernel, self.drop_connect))
-        return kernel
-
-    def _kept(self, like, rate):
-        """1 / (1 - rate) where an entry is kept, and 0."""
-        if not rate:
-            return None
-        ones = ops.ones(ops.shape(like), dtype="float32")
-        return keras.random.dropout(ones, rate, seed=self.seed_generator)
-
     def get_config(self):
         return {
             **super().get_config(),
@@ -345,19 +305,3 @@ class GatedCell(YatCell):
             **super().get_config(),
             "recurrent_activation": keras.activations.serialize(self.recurrent_activation),
         }
-
-
-class _Masks:
-    """Random masks that were drawn before a loop; outside of one each is drawn anew."""
-
-    def __init__(self):
-        self._drawn = {}
-
-    def draw(self, name: str, new: Callable[[], Any]) -> None:
-        self._drawn[name] = new()
-
-    def get(self, name: str, new: Callable[[], Any]) -> Any:
-        return self._drawn[name] if name in self._drawn else new()
-
-    def clear(self) -> None:
-        self._drawn.clear()
