@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 from keras import ops
 
-from keras_yat._gradient import differentiable, own_gradient, sum_to
+from keras_yat._gradient import as_parameter, differentiable, own_gradient, sum_to
 from keras_yat._math import is_double
 
 HALF_MAX = float(np.finfo("float16").max)
@@ -55,8 +55,8 @@ class Response:
         return _yat(product, x_square, *self._scales(), **self._constants())
 
     def formula(self) -> "Formula":
-        """For many inputs, in one precision, its gradient left to who calls it."""
-        return Formula(*self._scales(), **self._constants())
+        """For many inputs, in float32 or wider, its gradient left to who calls it."""
+        return Formula(*map(as_parameter, self._scales()), **self._constants())
 
     @property
     def tensors(self) -> list[Any]:

@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 BACKENDS = ("tensorflow", "jax", "torch")
+WORKERS = ("-n", "auto", "--maxprocesses", "4")
 
 
 def main() -> int:
@@ -13,7 +14,7 @@ def main() -> int:
     for backend in BACKENDS:
         print(f"\n=== KERAS_BACKEND={backend} ===", flush=True)
         outcomes[backend] = subprocess.run(
-            [sys.executable, "-m", "pytest", *sys.argv[1:]],
+            [sys.executable, "-m", "pytest", *WORKERS, *sys.argv[1:]],
             cwd=Path(__file__).parent.parent,
             env={**os.environ, "KERAS_BACKEND": backend},
         ).returncode

@@ -86,7 +86,8 @@ def compiled(function):
         return function
     import jax
 
-    return jax.jit(function)
+    # A function of its own: JAX would take what it compiled of `function` before.
+    return jax.jit(lambda *args: function(*args))
 
 
 def _like(value, upstream):

@@ -6,6 +6,8 @@ from typing import Any, NamedTuple
 import keras
 from keras import ops
 
+from keras_yat._math import tanh
+
 
 class Curve(NamedTuple):
     """A function that works entry by entry, in the precision of its input.
@@ -24,7 +26,7 @@ def _linear(x):
 
 
 def _tanh(x):
-    value = ops.tanh(x)
+    value = tanh(x)
     return value, 1.0 - ops.square(value)
 
 
@@ -43,7 +45,7 @@ _LINEAR = Curve(lambda x: x, _linear)
 OF_KERAS: dict[Any, Curve] = {
     None: _LINEAR,
     keras.activations.linear: _LINEAR,
-    keras.activations.tanh: Curve(ops.tanh, _tanh),
+    keras.activations.tanh: Curve(tanh, _tanh),
     keras.activations.sigmoid: Curve(ops.sigmoid, _sigmoid),
     keras.activations.relu: Curve(ops.relu, _relu),
 }

@@ -227,7 +227,7 @@ def test_refused_arguments(arguments, words):
 
 def test_refused_arguments_of_one_layer():
     refused("`unit_forget_bias` must be True", lambda: keras_yat.YatLSTM(3, unit_forget_bias=None))
-    with pytest.raises(TypeError, match="units"):
+    with pytest.raises(TypeError, match="YatLSTM: missing a required argument: 'units'"):
         keras_yat.YatLSTM()
 
 
@@ -239,12 +239,52 @@ def test_refused_inputs(kind):
     layer = layer_class(kind)(3, stateful=True)
     refused("batch size must be static", lambda: layer(keras.Input((4, 2))))
     layer = layer_class(kind)(3)
+    x = draw((2, 4, 2))
+    layer(x)
+    refused("expected axis -1 of input shape to have value 2", lambda: layer(draw((2, 4, 3))))
+    count = 2 if kind == "LSTM" else 1
+    for states in ([draw((2, 3))] * 3, [draw((2, 4))] * count, [draw((1, 3))] * count):
+        words = r"`initial_state` must have the shapes \(2, 3\).* Received: initial_state=\["
+        refused(words, lambda states=states: layer(x, initial_state=states))
+        words = r"`states` must have the shapes \(batch, 3\).* Received: states=\["
+        if len(states[0]) == 2:
+            refused(words, lambda states=states: layer.cell(x[:, 0], states))
+    for length in (3, 5):
+        words = (
+            rf"`mask` must have the shape \(2, 4\) of the sequences. Received: mask=\(2, {length}\)"
+        )
+        refused(words, lambda length=length: layer(x, mask=np.ones((2, length), bool)))
+    words = "`inputs` must have a last axis of size 2. Received: inputs="
+    refused(words, lambda: layer.cell(draw((2, 3)), layer.cell.get_initial_state(2)))
+
+
+@EVERY
+@pytest.mark.parametrize("policy", ["mixed_bfloat16", "bfloat16", "mixed_float16", "float64"])
+def test_masked_training_in_each_policy(kind, policy):
+    with helpers.double_precision():
+        layer = layer_class(kind)(3, return_sequences=True, dropout=0.1, dtype=policy)
+        last = layer_class(kind)(3, drop_connect=0.1, dtype=policy)
+        model = keras.Sequential([keras.Input((4, 2)), keras.layers.Masking(), layer, last])
+        model.compile("sgd", "mse")
+        x = draw((4, 4, 2))
+        x[0, 2:] = 0.0
+        model.fit(x, np.zeros((4, 3)), verbose=0)
+        assert all(np.all(np.isfinite(to_numpy(w))) for w in helpers.floats(model.weights))
+
+
+@EVERY
+def test_a_stateful_model_trains(kind):
+    layer = layer_class(kind)(3, stateful=True)
+    model = keras.Sequential([keras.Input(batch_shape=(2, 4, 2)), layer])
+    model.compile("sgd", "mse")
+    x = draw((4, 4, 2))
+    model.fit(x, np.zeros((4, 3)), batch_size=2, shuffle=False, verbose=0)
+    assert np.any(to_numpy(layer.states[0]) != 0.0)
+
+
+def test_masks_of_a_sequence_are_not_kept_after_an_error():
+    layer = keras_yat.YatGRU(3, dropout=0.5)
     layer(draw((2, 4, 2)))
-    refused(
-        "`inputs` must have a last axis of size 2. Received: inputs=",
-        lambda: layer(draw((2, 4, 3))),
-    )
-    refused(
-        "`initial_state` must have 2" if kind == "LSTM" else "`initial_state` must have 1",
-        lambda: layer(draw((2, 4, 2)), initial_state=[draw((2, 3))] * 3),
-    )
+    refused("`initial_state`", lambda: layer(draw((2, 4, 2)), initial_state=[draw((5, 3))]))
+    output, _ = layer.cell(draw((7, 2)), layer.cell.get_initial_state(7), training=True)
+    assert output.shape == (7, 3)

@@ -12,7 +12,7 @@ from keras_yat import _validate, config, initializers
 from keras_yat.layers.activation._base import Activation, curve_of
 from keras_yat.layers.yat import _base
 from keras_yat.layers.yat._base import YatLayer, serialized
-from keras_yat.layers.yat._loop import loop
+from keras_yat.layers.yat._loop import loop, masked
 from keras_yat.layers.yat._masks import SequenceMasks
 from keras_yat.layers.yat._recurrence import Recurrence
 
@@ -167,7 +167,7 @@ class YatCell(YatLayer, SequenceMasks):
         """The states after each of the inputs `(time, batch, input_dim)`, or after the last.
 
         What does not depend on the states is done for all steps at once. Where `mask`,
-        `(time, batch, 1)`, is 0, a step leaves the states as they are.
+        `(time, batch, 1)`, is False, a step leaves the states as they are.
         """
         projecting, inputs = self.project(inputs, training)
         recurrence = self.recurrence(training)
@@ -175,7 +175,9 @@ class YatCell(YatLayer, SequenceMasks):
         kernel = recurrence[0].matrix() if len(recurrence) == 1 else None
         if curves is None or kernel is None:
             step = functools.partial(self._step, recurrence, training)
-            sequences = [projecting(inputs), *([] if mask is None else [mask])]
+            sequences = [projecting(inputs)]
+            if mask is not None:
+                sequences.append(ops.cast(mask, self.compute_dtype))
             last, found = loop(step, states, sequences, unroll=unroll)
             found = found if every_output else [state[None] for state in last]
         else:
@@ -189,8 +191,7 @@ class YatCell(YatLayer, SequenceMasks):
         of_input, *present = entry
         after = self._advanced(of_input, states, recurrence, training)
         if present:
-            pairs = zip(after, states, strict=True)
-            after = [ops.where(present[0] > 0.5, new, old) for new, old in pairs]
+            after = masked(present[0], after, states)
         return after, after
 
     def _curves(self, training):
@@ -245,6 +246,7 @@ class YatCell(YatLayer, SequenceMasks):
 
     def call(self, inputs, states, training=None):
         nested = isinstance(states, (list, tuple))
+        self.check_states("states", states if nested else [states])
         neurons, inputs = self.project(inputs, training)
         after = self._advanced(
             neurons(inputs),
@@ -260,6 +262,16 @@ class YatCell(YatLayer, SequenceMasks):
             return x
         result = function.call(x) if isinstance(function, Activation) else function(x)
         return ops.cast(result, self.compute_dtype)
+
+    def check_states(self, name: str, states: Any, batch: int | None = None) -> None:
+        """Refuses states that are not those of the cell, for `batch` rows if that is known."""
+        sizes = keras.tree.flatten(self.state_size)
+        shapes = [tuple(state.shape) for state in states]
+        right = [len(s) == 2 and s[-1] == n for s, n in zip(shapes, sizes, strict=False)]
+        rows = {s[0] for s in shapes if s and s[0] is not None} | ({batch} - {None})
+        if len(shapes) != len(sizes) or not all(right) or len(rows) > 1:
+            allowed = " and ".join(f"({'batch' if batch is None else batch}, {n})" for n in sizes)
+            _validate.refuse(name, f"have the shapes {allowed}", shapes)
 
     def get_initial_state(self, batch_size=None):
         sizes = keras.tree.flatten(self.state_size)

@@ -85,7 +85,7 @@ _SHARED = {
             precision. `"direct"`: the sum of squared differences, exact and slow.
         drop_connect: Rate in [0, 1) at which entries of the kernel are dropped in
             training, the rest divided by 1 - rate; a new mask at every call.
-        seed: Int for a reproducible `drop_connect`, or None.
+        seed: Int for random masks that can be drawn again the same, or None.
         kernel_trainable: Whether the kernel is trained. False leaves all else so.
         **kwargs: `name`, `dtype`, `trainable` of `keras.layers.Layer`.
     """,
@@ -150,7 +150,10 @@ def _take_positions(cls, signature):
     this = inspect.Parameter("self", inspect.Parameter.POSITIONAL_OR_KEYWORD)
 
     def __init__(self, *args, **kwargs):  # noqa: N807
-        given = signature.bind(*args, **kwargs).arguments
+        try:
+            given = signature.bind(*args, **kwargs).arguments
+        except TypeError as error:
+            raise TypeError(f"{cls.__name__}: {error}") from error
         further = given.pop("kwargs", {})
         by_name(self, **given, **further)
 

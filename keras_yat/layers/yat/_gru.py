@@ -122,7 +122,7 @@ class YatGRU(YatRecurrent):
     """Gated recurrent unit whose gates and candidate are Yat neurons.
 
     `YatGRUCell` over a sequence, with the same numbers: in the place of
-    `keras.layers.GRU`.
+    `keras.layers.GRU`, but for `use_cudnn`: no fused kernel knows a Yat neuron.
 
     Args:
         units: Number of neurons in each block, and the size of h.

@@ -40,6 +40,11 @@ def loop(
     return _rolled(step, states, sequences, reverse, derived)
 
 
+def masked(present: Any, after: Sequence[Any], before: Sequence[Any]) -> list[Any]:
+    """The states `after` a step, but those `before` it where `present` is 0."""
+    return [ops.where(present > 0.5, new, old) for new, old in zip(after, before, strict=True)]
+
+
 def _unrolled(step, states, sequences, reverse):
     found = []
     entries = list(zip(*(ops.unstack(s, axis=0) for s in sequences), strict=True))

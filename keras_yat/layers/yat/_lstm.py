@@ -123,7 +123,7 @@ class YatLSTM(YatRecurrent):
     """Long short-term memory whose gates and candidate are Yat neurons.
 
     `YatLSTMCell` over a sequence, with the same numbers: in the place of
-    `keras.layers.LSTM`.
+    `keras.layers.LSTM`, but for `use_cudnn`: no fused kernel knows a Yat neuron.
 
     Args:
         units: Number of neurons in each block, and the size of h and of c.

@@ -17,7 +17,7 @@ from keras import ops
 from keras_yat._formula import Response, wide
 from keras_yat._gradient import own_gradient
 from keras_yat.activations._curve import Curve
-from keras_yat.layers.yat._loop import loop
+from keras_yat.layers.yat._loop import loop, masked
 
 
 @dataclass(frozen=True)
@@ -41,9 +41,13 @@ class Recurrence:
     unroll: bool
 
     def __call__(self, product, x_square, kernel, states, mask):
-        """The states side by side, `(time, batch, …)`, or `(1, batch, …)` for the last."""
+        """The states side by side, `(time, batch, …)`, or `(1, batch, …)` for the last.
+
+        `mask` is None, or booleans `(time, batch, 1)`.
+        """
+        mask = [] if mask is None else [ops.cast(mask, wide(product))]
         own = [self.of_input.tensors, self.of_state.tensors]
-        parts = [[product, x_square, kernel], list(states), [] if mask is None else [mask], *own]
+        parts = [[product, x_square, kernel], list(states), mask, *own]
         shape = [len(part) for part in parts]
         flat = [tensor for part in parts for tensor in part]
 
@@ -51,7 +55,7 @@ class Recurrence:
             return _Pass(self, _packed(tensors, shape)).forward()
 
         def back(upstream, kept, *tensors):
-            return _once(_Pass(self, _packed(tensors, shape)).back(upstream, kept))
+            return _not_again(_Pass(self, _packed(tensors, shape)).back(upstream, kept))
 
         return own_gradient(forward, back)(*flat)
 
@@ -91,8 +95,7 @@ class _Pass:
             states,
         )
         if present:
-            pairs = zip(after, states, strict=True)
-            after = [ops.where(present[0] > 0.5, new, old) for new, old in pairs]
+            after = masked(present[0], after, states)
         return after, [*after, inner, *kept]
 
     def back(self, upstream, every):
@@ -187,7 +190,7 @@ def _square(x):
     return ops.sum(x * x, axis=-1, keepdims=True)
 
 
-def _once(gradients):
+def _not_again(gradients):
     """`gradients`, which refuse to be differentiated: what they are computed from was kept."""
 
     def refuse(upstream, _, tensor):

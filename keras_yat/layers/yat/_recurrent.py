@@ -55,26 +55,33 @@ class YatRecurrent(keras.layers.RNN):
         self.input_spec = keras.layers.InputSpec(ndim=3)
         self.supports_masking = True
 
+    def build(self, sequences_shape, initial_state_shape=None):
+        super().build(sequences_shape, initial_state_shape)
+        self.input_spec = keras.layers.InputSpec(ndim=3, axes={-1: sequences_shape[-1]})
+
     def inner_loop(self, sequences, initial_state, mask, training=False):
-        if len(initial_state) != len(self.state_size):
-            sizes = ", ".join(f"(batch, {size})" for size in self.state_size)
-            _validate.refuse(
-                "initial_state",
-                f"have {len(self.state_size)} tensors, {sizes}",
-                [tuple(state.shape) for state in initial_state],
-            )
+        try:
+            return self._loop(sequences, list(initial_state), mask, training)
+        finally:
+            # Whatever happens, masks of this sequence are not for the next.
+            self.cell.reset_dropout_mask()
+
+    def _loop(self, sequences, states, mask, training):
+        self.cell.check_states("initial_state", states, sequences.shape[0])
+        if self.stateful:
+            # What they were read from is written to in place before the backward pass of torch.
+            states = [ops.copy(state) for state in states]
         # Time first, as the loops have it: transposed before it grows to the gates' size.
-        sequences = ops.swapaxes(sequences, 0, 1)
         if mask is not None:
-            mask = ops.swapaxes(ops.cast(mask, "bool"), 0, 1)
-            mask = ops.reshape(mask, (*ops.shape(mask)[:2], 1))
+            mask = self._time_first(mask, sequences)
+        sequences = ops.swapaxes(sequences, 0, 1)
         if self.go_backwards:
             sequences = ops.flip(sequences, axis=0)
             mask = None if mask is None else ops.flip(mask, axis=0)
         states = self.cell.run(
             sequences,
-            list(initial_state),
-            None if mask is None else ops.cast(mask, self.compute_dtype),
+            states,
+            mask,
             training,
             every_output=self.return_sequences,
             unroll=self.unroll,
@@ -84,6 +91,15 @@ class YatRecurrent(keras.layers.RNN):
             shown = mask if self.return_sequences else mask[-1:]
             outputs = ops.where(shown, outputs, ops.zeros_like(outputs))
         return outputs[-1], ops.swapaxes(outputs, 0, 1), [state[-1] for state in states]
+
+    def _time_first(self, mask, sequences):
+        """`mask`, `(batch, time)` or `(batch, time, 1)`, as booleans `(time, batch, 1)`."""
+        pairs = zip(mask.shape[:2], sequences.shape[:2], strict=True)
+        if any(None not in pair and pair[0] != pair[1] for pair in pairs):
+            shape = tuple(sequences.shape[:2])
+            _validate.refuse("mask", f"have the shape {shape} of the sequences", tuple(mask.shape))
+        mask = ops.swapaxes(ops.cast(mask, "bool"), 0, 1)
+        return ops.reshape(mask, (*ops.shape(mask)[:2], 1))
 
     def get_config(self):
         config = super().get_config()
