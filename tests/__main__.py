@@ -1,4 +1,4 @@
-"""`python -m tests [pytest arguments]`: the whole suite on each backend, one process each."""
+"""`python -m tests [pytest arguments]`: the whole suite on each backend, on all cores."""
 
 import os
 import subprocess

@@ -91,7 +91,6 @@ def test_a_signal_of_another_scale_comes_back(scale):
         {"bias_initializer": "zeros"},
         {"kernel_initializer": YatNormal(input_scale=1.0, seed=3)},
     ],
-    ids=str,
 )
 def test_one_layer_gives_rms_one(settings):
     layer = keras_yat.YatDense(512, **settings)
