@@ -187,7 +187,7 @@ class Neurons:
     def meet(self, x: Any) -> tuple[Any, Any]:
         """The inner products with `x`, and what `response` takes for its squared norm."""
         if self._sphere:
-            x = x / ops.cast(_largest(x, _behind_batch(x)), self._dtype)
+            x = x / ops.cast(self._largest_of(x), self._dtype)
         product = self._product(x)
         x_square = self._correlation.squares(x)
         x_scale = None
@@ -223,11 +223,15 @@ class Neurons:
         entries = math.prod(kernel.shape[axis] for axis in self._correlation.axes)
         return math.sqrt(HALF_MAX / 2.0 / entries)
 
+    def _largest_of(self, x):
+        """max |x| of what one product may see: of a row, or of an image and not of its batch."""
+        return _largest(x, -1 if self._correlation is DENSE else _behind_batch(x))
+
     def _product(self, x):
         """The inner products, computed in the dtype of `x`."""
         if self._kernel_scale is None:
             return self._correlation.product(x, self._kernel)
-        largest = ops.cast(_largest(x, _behind_batch(x)), "float32")
+        largest = ops.cast(self._largest_of(x), "float32")
         scale = ops.maximum(largest / self._largest_entry(self._kernel), 1.0)
         x = ops.cast(ops.cast(x, "float32") / scale, self._dtype)
         product = self._correlation.product(x, self._kernel)

@@ -509,3 +509,16 @@ def test_attributes_are_the_cells(kind):
     layer = layer_of(kind, 5, dropout=0.1, epsilon=0.2)
     assert (layer.units, layer.dropout, layer.epsilon) == (5, 0.1, 0.2)
     assert layer.activation is layer.cell.activation
+
+
+@KINDS
+@pytest.mark.parametrize("policy", ["float32", "mixed_float16"])
+def test_a_sequence_does_not_depend_on_its_batch(kind, policy):
+    """Also where another one is larger by far than the range of float32."""
+    layer = layer_of(kind, normalize="sphere", epsilon=0.1, dtype=policy)
+    x = draw((1, 4, 2))
+    others = np.full((1, 4, 2), 1e4 if policy == "mixed_float16" else 1e30, "float32")
+    both = np.concatenate([x * 1e-3, others])
+    np.testing.assert_allclose(
+        to_numpy(layer(both))[:1], to_numpy(layer(x * 1e-3)), rtol=1e-3, atol=1e-5
+    )
