@@ -46,6 +46,19 @@ _SHARED = {
         recurrent_constraint: None, or a constraint on the recurrent kernel.
         bias_constraint: None, or a constraint on the bias.
     """,
+    "lstm arguments": """
+        recurrent_activation: s, for the gates: as `activation`.
+        unit_forget_bias: Whether forget gates start open: at the response e, where
+            softer_sigmoid is what the sigmoid of a bias of 1 is, or at a bias of 1
+            if the kernel or the bias has an initializer other than the default.
+    """,
+    "gru arguments": """
+        recurrent_activation: s, for the gates: as `activation`. That of the published
+            networks is `"softer_sigmoid"`.
+        reset_after: Whether the reset gate applies to the Yat product of the state, or
+            to the state before it, which is slower. There is no second bias, unlike
+            in Keras.
+    """,
     "cell arguments": """
         dropout: Rate in [0, 1) at which entries of the input are dropped in training,
             the same ones at every step and for every block.

@@ -30,10 +30,7 @@ class YatGRUCell(GatedCell):
     Args:
         units: Number of neurons in each block, and the size of h.
         <recurrent arguments>
-        recurrent_activation: s, for the gates: as `activation`. That of the published
-            networks is `"softer_sigmoid"`.
-        reset_after: Whether the reset gate applies to the Yat product of the state, or
-            to the state before it. There is no second bias, unlike in Keras.
+        <gru arguments>
         <cell arguments>
         <yat arguments>
 
@@ -127,11 +124,7 @@ class YatGRU(YatRecurrent):
     Args:
         units: Number of neurons in each block, and the size of h.
         <recurrent arguments>
-        recurrent_activation: s, for the gates: as `activation`. That of the published
-            networks is `"softer_sigmoid"`.
-        reset_after: Whether the reset gate applies to the Yat product of the state, or
-            to the state before it, which is slower. There is no second bias, unlike
-            in Keras.
+        <gru arguments>
         <cell arguments>
         <sequence arguments>
         <yat arguments>

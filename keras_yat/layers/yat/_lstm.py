@@ -35,10 +35,7 @@ class YatLSTMCell(GatedCell):
     Args:
         units: Number of neurons in each block, and the size of h and of c.
         <recurrent arguments>
-        recurrent_activation: s, for the gates: as `activation`.
-        unit_forget_bias: Whether forget gates start open: at the response e, where
-            softer_sigmoid is what the sigmoid of a bias of 1 is, or at a bias of 1
-            if the kernel or the bias has an initializer other than the default.
+        <lstm arguments>
         <cell arguments>
         <yat arguments>
 
@@ -128,10 +125,7 @@ class YatLSTM(YatRecurrent):
     Args:
         units: Number of neurons in each block, and the size of h and of c.
         <recurrent arguments>
-        recurrent_activation: s, for the gates: as `activation`.
-        unit_forget_bias: Whether forget gates start open: at the response e, where
-            softer_sigmoid is what the sigmoid of a bias of 1 is, or at a bias of 1
-            if the kernel or the bias has an initializer other than the default.
+        <lstm arguments>
         <cell arguments>
         <sequence arguments>
         <yat arguments>
