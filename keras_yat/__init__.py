@@ -29,6 +29,7 @@ from keras_yat.layers import (
     YatGRUCell,
     YatLSTM,
     YatLSTMCell,
+    YatMultiHeadAttention,
     YatSimpleRNN,
     YatSimpleRNNCell,
 )
@@ -63,6 +64,7 @@ __all__ = [
     "YatGRUCell",
     "YatLSTM",
     "YatLSTMCell",
+    "YatMultiHeadAttention",
     "YatSimpleRNN",
     "YatSimpleRNNCell",
     "activations",

@@ -96,6 +96,19 @@ def sum_of_squares(x: Any, axis: int | tuple[int, ...]) -> Any:
     return own_gradient(forward, back)(x)
 
 
+def largest(x, axis):
+    """max |x| along `axis` as a constant, 1 where it is 0."""
+    most = ops.stop_gradient(ops.max(ops.abs(x), axis=axis, keepdims=True, initial=0.0))
+    return ops.where(most > 0, most, ops.ones_like(most))
+
+
+def unit_norm(square):
+    """1 / norm, and the squared norm after division by it: both 0 for what is 0."""
+    zero = square == 0
+    inverse = ops.where(zero, 0.0, ops.rsqrt(ops.where(zero, 1.0, square)))
+    return inverse, ops.cast(ops.logical_not(zero), square.dtype)
+
+
 def squared_distance(x: Any, kernel: Any) -> Any:
     """‖x - w‖² for each column w of `kernel`, from the differences: nothing cancels.
 
@@ -170,8 +183,8 @@ class Formula:
         z, ratio, above = self._parts(product, x_square)
         if self._limit is not None:
             # Not the gradient itself: where the upstream one overflows, it has to be seen.
-            largest = _HALF_RATIOS["direct" if self._unit is None else "expanded"]
-            ratio = ops.clip(ratio, -largest, largest)
+            most = _HALF_RATIOS["direct" if self._unit is None else "expanded"]
+            ratio = ops.clip(ratio, -most, most)
         of_z = upstream * ratio
         of_alpha = None if _is_number(alpha) else collect(of_z * z, alpha)
         del z

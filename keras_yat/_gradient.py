@@ -10,7 +10,7 @@ import functools
 import inspect
 import math
 import numbers
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import keras
 import numpy as np
@@ -98,7 +98,7 @@ def _evaluate(formula, gradient, x, parameters, constants, *, costly, by_row, al
         return ops.cast(formula(*complete(*tensors), **constants), result_dtype)
 
     def forward(*tensors):
-        return blocks.join(plain, *tensors), None
+        return rows.join(plain, *tensors), None
 
     def back(upstream, *tensors):
         every = gradient(ops.cast(upstream, dtype), *complete(*tensors), **constants)
@@ -110,17 +110,19 @@ def _evaluate(formula, gradient, x, parameters, constants, *, costly, by_row, al
         return plain(*tensors)
     if not config.is_custom_gradient_enabled():
         return plain(*tensors)
-    blocks = _Blocks(tensors if by_row else [])
-    return own_gradient(forward, lambda u, _, *t: blocks.join(back, u, *t))(*tensors)
+    rows = Rows(tensors if by_row else [])
+    return own_gradient(forward, lambda u, _, *t: rows.join(back, u, *t))(*tensors)
 
 
-def own_gradient(forward: Callable, back: Callable) -> Callable:
+def own_gradient(forward: Callable, back: Callable, constants: Sequence = ()) -> Callable:
     """A function of tensors with a gradient of its own, unless these are switched off.
 
     `forward(*tensors)` gives its value and what is to be kept, `back(upstream,
     kept, *tensors)` the gradients of the tensors. Second derivatives are right
-    only where `back` works from the tensors.
+    only where `back` works from the tensors. Both get `constants`, tensors of integers
+    or booleans, before the others; JAX allows no such tensor that is only closed over.
     """
+    count = len(constants)
 
     def with_gradient(*tensors):
         value, kept = forward(*tensors)
@@ -130,13 +132,22 @@ def own_gradient(forward: Callable, back: Callable) -> Callable:
             # saved arguments too: only those lead to right second derivatives.
             if upstream is None:
                 (upstream,), args = args, tensors
-            return back(upstream, kept, *args)
+            gradients = back(upstream, kept, *args)
+            return (*map(_no_gradient, args[:count]), *gradients) if count else gradients
 
         return value, grad
 
     if not config.is_custom_gradient_enabled():
-        return lambda *tensors: forward(*tensors)[0]
-    return ops.custom_gradient(with_gradient)
+        return lambda *tensors: forward(*constants, *tensors)[0]
+    with_gradient = ops.custom_gradient(with_gradient)
+    return functools.partial(with_gradient, *constants) if count else with_gradient
+
+
+def _no_gradient(x):
+    if keras.backend.backend() != "jax":
+        return None
+    # What JAX takes for the gradient of what is not a float: zeros of no size.
+    return np.zeros(x.shape, dtype=[("float0", np.void, 0)])
 
 
 def as_tensor(x):
@@ -180,28 +191,37 @@ def _shapes_known(x, *parameters, aligned):
     return ranks and (aligned or all(None not in tuple(p.shape) for p in parameters))
 
 
-class _Blocks:
-    """Rows taken a few at a time on torch's CPU.
+class Rows:
+    """Rows, entries of the first axis, taken a few at a time on torch's CPU.
 
     It runs each operation by itself: temporaries that leave the cache cost three
     times the time, and new memory for each of them more still.
+
+    Args:
+        tensors: Those that are computed with, the first of which has rows; none where
+            rows are not to be taken apart.
+        size: Entries of the temporaries of a row, if not those of the first tensor's.
     """
 
     entries = 2**18
 
-    def __init__(self, tensors):
+    def __init__(self, tensors, size=None):
         self._starts = range(1)
         if not tensors or keras.backend.backend() != "torch" or tensors[0].device.type != "cpu":
             return
         shape = tuple(tensors[0].shape)
-        if math.prod(shape) <= self.entries:
+        size = math.prod(shape[1:]) if size is None else size
+        if shape[0] * size <= self.entries:
             return
         self._rank, self._rows = len(shape), shape[0]
-        self._step = max(1, self.entries // math.prod(shape[1:]))
+        self._step = max(1, self.entries // size)
         self._starts = range(0, self._rows, self._step)
 
     def join(self, call, *tensors):
-        """`call(*tensors)`: what has rows is put together again, the rest is summed."""
+        """`call(*tensors)`: what has rows is put together again, the rest is summed.
+
+        Of several outputs each is like one of the last tensors.
+        """
         if len(self._starts) == 1:
             return call(*tensors)
         parts = [

@@ -23,7 +23,13 @@ MODULES = [keras_yat.__name__] + [
 FORBIDDEN = {"tensorflow", "jax", "torch", "matplotlib", "keras_tuner", "sklearn"}
 # Each may import from those before it.
 FLOORS = [
-    {"keras_yat._validate", "keras_yat._register", "keras_yat._math", "keras_yat.config"},
+    {
+        "keras_yat._validate",
+        "keras_yat._register",
+        "keras_yat._math",
+        "keras_yat._loop",
+        "keras_yat.config",
+    },
     {"keras_yat._gradient"},
     {"keras_yat._formula"},
     {"keras_yat.activations", "keras_yat.ops", "keras_yat.initializers"},

@@ -239,22 +239,30 @@ def _softermax_parts(x, power, axis, epsilon):
     return terms, total, ratio, unit
 
 
-def _softermax_gradient(upstream, x, *, power, axis, epsilon):
+def softermax_with_gradient(x, power, axis, epsilon):
+    """The softermax of `x`, and the function from its upstream gradient to that of `x`."""
     score = ops.relu(x)
     terms, total, ratio, unit = _softermax_parts(score, power, axis, epsilon)
-    scale = 1.0 / (total * unit)
-    mean = ops.sum(upstream * terms, axis=axis, keepdims=True) / total
-    slope = ops.sign(score) * (power * scale)
-    if power != 1.0:
-        _, safe, present = _logarithm(ratio)
-        slope = slope * (present * (terms / safe))
-    return ((upstream - mean) * slope,)
+
+    def gradient(upstream):
+        scale = 1.0 / (total * unit)
+        mean = ops.sum(upstream * terms, axis=axis, keepdims=True) / total
+        slope = ops.sign(score) * (power * scale)
+        if power != 1.0:
+            _, safe, present = _logarithm(ratio)
+            slope = slope * (present * (terms / safe))
+        return (upstream - mean) * slope
+
+    return terms / total, gradient
+
+
+def _softermax_gradient(upstream, x, **constants):
+    return (softermax_with_gradient(x, **constants)[1](upstream),)
 
 
 @differentiable(_softermax_gradient)
-def _softermax(x, *, power, axis, epsilon):
-    terms, total, _, _ = _softermax_parts(ops.relu(x), power, axis, epsilon)
-    return terms / total
+def _softermax(x, **constants):
+    return softermax_with_gradient(x, **constants)[0]
 
 
 @register("softermax")

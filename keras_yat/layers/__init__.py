@@ -30,6 +30,7 @@ from keras_yat.layers.yat import (
     YatGRUCell,
     YatLSTM,
     YatLSTMCell,
+    YatMultiHeadAttention,
     YatSimpleRNN,
     YatSimpleRNNCell,
 )
@@ -62,6 +63,7 @@ __all__ = [
     "YatGRUCell",
     "YatLSTM",
     "YatLSTMCell",
+    "YatMultiHeadAttention",
     "YatSimpleRNN",
     "YatSimpleRNNCell",
 ]

@@ -1,5 +1,6 @@
 """Layers of Yat neurons."""
 
+from keras_yat.layers.yat._attention import YatMultiHeadAttention
 from keras_yat.layers.yat._conv import YatConv1D, YatConv2D, YatConv3D
 from keras_yat.layers.yat._conv_transpose import (
     YatConv1DTranspose,
@@ -25,6 +26,7 @@ __all__ = [
     "YatGRUCell",
     "YatLSTM",
     "YatLSTMCell",
+    "YatMultiHeadAttention",
     "YatSimpleRNN",
     "YatSimpleRNNCell",
 ]

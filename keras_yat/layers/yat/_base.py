@@ -1,19 +1,16 @@
-"""What every Yat layer shares: epsilon, alpha, the precision of its weights."""
+"""What every layer of Yat neurons shares: how it has its kernel meet its input."""
 
 from typing import Any
 
 import keras
 from keras import ops
 
-import keras_yat.ops as yat_ops
 from keras_yat import _validate, activations, initializers
-from keras_yat.layers._projection import Projection
-
-LEAST_EPSILON = 1e-7
-"""What a learned epsilon is kept at or above."""
+from keras_yat.layers.yat._scales import Scaled, serialized, tensor
+from keras_yat.ops import _product as yat_ops
 
 
-class YatLayer(keras.layers.Layer):
+class YatLayer(Scaled):
     """Abstract: a layer of Yat neurons, and the arguments about them.
 
     A subclass makes its own weights in `build`, where it calls `add_scales`,
@@ -24,10 +21,6 @@ class YatLayer(keras.layers.Layer):
     def __init__(
         self,
         *,
-        epsilon: float = 1e-5,
-        learn_epsilon: bool = False,
-        alpha: Any = "learned",
-        alpha_initializer: Any = None,
         constant_bias: float | None = None,
         normalize: str | None = None,
         distance: str = "expanded",
@@ -37,13 +30,6 @@ class YatLayer(keras.layers.Layer):
         **kwargs: Any,
     ):
         super().__init__(**kwargs)
-        self.learn_epsilon = _validate.flag("learn_epsilon", learn_epsilon)
-        self._set_epsilon(epsilon)
-        self._alpha = _alpha(alpha)
-        self.alpha: Any = None if self._alpha == "learned" else self._alpha
-        self.alpha_initializer = _optional(alpha_initializer, "alpha_initializer")
-        if alpha_initializer is not None and self._alpha != "learned":
-            _validate.refuse("alpha_initializer", "be None", alpha_initializer, alpha=alpha)
         if constant_bias is not None:
             constant_bias = _validate.number("constant_bias", constant_bias)
         self.constant_bias = constant_bias
@@ -55,25 +41,11 @@ class YatLayer(keras.layers.Layer):
         self.seed_generator = keras.random.SeedGenerator(seed) if drop_connect else None
         self.kernel_trainable = _validate.flag("kernel_trainable", kernel_trainable)
 
-    def _set_epsilon(self, epsilon: float) -> None:
-        epsilon = _validate.number("epsilon", epsilon, above=0.0)
-        if self.learn_epsilon and epsilon < LEAST_EPSILON:
-            _validate.refuse(
-                "epsilon", f"be at least {LEAST_EPSILON:g} where it is learned", epsilon
-            )
-        self._epsilon = epsilon
-        self.epsilon: Any = epsilon
-
     def checked_use_bias(self, use_bias: Any) -> bool:
         """`use_bias`, which a constant bias needs."""
         if self.constant_bias is not None and not _validate.flag("use_bias", use_bias):
             _validate.refuse("use_bias", "be True", use_bias, constant_bias=self.constant_bias)
         return _validate.flag("use_bias", use_bias)
-
-    @property
-    def scale_dtype(self) -> str:
-        """The dtype of alpha and epsilon."""
-        return "float64" if self.variable_dtype == "float64" else "float32"
 
     def suited_bias_and_alpha(
         self,
@@ -97,42 +69,6 @@ class YatLayer(keras.layers.Layer):
             entries, entries if filled is None else filled, self.normalize, bias
         )
 
-    def add_scales(self, alpha: float, prefix: str = "") -> None:
-        """Makes the weights alpha, starting at `alpha`, and epsilon: those that are learned.
-
-        A layer with a second Yat product gives its names a `prefix`.
-        """
-        scale: Any = self._alpha
-        if scale == "learned":
-            start = self.alpha_initializer or keras.initializers.Constant(alpha)
-            scale = self._add_scale(f"{prefix}alpha", start)
-        setattr(self, f"{prefix}alpha", scale)
-        epsilon: Any = self._epsilon
-        if self.learn_epsilon:
-            # Its value itself, not a logarithm: that of 1e-5 has a slope of 1e-5.
-            start = keras.initializers.Constant(self._epsilon)
-            epsilon = self._add_scale(f"{prefix}epsilon", start, Projection(LEAST_EPSILON, None))
-        setattr(self, f"{prefix}epsilon", epsilon)
-
-    def _add_scale(self, name, initializer, constraint=None):
-        return self.add_weight(
-            name=name,
-            shape=(),
-            dtype=self.scale_dtype,
-            initializer=initializer,
-            constraint=constraint,
-            autocast=False,
-        )
-
-    def set_scales(self, epsilon: float | None, alpha: float) -> None:
-        """Sets epsilon unless it is None, and alpha if it is learned."""
-        if epsilon is not None and self.learn_epsilon:
-            self.epsilon.assign(max(epsilon, LEAST_EPSILON))
-        elif epsilon is not None:
-            self._set_epsilon(epsilon)
-        if self._alpha == "learned":
-            self.alpha.assign(alpha)
-
     def connections(self, kernel: Any, training: Any) -> Any:
         """`kernel`, in training with entries dropped."""
         kernel = ops.convert_to_tensor(kernel)
@@ -149,9 +85,8 @@ class YatLayer(keras.layers.Layer):
             correlation,
             kernel,
             self.compute_dtype,
-            bias=None if bias is None else _tensor(bias),
-            epsilon=_tensor(getattr(self, f"{prefix}epsilon")),
-            alpha=_tensor(getattr(self, f"{prefix}alpha")),
+            bias=None if bias is None else tensor(bias),
+            **self.scales(prefix),
             normalize=self.normalize,
             distance=self.distance,
         )
@@ -167,10 +102,6 @@ class YatLayer(keras.layers.Layer):
     def get_config(self):
         return {
             **super().get_config(),
-            "epsilon": self._epsilon,
-            "learn_epsilon": self.learn_epsilon,
-            "alpha": self._alpha,
-            "alpha_initializer": serialized(self.alpha_initializer),
             "constant_bias": self.constant_bias,
             "normalize": self.normalize,
             "distance": self.distance,
@@ -198,11 +129,6 @@ def activation(name: str, value: Any, policy: Any) -> Any:
     return function
 
 
-def serialized(item: Any) -> Any:
-    """The configuration of an initializer, regularizer or constraint, or None."""
-    return None if item is None else keras.saving.serialize_keras_object(item)
-
-
 def shared(layer: Any) -> Any:
     """The configuration of a layer that the model has elsewhere too, or None.
 
@@ -213,20 +139,3 @@ def shared(layer: Any) -> Any:
     if config is not None:
         config["shared_object_id"] = id(layer)
     return config
-
-
-def _alpha(value):
-    if value is None or isinstance(value, str):
-        if value not in (None, "learned"):
-            _validate.refuse("alpha", "be 'learned', a finite number or None", value)
-        return value
-    return _validate.number("alpha", value)
-
-
-def _optional(identifier, argument):
-    return None if identifier is None else initializers.get(identifier, argument)
-
-
-def _tensor(value):
-    # A copy: TensorFlow's custom gradients refuse variables.
-    return ops.copy(value) if isinstance(value, keras.Variable) else value

@@ -7,14 +7,15 @@ from typing import Any, ClassVar
 import keras
 from keras import ops
 
-import keras_yat.ops as yat_ops
 from keras_yat import _validate, config, initializers
+from keras_yat._loop import loop, masked
 from keras_yat.layers.activation._base import Activation, curve_of
 from keras_yat.layers.yat import _base
-from keras_yat.layers.yat._base import YatLayer, serialized
-from keras_yat.layers.yat._loop import loop, masked
+from keras_yat.layers.yat._base import YatLayer
 from keras_yat.layers.yat._masks import SequenceMasks
 from keras_yat.layers.yat._recurrence import Recurrence
+from keras_yat.layers.yat._scales import serialized
+from keras_yat.ops import _product as yat_ops
 
 
 class YatCell(YatLayer, SequenceMasks):

@@ -4,11 +4,11 @@ from typing import Any
 
 import keras
 
-import keras_yat.ops as yat_ops
 from keras_yat import _validate
 from keras_yat._register import register
 from keras_yat.layers.yat._document import documented
 from keras_yat.layers.yat._kernel import KernelLayer
+from keras_yat.ops import _product as yat_ops
 
 
 @register()

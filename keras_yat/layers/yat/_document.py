@@ -1,6 +1,7 @@
 """Argument lists that several layers share, written once."""
 
 import inspect
+from collections.abc import Iterator
 from typing import TypeVar
 
 T = TypeVar("T", bound=type)
@@ -80,7 +81,7 @@ _SHARED = {
         mask: None, or booleans `(batch, time)`: where False, the states stay.
         training: Whether dropout and DropConnect apply.
     """,
-    "yat arguments": """
+    "scale arguments": """
         epsilon: Above 0, in squared units of the input: how near to w the response
             levels off.
         learn_epsilon: Whether epsilon is a weight, starting at `epsilon` and kept
@@ -90,6 +91,9 @@ _SHARED = {
             constant one, None for none.
         alpha_initializer: Of a learned alpha: an initializer, or None for what
             suits the kernel's: `YatNormal`'s own, 1 for others.
+    """,
+    "yat arguments": """
+        <scale arguments>
         constant_bias: None, or a number in the place of a trained bias.
         normalize: None; `"kernel"` to divide each w by its norm; `"sphere"` to
             divide each input by its norm too. What is 0 stays 0.
@@ -110,14 +114,7 @@ def documented(cls: T) -> T:
 
     A class that names its `counterpart` in Keras takes that one's arguments in its order.
     """
-    lines: list[str] = []
-    for line in inspect.cleandoc(cls.__doc__ or "").splitlines():
-        shared = _SHARED.get(line.strip(" <>")) if line.strip().startswith("<") else None
-        if shared is None:
-            lines.append(line)
-        else:
-            lines.extend("    " + s if s else s for s in inspect.cleandoc(shared).splitlines())
-    cls.__doc__ = "\n".join(lines)
+    cls.__doc__ = "\n".join(_written_out(inspect.cleandoc(cls.__doc__ or "")))
     own = _parameters(cls)
     counterpart = getattr(cls, "counterpart", None)
     if counterpart is not None:
@@ -125,6 +122,17 @@ def documented(cls: T) -> T:
         _take_positions(cls, inspect.Signature(own))
     cls.__signature__ = inspect.Signature(own)  # type: ignore[attr-defined]
     return cls
+
+
+def _written_out(text: str) -> Iterator[str]:
+    """The lines of `text`, with a shared list in the place of each line that names one."""
+    for line in text.splitlines():
+        shared = _SHARED.get(line.strip(" <>")) if line.strip().startswith("<") else None
+        if shared is None:
+            yield line
+        else:
+            indent = line[: line.index("<")]
+            yield from (indent + s for s in _written_out(inspect.cleandoc(shared)))
 
 
 def _parameters(cls: type) -> list[inspect.Parameter]:

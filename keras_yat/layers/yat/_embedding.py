@@ -5,12 +5,13 @@ from typing import Any
 import keras
 from keras import ops
 
-import keras_yat.ops as yat_ops
 from keras_yat import _validate, initializers
 from keras_yat._register import register
 from keras_yat.layers.yat import _base
-from keras_yat.layers.yat._base import YatLayer, serialized, shared
+from keras_yat.layers.yat._base import YatLayer, shared
 from keras_yat.layers.yat._document import documented
+from keras_yat.layers.yat._scales import serialized
+from keras_yat.ops import _product as yat_ops
 
 
 @register()

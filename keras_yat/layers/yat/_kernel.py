@@ -8,7 +8,8 @@ from keras import ops
 
 from keras_yat import _validate, initializers
 from keras_yat.layers.yat import _base, _prototypes
-from keras_yat.layers.yat._base import YatLayer, serialized, shared
+from keras_yat.layers.yat._base import YatLayer, shared
+from keras_yat.layers.yat._scales import serialized
 
 
 class KernelLayer(YatLayer):

@@ -16,8 +16,8 @@ from keras import ops
 
 from keras_yat._formula import Response, wide
 from keras_yat._gradient import own_gradient
+from keras_yat._loop import loop, masked
 from keras_yat.activations._curve import Curve
-from keras_yat.layers.yat._loop import loop, masked
 
 
 @dataclass(frozen=True)

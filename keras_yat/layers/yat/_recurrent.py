@@ -10,6 +10,7 @@ from keras import ops
 from keras_yat import _validate
 from keras_yat.layers.yat import _base
 from keras_yat.layers.yat._cell import YatCell
+from keras_yat.layers.yat._scales import serialized
 
 
 class YatRecurrent(keras.layers.RNN):
@@ -108,7 +109,7 @@ class YatRecurrent(keras.layers.RNN):
         return {
             **config,
             **{name: of_cell[name] for name in _arguments(self.cell_class)},
-            "activity_regularizer": _base.serialized(self.activity_regularizer),
+            "activity_regularizer": serialized(self.activity_regularizer),
         }
 
     @classmethod

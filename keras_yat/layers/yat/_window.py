@@ -7,9 +7,10 @@ import keras
 import numpy as np
 from keras import ops
 
-import keras_yat.ops as yat_ops
 from keras_yat import _validate
+from keras_yat._formula import sum_of_squares
 from keras_yat.layers.yat._kernel import KernelLayer
+from keras_yat.ops import _product as yat_ops
 
 
 class Window(KernelLayer):
@@ -160,11 +161,11 @@ class Conv(Window):
     def _squares(self, x):
         groups = self.groups
         if groups == 1:
-            squares = yat_ops.sum_of_squares(x, axis=-1)
+            squares = sum_of_squares(x, axis=-1)
         else:
             shape = ops.shape(x)[:-1]
             parts = ops.reshape(x, (*shape, groups, x.shape[-1] // groups))
-            squares = ops.squeeze(yat_ops.sum_of_squares(parts, axis=-1), -1)
+            squares = ops.squeeze(sum_of_squares(parts, axis=-1), -1)
         # The product's own correlation, with ones: padding counts as in the product.
         ones = ops.ones((*self.kernel_size, 1, groups), dtype=squares.dtype)
         squares = self._correlate(squares, ones)
@@ -268,7 +269,7 @@ class ConvTranspose(Window):
         return yat_ops.Correlation(self._correlate, self._squares, self._pairs, axes)
 
     def _squares(self, x):
-        squares = yat_ops.sum_of_squares(x, axis=-1)
+        squares = sum_of_squares(x, axis=-1)
         return self._correlate(squares, ops.ones((*self.kernel_size, 1, 1), dtype=squares.dtype))
 
     def _pairs(self, x, kernel):

@@ -14,12 +14,19 @@ import keras
 from keras import ops
 
 from keras_yat import _validate
-from keras_yat._formula import HALF_MAX, UNITS, Response, squared_distance, sum_of_squares, wide
+from keras_yat._formula import (
+    HALF_MAX,
+    UNITS,
+    Response,
+    largest,
+    squared_distance,
+    sum_of_squares,
+    unit_norm,
+    wide,
+)
 from keras_yat._gradient import as_tensor
 from keras_yat._math import is_double
 from keras_yat._register import register
-
-__all__ = ["yat_product"]
 
 NORMALIZATIONS = (None, "kernel", "sphere")
 DISTANCES = ("expanded", "direct")
@@ -161,11 +168,11 @@ class Neurons:
         kernel = ops.cast(kernel, "float64" if self._dtype == "float64" else "float32")
         if normalize is not None:
             # The result does not depend on the scale; the squares might over- or underflow.
-            kernel = kernel / _largest(kernel, axes)
+            kernel = kernel / largest(kernel, axes)
         square = sum_of_squares(kernel, axes)
         self._norms = self._direct_kernel = None
         if normalize is not None:
-            scale, square = _unit_norm(square)
+            scale, square = unit_norm(square)
             self._norms = ops.squeeze(scale, axes)
         expanded = distance == "expanded"
         if not expanded:
@@ -194,7 +201,7 @@ class Neurons:
         if self._norms is not None:
             product = ops.cast(product, self._norms.dtype) * self._norms
         if self._sphere:
-            x_scale, x_square = _unit_norm(x_square)
+            x_scale, x_square = unit_norm(x_square)
             product = product * x_scale
         if self._direct_kernel is not None:
             x_square = _direct(self._correlation, x, self._direct_kernel, x_scale)
@@ -215,7 +222,7 @@ class Neurons:
         """`kernel` in the dtype of the inputs, and what it was divided by to fit."""
         if self._dtype != "float16":
             return ops.cast(kernel, self._dtype), None
-        scale = ops.max(ops.maximum(_largest(kernel, None) / self._largest_entry(kernel), 1.0))
+        scale = ops.max(ops.maximum(largest(kernel, None) / self._largest_entry(kernel), 1.0))
         return ops.cast(kernel / scale, self._dtype), scale
 
     def _largest_entry(self, kernel):
@@ -225,14 +232,14 @@ class Neurons:
 
     def _largest_of(self, x):
         """max |x| of what one product may see: of a row, or of an image and not of its batch."""
-        return _largest(x, -1 if self._correlation is DENSE else _behind_batch(x))
+        return largest(x, -1 if self._correlation is DENSE else _behind_batch(x))
 
     def _product(self, x):
         """The inner products, computed in the dtype of `x`."""
         if self._kernel_scale is None:
             return self._correlation.product(x, self._kernel)
-        largest = ops.cast(self._largest_of(x), "float32")
-        scale = ops.maximum(largest / self._largest_entry(self._kernel), 1.0)
+        most = ops.cast(self._largest_of(x), "float32")
+        scale = ops.maximum(most / self._largest_entry(self._kernel), 1.0)
         x = ops.cast(ops.cast(x, "float32") / scale, self._dtype)
         product = self._correlation.product(x, self._kernel)
         return ops.cast(product, "float32") * (scale * self._kernel_scale)
@@ -256,19 +263,6 @@ DENSE = Correlation(
 def _behind_batch(x):
     rank = len(x.shape)
     return tuple(range(min(1, rank - 1), rank))
-
-
-def _largest(x, axis):
-    """max |x| along `axis` as a constant, 1 where it is 0."""
-    largest = ops.stop_gradient(ops.max(ops.abs(x), axis=axis, keepdims=True, initial=0.0))
-    return ops.where(largest > 0, largest, ops.ones_like(largest))
-
-
-def _unit_norm(square):
-    """1 / norm, and the squared norm after division by it: both 0 for what is 0."""
-    zero = square == 0
-    inverse = ops.where(zero, 0.0, ops.rsqrt(ops.where(zero, 1.0, square)))
-    return inverse, ops.cast(ops.logical_not(zero), square.dtype)
 
 
 def _direct(correlation, x, kernel, x_scale):

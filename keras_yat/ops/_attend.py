@@ -1,0 +1,247 @@
+"""Yat attention, its gradient, and how both go through the queries block by block.
+
+Nothing that has an entry for each query and key is kept for the backward pass: it
+computes the scores again, of one block of queries at a time, each against all keys.
+So memory grows linearly with the length, and no normaliser has to be carried along.
+
+Tensors have five axes here: batch, key heads, query heads to each of them (1 in keys
+and values), positions, entries. Scores are computed in float32 or wider, from products
+in that precision: the distance cancels where a query is near to a key, where scores are
+largest. The weighted sum of the values is computed in the dtype of the values.
+"""
+
+import functools
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import keras
+from keras import ops
+
+from keras_yat._formula import Response, sum_of_squares, summed
+from keras_yat._gradient import Rows, own_gradient, sum_to
+from keras_yat._loop import loop
+
+
+@dataclass(frozen=True)
+class Masks:
+    """Which query may attend to which key.
+
+    Attributes:
+        tensors: Booleans of five axes that broadcast to the scores.
+        causal: Whether to no key behind the query.
+        window: None, or only to keys less than that many positions away.
+        offset: The position of the first query, where that of the first key is 0.
+    """
+
+    tensors: Sequence[Any] = ()
+    causal: bool = False
+    window: int | None = None
+    offset: Any = 0
+
+    def places(self, queries: int) -> list[Any]:
+        """The positions of the queries, and the tensors, all with five axes."""
+        positions = ops.arange(queries) + self.offset
+        return [ops.reshape(positions, (1, 1, 1, -1, 1)), *self.tensors]
+
+    def allowed(self, places: Sequence[Any], keys: int) -> Any:
+        """Booleans for the queries whose `places` are given; None for every key."""
+        positions, *parts = places
+        columns = ops.arange(keys)
+        if self.causal:
+            parts.append(columns <= positions)
+        if self.window is not None:
+            parts.append(ops.abs(columns - positions) < self.window)
+        return functools.reduce(ops.logical_and, parts) if parts else None
+
+
+@dataclass(frozen=True)
+class Attention:
+    """Attention as a function of tensors; all else is fixed.
+
+    Attributes:
+        normalize: From scores and what is allowed to weights and their gradient.
+        unit: What the floor of the distance is made of.
+        masks: Which query may attend to which key.
+        block: How many queries are taken at a time; None for all.
+        rate: At which weights are dropped.
+        seed: The state of a random generator, where there is a rate.
+    """
+
+    normalize: Callable[[Any, Any], Any]
+    unit: float
+    masks: Masks
+    block: int | None = None
+    rate: float = 0.0
+    seed: Any = None
+
+    def __call__(self, query: Any, key: Any, value: Any, alpha: Any, epsilon: Any) -> Any:
+        """The weighted sums of the values for each query."""
+        response = _response(self.unit, key, alpha, epsilon)
+        constants = self._constants(query)
+        tensors = [query, sum_of_squares(query, -1), key, value, *response.tensors]
+        forward = functools.partial(self._forward, response)
+        back = functools.partial(self._back, response)
+        # Rows are counted with what each of them has of scores.
+        rows = Rows([] if self.rate else tensors, self._scores_of_a_row(query, key))
+
+        def all_back(upstream, _, *line):
+            ahead, behind = line[: len(constants)], line[len(constants) :]
+            return rows.join(back, *ahead, upstream, *behind)
+
+        own = own_gradient(lambda *line: (rows.join(forward, *line), None), all_back, constants)
+        return own(*tensors)
+
+    def weights(self, query: Any, key: Any, alpha: Any, epsilon: Any) -> Any:
+        """The weights of all keys for all queries, before any are dropped."""
+        response = _response(self.unit, key, alpha, epsilon)
+
+        def block(*line):
+            (query, square, key, *scales), seed, places = self._apart(line)
+            return _Block(self, response.with_tensors(scales), key, seed, query, square, places)
+
+        return own_gradient(
+            lambda *line: (block(*line).weights, None),
+            lambda upstream, _, *line: block(*line).back(upstream),
+            self._constants(query),
+        )(query, sum_of_squares(query, -1), key, *response.tensors)
+
+    def kept(self, weights: Any, seed: Any, number: Any) -> Any:
+        """What the weights of block `number` are multiplied with: 0 where they are dropped."""
+        state = seed + ops.cast(ops.stack([ops.zeros_like(number), number]), seed.dtype)
+        return keras.random.dropout(ops.ones_like(weights), self.rate, seed=_Drawn(state))
+
+    def _constants(self, query):
+        return [*([self.seed] if self.rate else []), *self.masks.places(ops.shape(query)[3])]
+
+    def _apart(self, line):
+        """The tensors, the seed if there is one, and the places, of which `line` is made."""
+        start = 1 if self.rate else 0
+        end = start + 1 + len(self.masks.tensors)
+        return line[end:], line[:start], line[start:end]
+
+    def _forward(self, response, *line):
+        (query, square, key, value, *scales), seed, places = self._apart(line)
+        response = response.with_tensors(scales)
+
+        def step(_, query, square, *places):
+            block = _Block(self, response, key, seed, query, square, places)
+            return [], [ops.cast(block.dropped, value.dtype) @ value]
+
+        _, (output,) = _in_blocks(self.block, step, [], [query, square, *places])
+        return output
+
+    def _back(self, response, *line):
+        (upstream, query, square, key, value, *scales), seed, places = self._apart(line)
+        response = response.with_tensors(scales)
+        across = ops.swapaxes(value, -1, -2)
+
+        def step(totals, upstream, query, square, *places):
+            block = _Block(self, response, key, seed, query, square, places)
+            columns = ops.swapaxes(ops.cast(block.dropped, value.dtype), -1, -2)
+            of_query, of_square, *sums = block.back_dropped(upstream @ across)
+            sums = [sum_to(columns @ upstream, value), *sums]
+            found = [t + ops.cast(s, t.dtype) for t, s in zip(totals, sums, strict=True)]
+            return found, [of_query, of_square]
+
+        likes = [value, key, *response.tensors]
+        totals = [ops.zeros(ops.shape(like), dtype=key.dtype) for like in likes]
+        sequences = [upstream, query, square, *places]
+        totals, (of_query, of_square) = _in_blocks(self.block, step, totals, sequences)
+        of_value, of_key, *of_scales = totals
+        of_scales = response.gradients(of_scales)
+        return of_query, of_square, of_key, ops.cast(of_value, value.dtype), *of_scales
+
+    def _scores_of_a_row(self, query, key):
+        sizes = (query.shape[1], query.shape[2], self.block or query.shape[3], key.shape[3])
+        return math.prod(size or 1 for size in sizes)
+
+
+class _Block:
+    """The scores and weights of some queries against all keys."""
+
+    def __init__(self, attention, response, key, seed, query, square, places):
+        self._rate, self._formula = attention.rate, response.formula()
+        self._key, self._query, self._square = key, query, square
+        # The operator: `ops.matmul` lowers float64 to float32 on torch.
+        self._product = query @ ops.swapaxes(key, -1, -2)
+        allowed = attention.masks.allowed(places, ops.shape(key)[3])
+        scores = self._formula.value(self._product, square)
+        self.weights, self._of_scores = attention.normalize(scores, allowed)
+        if self._rate:
+            self._kept = attention.kept(self.weights, seed[0], places[0][0, 0, 0, 0, 0])
+
+    @property
+    def dropped(self):
+        return self.weights * self._kept if self._rate else self.weights
+
+    def back_dropped(self, upstream):
+        """As `back`, from the gradient of the weights that are left."""
+        upstream = ops.cast(upstream, self.weights.dtype)
+        return self.back(upstream * self._kept if self._rate else upstream)
+
+    def back(self, upstream):
+        """The gradients of the queries, their squares, the keys, and the formula's tensors.
+
+        The last as `Response.gradients` takes them.
+        """
+        of_product, of_square, sums = self._formula.gradient(
+            self._of_scores(upstream), self._product, self._square, summed
+        )
+        of_key = sum_to(ops.swapaxes(of_product, -1, -2) @ self._query, self._key)
+        return of_product @ self._key, of_square, of_key, *(s for s in sums if s is not None)
+
+
+class _Drawn(keras.random.SeedGenerator):
+    """A generator that gives one state, which may be a tracer."""
+
+    def __init__(self, state):
+        self._state = state
+        self._initial_seed = 0  # asked for on torch: that there is one
+
+    def next(self, ordered=True):
+        return self._state
+
+
+def _response(unit, key, alpha, epsilon):
+    square = ops.swapaxes(sum_of_squares(key, -1), -1, -2)
+    return Response(square, 0.0, alpha, epsilon, unit, None)
+
+
+def _in_blocks(block, step, totals, sequences):
+    """Takes `step` through `sequences`, `block` entries of their fourth axis at a time.
+
+    `step(totals, *entries)` gives the next totals and any number of outputs. Returns the
+    last totals and each output put together. A sequence with one entry is for every block.
+    """
+    count = ops.shape(sequences[0])[3]
+    if block is None or (isinstance(count, int) and count <= block):
+        return step(totals, *sequences)
+    number = -(-count // block)
+    places = ops.arange(number * block)
+    moving = [s.shape[3] != 1 for s in sequences]
+
+    def apart(x):
+        """The blocks of `x` along a new first axis, the last one filled up with zeros."""
+        if not (isinstance(count, int) and count % block == 0):
+            inside = ops.reshape(places < count, (-1, 1))
+            x = ops.take(x, ops.minimum(places, count - 1), axis=3)
+            x = ops.where(inside, x, ops.zeros_like(x))
+        shape = ops.shape(x)
+        return ops.moveaxis(ops.reshape(x, (*shape[:3], number, block, shape[4])), 3, 0)
+
+    def together(y):
+        y = ops.moveaxis(y, 0, 3)
+        shape = ops.shape(y)
+        return ops.reshape(y, (*shape[:3], number * block, shape[5]))[:, :, :, :count]
+
+    def entry_of(totals, entries):
+        entries = iter(entries)
+        return step(
+            totals, *(next(entries) if m else s for m, s in zip(moving, sequences, strict=True))
+        )
+
+    parts = [apart(s) for s, m in zip(sequences, moving, strict=True) if m]
+    totals, outputs = loop(entry_of, totals, parts, derived=False)
+    return totals, [together(output) for output in outputs]
