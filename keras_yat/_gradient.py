@@ -192,7 +192,7 @@ def _shapes_known(x, *parameters, aligned):
 
 
 class Rows:
-    """Rows, entries of the first axis, taken a few at a time on torch's CPU.
+    """Rows, entries of an axis, taken a few at a time on torch's CPU.
 
     It runs each operation by itself: temporaries that leave the cache cost three
     times the time, and new memory for each of them more still.
@@ -201,19 +201,20 @@ class Rows:
         tensors: Those that are computed with, the first of which has rows; none where
             rows are not to be taken apart.
         size: Entries of the temporaries of a row, if not those of the first tensor's.
+        axis: Of the rows.
     """
 
     entries = 2**18
 
-    def __init__(self, tensors, size=None):
-        self._starts = range(1)
+    def __init__(self, tensors, size=None, axis=0):
+        self._starts, self._axis = range(1), axis
         if not tensors or keras.backend.backend() != "torch" or tensors[0].device.type != "cpu":
             return
         shape = tuple(tensors[0].shape)
-        size = math.prod(shape[1:]) if size is None else size
-        if shape[0] * size <= self.entries:
+        self._rank, self._rows = len(shape), shape[axis]
+        size = math.prod(shape) // max(1, self._rows) if size is None else size
+        if self._rows * size <= self.entries:
             return
-        self._rank, self._rows = len(shape), shape[0]
         self._step = max(1, self.entries // size)
         self._starts = range(0, self._rows, self._step)
 
@@ -225,19 +226,22 @@ class Rows:
         if len(self._starts) == 1:
             return call(*tensors)
         parts = [
-            call(*(t[i : i + self._step] if self._has_rows(t) else t for t in tensors))
+            call(*(self._some(t, i) if self._has_rows(t) else t for t in tensors))
             for i in self._starts
         ]
         if not isinstance(parts[0], tuple):
-            return ops.concatenate(parts)
+            return ops.concatenate(parts, axis=self._axis)
         likes = tensors[len(tensors) - len(parts[0]) :]
         return tuple(
-            ops.concatenate(every) if self._has_rows(like) else sum(every)
+            ops.concatenate(every, axis=self._axis) if self._has_rows(like) else sum(every)
             for every, like in zip(zip(*parts, strict=True), likes, strict=True)
         )
 
+    def _some(self, tensor, start):
+        return tensor[(*[slice(None)] * self._axis, slice(start, start + self._step))]
+
     def _has_rows(self, tensor):
-        return len(tensor.shape) == self._rank and tensor.shape[0] == self._rows
+        return len(tensor.shape) == self._rank and tensor.shape[self._axis] == self._rows
 
 
 def _sum_each(values, likes):

@@ -83,6 +83,19 @@ def counts(name: str, value: Any, length: int, least: int = 1) -> tuple[int, ...
     return tuple(map(int, values))
 
 
+def ints(name: str, value: Any, least: int | None = None) -> tuple[int, ...]:
+    """`value`, an int or several, as a tuple of ints of at least `least` if that is given."""
+    allowed = "be None, an int or ints" + ("" if least is None else f" of at least {least}")
+    values = (value,) if isinstance(value, numbers.Integral) else value
+    if isinstance(values, (str, bytes)) or not isinstance(values, Iterable):
+        refuse(name, allowed, value)
+    values = tuple(values)
+    whole = all(isinstance(v, numbers.Integral) and not isinstance(v, bool) for v in values)
+    if not whole or not values or (least is not None and min(values) < least):
+        refuse(name, allowed, value)
+    return tuple(map(int, values))
+
+
 def rate(name: str, value: Any) -> float:
     """`value` as a float in [0, 1)."""
     allowed = "be a number in [0, 1)"

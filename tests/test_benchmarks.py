@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from keras import ops
 
-from benchmarks import adding, gates, harness, recurrent
+from benchmarks import adding, attention, gates, harness, recurrent
 from benchmarks.accuracy import RESULTS
 from benchmarks.cases import CASES
 from benchmarks.compositions import COMPOSITIONS
@@ -57,7 +57,7 @@ def test_activations_benchmark(tmp_path):
 def test_every_layer_is_measured():
     alone = {f"Yat{case.name}" for case in CASES.values()}
     over_time = {f"Yat{name}{kind}" for name in recurrent.LAYERS for kind in ("", "Cell")}
-    assert alone | over_time == set(yat.__all__)
+    assert alone | over_time | {"YatMultiHeadAttention"} == set(yat.__all__)
 
 
 @pytest.mark.parametrize("name", CASES)
@@ -97,6 +97,29 @@ def test_recurrent_benchmark(tmp_path):
         assert min(times) > 0.0
         assert float(row["cell over layer"]) == pytest.approx(times[2] / times[1], rel=1e-3)
         assert f"{times[1]:.2f}" in tables
+
+
+def test_attention_benchmark(tmp_path):
+    options = ["--lengths", "4", "6", "--rounds", "3"]
+    rows, tables = command("attention", tmp_path / "attention.csv", *options)
+    names = [*attention.contestants(), "cache"]
+    assert [(r["length"], r["layer"]) for r in rows] == [(n, m) for n in "46" for m in names]
+    for row in rows:
+        assert float(row["forward"]) > 0.0
+        assert row["layer"] == "cache" or float(row["train"]) > 0.0
+        assert f" {float(row['forward']):.2f} " in tables
+
+
+@pytest.mark.parametrize("name", ["Keras, fused", "Yat, plain", "Yat, softermax"])
+def test_contestants_have_the_same_weights(name):
+    x = ops.convert_to_tensor(draw((1, 3, attention.HEADS * attention.SIZE)))
+    layers = attention.contestants()
+    shapes = [
+        sorted(tuple(w.shape) for w in layers[n].weights if len(w.shape))
+        for n in (attention.BASE, name)
+        if layers[n](x) is not None
+    ]
+    assert shapes[0] == shapes[1]
 
 
 def test_gates_benchmark(tmp_path):

@@ -83,14 +83,13 @@ class Attention:
         tensors = [query, sum_of_squares(query, -1), key, value, *response.tensors]
         forward = functools.partial(self._forward, response)
         back = functools.partial(self._back, response)
-        # Rows are counted with what each of them has of scores.
-        rows = Rows([] if self.rate else tensors, self._scores_of_a_row(query, key))
+        join = self._join(tensors)
 
         def all_back(upstream, _, *line):
             ahead, behind = line[: len(constants)], line[len(constants) :]
-            return rows.join(back, *ahead, upstream, *behind)
+            return join(back, *ahead, upstream, *behind)
 
-        own = own_gradient(lambda *line: (rows.join(forward, *line), None), all_back, constants)
+        own = own_gradient(lambda *line: (join(forward, *line), None), all_back, constants)
         return own(*tensors)
 
     def weights(self, query: Any, key: Any, alpha: Any, epsilon: Any) -> Any:
@@ -150,47 +149,54 @@ class Attention:
         sequences = [upstream, query, square, *places]
         totals, (of_query, of_square) = _in_blocks(self.block, step, totals, sequences)
         of_value, of_key, *of_scales = totals
-        of_scales = response.gradients(of_scales)
         return of_query, of_square, of_key, ops.cast(of_value, value.dtype), *of_scales
 
-    def _scores_of_a_row(self, query, key):
-        sizes = (query.shape[1], query.shape[2], self.block or query.shape[3], key.shape[3])
-        return math.prod(size or 1 for size in sizes)
+    def _join(self, tensors):
+        """Calls a function on as many heads at a time as there is room for in the cache."""
+        query, _, key, *_ = tensors
+        sizes = [size or 1 for size in (*query.shape[1:3], self.block or query.shape[3])]
+        # Counted in scores.
+        size = (key.shape[3] or 1) * math.prod(sizes)
+        tensors = [] if self.rate else tensors
+        batch, heads = Rows(tensors, size), Rows(tensors, size // sizes[0], axis=1)
+        return lambda call, *line: batch.join(functools.partial(heads.join, call), *line)
 
 
 class _Block:
     """The scores and weights of some queries against all keys."""
 
     def __init__(self, attention, response, key, seed, query, square, places):
-        self._rate, self._formula = attention.rate, response.formula()
+        self._attention, self._seed, self._places = attention, seed, places
+        self._response, self._formula = response, response.formula()
         self._key, self._query, self._square = key, query, square
         # The operator: `ops.matmul` lowers float64 to float32 on torch.
         self._product = query @ ops.swapaxes(key, -1, -2)
         allowed = attention.masks.allowed(places, ops.shape(key)[3])
         scores = self._formula.value(self._product, square)
         self.weights, self._of_scores = attention.normalize(scores, allowed)
-        if self._rate:
-            self._kept = attention.kept(self.weights, seed[0], places[0][0, 0, 0, 0, 0])
+
+    @functools.cached_property
+    def _kept(self):
+        number = self._places[0][0, 0, 0, 0, 0]
+        return self._attention.kept(self.weights, self._seed[0], number)
 
     @property
     def dropped(self):
-        return self.weights * self._kept if self._rate else self.weights
+        return self.weights * self._kept if self._attention.rate else self.weights
 
     def back_dropped(self, upstream):
         """As `back`, from the gradient of the weights that are left."""
         upstream = ops.cast(upstream, self.weights.dtype)
-        return self.back(upstream * self._kept if self._rate else upstream)
+        return self.back(upstream * self._kept if self._attention.rate else upstream)
 
     def back(self, upstream):
-        """The gradients of the queries, their squares, the keys, and the formula's tensors.
-
-        The last as `Response.gradients` takes them.
-        """
+        """The gradients of the queries, their squares, the keys, and the response's tensors."""
         of_product, of_square, sums = self._formula.gradient(
             self._of_scores(upstream), self._product, self._square, summed
         )
         of_key = sum_to(ops.swapaxes(of_product, -1, -2) @ self._query, self._key)
-        return of_product @ self._key, of_square, of_key, *(s for s in sums if s is not None)
+        of_scales = self._response.gradients([s for s in sums if s is not None])
+        return of_product @ self._key, of_square, of_key, *of_scales
 
 
 class _Drawn(keras.random.SeedGenerator):

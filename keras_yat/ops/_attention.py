@@ -9,15 +9,15 @@ from keras import ops
 
 from keras_yat import _validate
 from keras_yat._formula import UNITS, largest, sum_of_squares, unit_norm, wide
-from keras_yat._gradient import as_tensor
+from keras_yat._gradient import as_parameter, as_tensor
 from keras_yat._register import register
 from keras_yat.ops._attend import Attention, Masks
 from keras_yat.ops._weights import Softermax, Softmax
 
 NORMALIZATIONS = ("softmax", "softermax")
 NORMS = (None, "sphere")
-LONG = 2**20
-"""From how many scores of a head on `block_size="auto"` takes queries in blocks."""
+LONG = 2**18
+"""How many scores of a head there are at most in a block of `block_size="auto"`."""
 
 
 @register("yat_attention")
@@ -79,7 +79,7 @@ def yat_attention(
             1 - rate.
         seed: An int or a `keras.random.SeedGenerator`, for `dropout`.
         block_size: How many queries are taken at a time: an int, None for all of them,
-            or `"auto"` for blocks where there are over a million scores a head. Memory is
+            or `"auto"` for blocks of about 2¹⁸ scores a head where there are more. Memory is
             proportional to it, in the backward pass too; the result does not depend on it.
         return_attention_scores: Whether the weights are given too, as they are before
             `dropout`; then all queries are taken at once.
@@ -115,7 +115,7 @@ def yat_attention(
     _validate.one_of("normalize", normalize, NORMS)
     if isinstance(epsilon, numbers.Real) or not hasattr(epsilon, "shape"):
         epsilon = _validate.number("epsilon", epsilon, above=0.0)
-    alpha = scale if alpha is None else alpha * scale
+    epsilon, alpha = as_parameter(epsilon), scale * as_parameter(1.0 if alpha is None else alpha)
     block = None if return_attention_scores else block_of(block_size, query.shape[1], key.shape[1])
     heads = key.shape[2]
     group = query.shape[2] // heads
@@ -180,7 +180,7 @@ def block_of(size: Any, queries: int | None, keys: int | None) -> int | None:
     if size is None:
         return None
     if size == "auto":
-        if None in (queries, keys) or queries * keys <= LONG:
+        if queries is None or keys is None or queries * keys <= LONG:
             return None
         return max(16, LONG // keys)
     if isinstance(size, bool) or not isinstance(size, numbers.Integral) or size < 1:
@@ -190,33 +190,34 @@ def block_of(size: Any, queries: int | None, keys: int | None) -> int | None:
 
 def _masks(mask, query_mask, key_mask, query, key):
     """The masks as booleans of five axes that broadcast to the scores."""
-    (batch, length, heads, _), keys, key_heads = query.shape, key.shape[1], key.shape[2]
+    of_query, of_key = tuple(query.shape), tuple(key.shape)
     found = []
-    for name, given, shape in (
-        ("query_mask", query_mask, (batch, length)),
-        ("key_mask", key_mask, (batch, keys)),
-    ):
-        if given is None:
-            continue
-        given = ops.cast(given, "bool")
-        if len(given.shape) != 2 or not all(map(_fits, given.shape, shape)):
-            _validate.refuse(name, f"have the shape {shape}", tuple(given.shape))
-        axes = (1, 2, 4) if name == "query_mask" else (1, 2, 3)
-        found.append(ops.expand_dims(given, axes))
+    if query_mask is not None:
+        found.append(_positions_mask("query_mask", query_mask, of_query, (1, 2, 4)))
+    if key_mask is not None:
+        found.append(_positions_mask("key_mask", key_mask, of_key, (1, 2, 3)))
     if mask is not None:
-        mask = ops.cast(mask, "bool")
-        shape = (batch, heads, length, keys)
-        sizes = tuple(mask.shape)
-        ranks = len(sizes) <= 4
-        if not ranks or not all(
-            n == 1 or _fits(n, m) for n, m in zip(sizes[::-1], shape[::-1], strict=False)
-        ):
-            _validate.refuse("mask", f"broadcast to {shape}", sizes)
-        mask = ops.reshape(mask, (*(1,) * (4 - len(sizes)), *ops.shape(mask)))
-        sizes = ops.shape(mask)
-        grouped = (1, 1) if mask.shape[1] == 1 else (key_heads, heads // key_heads)
-        found.append(ops.reshape(mask, (sizes[0], *grouped, *sizes[2:])))
+        found.append(_pairs_mask(mask, of_query, of_key))
     return found
+
+
+def _positions_mask(name, mask, shape, axes):
+    mask = ops.cast(mask, "bool")
+    if len(mask.shape) != 2 or not all(map(_fits, mask.shape, shape)):
+        _validate.refuse(name, f"have the shape {shape[:2]}", tuple(mask.shape))
+    return ops.expand_dims(mask, axes)
+
+
+def _pairs_mask(mask, query, key):
+    mask = ops.cast(mask, "bool")
+    sizes, wanted = tuple(mask.shape), (query[0], query[2], query[1], key[1])
+    ends = zip(reversed(sizes), reversed(wanted), strict=False)
+    if len(sizes) > 4 or not all(n == 1 or _fits(n, m) for n, m in ends):
+        _validate.refuse("mask", f"broadcast to {wanted}", sizes)
+    mask = ops.reshape(mask, (*(1,) * (4 - len(sizes)), *ops.shape(mask)))
+    batch, _, *pairs = ops.shape(mask)
+    heads = (1, 1) if mask.shape[1] == 1 else (key[2], query[2] // key[2])
+    return ops.reshape(mask, (batch, *heads, *pairs))
 
 
 def _on_sphere(x, normalize):

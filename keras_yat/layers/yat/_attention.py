@@ -1,8 +1,6 @@
 """Multi-head attention with Yat scores."""
 
-import numbers
 import string
-from collections.abc import Iterable
 from typing import Any
 
 import keras
@@ -10,7 +8,7 @@ from keras import ops
 
 from keras_yat import _validate, initializers
 from keras_yat._register import register
-from keras_yat.layers.yat import _base
+from keras_yat.layers.yat import _base, _cache
 from keras_yat.layers.yat._axes import Axes
 from keras_yat.layers.yat._document import documented
 from keras_yat.layers.yat._rotary import rotated
@@ -71,7 +69,7 @@ class YatMultiHeadAttention(Scaled, keras.layers.MultiHeadAttention):
             whose slowest pair of entries turns once in about 2π times that many positions.
             `key_dim` is even then.
         block_size: How many queries are taken at a time: an int, None for all of them,
-            or `"auto"` for blocks where there are over a million scores a head. Memory is
+            or `"auto"` for blocks of about 2¹⁸ scores a head where there are more. Memory is
             proportional to it, in the backward pass too; the result does not depend on it.
         <scale arguments>
         **kwargs: `name`, `dtype`, `trainable` of `keras.layers.Layer`.
@@ -161,13 +159,15 @@ class YatMultiHeadAttention(Scaled, keras.layers.MultiHeadAttention):
         super().__init__(
             num_heads=count("num_heads", num_heads),
             key_dim=count("key_dim", key_dim),
-            value_dim=None if value_dim is None else count("value_dim", value_dim),
+            value_dim=_given(count, "value_dim", value_dim),
             dropout=_validate.rate("dropout", dropout),
             use_bias=_validate.flag("use_bias", use_bias),
-            output_shape=None if output_shape is None else _ints("output_shape", output_shape, 1),
+            output_shape=None
+            if output_shape is None
+            else _validate.ints("output_shape", output_shape, 1),
             attention_axes=None
             if attention_axes is None
-            else _ints("attention_axes", attention_axes),
+            else _validate.ints("attention_axes", attention_axes),
             sliding_window=None
             if sliding_window is None
             else count("sliding_window", sliding_window),
@@ -273,22 +273,19 @@ class YatMultiHeadAttention(Scaled, keras.layers.MultiHeadAttention):
         heads = [axes.flat(x) for x in projected]
         start = 0
         if cache is not None:
-            self._check_cache(query, cache, cache_update_index, value_mask, key_mask)
+            _cache.check(cache, cache_update_index, query, self._cached_shapes)
+            _cache.check_masks(value_mask=value_mask, key_mask=key_mask)
             start, use_causal_mask = cache_update_index, True
         if self.rope_max_wavelength is not None:
             heads[:2] = (rotated(x, start, self.rope_max_wavelength) for x in heads[:2])
         if cache is not None:
-            key = heads[1]
-            cache = tuple(
-                ops.slice_update(old, (0, start, 0, 0), ops.cast(new, old.dtype))
-                for old, new in zip(cache, heads[1:], strict=True)
-            )
-            heads[1:] = key, _ = cache
-        found = self._compute_attention(
-            *heads,
+            heads[1:] = cache = _cache.updated(cache, heads[1:], start)
+            key = cache[0]
+        found = self._attend(
+            heads,
             axes.attention_mask(attention_mask, query, key, self._num_heads),
             training,
-            return_attention_scores,
+            return_attention_scores=return_attention_scores,
             query_mask=axes.mask("query_mask", query_mask, query),
             key_mask=_both(
                 axes.mask("key_mask", key_mask, key), axes.mask("value_mask", value_mask, key)
@@ -305,23 +302,15 @@ class YatMultiHeadAttention(Scaled, keras.layers.MultiHeadAttention):
             outputs.append(cache)
         return tuple(outputs) if len(outputs) > 1 else outputs[0]
 
-    def _compute_attention(
-        self,
-        query,
-        key,
-        value,
-        attention_mask=None,
-        training=None,
-        return_attention_scores=False,
-        **settings,
-    ):
+    def _attend(self, heads, mask, training, **settings):
+        query, key, value = heads
         # In this order: `training` may be a tracer, of which Python cannot ask.
         rate = self._dropout if self._dropout and training else 0.0
         return yat_attention(
             query,
             key,
             value,
-            attention_mask,
+            mask,
             sliding_window=self._sliding_window,
             normalize=self.normalize,
             normalization=self.normalization,
@@ -329,7 +318,6 @@ class YatMultiHeadAttention(Scaled, keras.layers.MultiHeadAttention):
             dropout=rate,
             seed=self.seed_generator,
             block_size=self.block_size,
-            return_attention_scores=return_attention_scores,
             **self.scales(),
             **settings,
         )
@@ -344,48 +332,17 @@ class YatMultiHeadAttention(Scaled, keras.layers.MultiHeadAttention):
         Returns:
             Two tensors of zeros, `(batch_size, length, num_key_value_heads, size)`.
         """
-        shape = (
+        return _cache.empty(
             _validate.count("batch_size", batch_size),
             _validate.count("length", length),
-            self.num_key_value_heads,
+            self._cached_shapes,
+            self.compute_dtype,
         )
-        keys, values = (
-            ops.zeros((*shape, size), self.compute_dtype)
-            for size in (self._key_dim, self._value_dim)
-        )
-        return keys, values
 
-    def _check_cache(self, query, cache, index, value_mask, key_mask):
-        heads, sizes = self.num_key_value_heads, (self._key_dim, self._value_dim)
-        if len(query.shape) != 3:
-            _validate.refuse("cache", "be None for an input of this rank", type(cache).__name__)
-        shapes = [tuple(x.shape) for x in cache] if isinstance(cache, (tuple, list)) else []
-        if [s[2:] for s in shapes] != [(heads, size) for size in sizes]:
-            _validate.refuse(
-                "cache",
-                f"be two tensors (batch, length, {heads}, {sizes[0]}) and (…, {sizes[1]}), as "
-                "`make_cache` gives them",
-                shapes or type(cache).__name__,
-            )
-        if index is None:
-            _validate.refuse("cache_update_index", "be given with a `cache`", index)
-        length, queries = shapes[0][1], query.shape[1]
-        whole = isinstance(index, numbers.Integral)
-        if whole and None not in (length, queries) and not 0 <= index <= length - queries:
-            _validate.refuse(
-                "cache_update_index",
-                "be such that all queries have room in the cache",
-                index,
-                queries=queries,
-                length=length,
-            )
-        for name, mask in (("value_mask", value_mask), ("key_mask", key_mask)):
-            if mask is not None:
-                _validate.refuse(
-                    name,
-                    "be None with a `cache`, of which `attention_mask` tells what there is",
-                    tuple(mask.shape),
-                )
+    @property
+    def _cached_shapes(self):
+        heads = self.num_key_value_heads
+        return (heads, self._key_dim), (heads, self._value_dim)
 
     def compute_output_spec(
         self, query, value, key=None, return_attention_scores=False, cache=None, **rest
@@ -415,6 +372,10 @@ class YatMultiHeadAttention(Scaled, keras.layers.MultiHeadAttention):
         }
 
 
+def _given(check, name, value, *rest):
+    return None if value is None else check(name, value, *rest)
+
+
 def _of_its_own(initializer, name):
     """`initializer` for the projection `name`: one of a given seed gives others other values.
 
@@ -429,19 +390,6 @@ def _of_its_own(initializer, name):
 
 def _both(mask, other):
     return mask if other is None else other if mask is None else ops.logical_and(mask, other)
-
-
-def _ints(name, value, least=None):
-    """An int or several of them as a tuple."""
-    allowed = "be None, an int or ints" + ("" if least is None else f" of at least {least}")
-    values = (value,) if isinstance(value, numbers.Integral) else value
-    if isinstance(values, (str, bytes)) or not isinstance(values, Iterable):
-        _validate.refuse(name, allowed, value)
-    values = tuple(values)
-    whole = all(isinstance(v, numbers.Integral) and not isinstance(v, bool) for v in values)
-    if not whole or not values or (least is not None and min(values) < least):
-        _validate.refuse(name, allowed, value)
-    return tuple(map(int, values))
 
 
 def _heads(value, heads):
