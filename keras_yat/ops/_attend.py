@@ -12,8 +12,8 @@ largest. The weighted sum of the values is computed in the dtype of the values.
 
 import functools
 import math
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from typing import Any
 
 import keras
@@ -22,38 +22,10 @@ from keras import ops
 from keras_yat._formula import Response, sum_of_squares, summed
 from keras_yat._gradient import Rows, own_gradient, sum_to
 from keras_yat._loop import loop
+from keras_yat.ops._masks import Masks
 
-
-@dataclass(frozen=True)
-class Masks:
-    """Which query may attend to which key.
-
-    Attributes:
-        tensors: Booleans of five axes that broadcast to the scores.
-        causal: Whether to no key behind the query.
-        window: None, or only to keys less than that many positions away.
-        offset: The position of the first query, where that of the first key is 0.
-    """
-
-    tensors: Sequence[Any] = ()
-    causal: bool = False
-    window: int | None = None
-    offset: Any = 0
-
-    def places(self, queries: int) -> list[Any]:
-        """The positions of the queries, and the tensors, all with five axes."""
-        positions = ops.arange(queries) + self.offset
-        return [ops.reshape(positions, (1, 1, 1, -1, 1)), *self.tensors]
-
-    def allowed(self, places: Sequence[Any], keys: int) -> Any:
-        """Booleans for the queries whose `places` are given; None for every key."""
-        positions, *parts = places
-        columns = ops.arange(keys)
-        if self.causal:
-            parts.append(columns <= positions)
-        if self.window is not None:
-            parts.append(ops.abs(columns - positions) < self.window)
-        return functools.reduce(ops.logical_and, parts) if parts else None
+SPANS = 4
+"""In how many parts queries in blocks are divided, where a part needs not all keys."""
 
 
 @dataclass(frozen=True)
@@ -78,6 +50,31 @@ class Attention:
 
     def __call__(self, query: Any, key: Any, value: Any, alpha: Any, epsilon: Any) -> Any:
         """The weighted sums of the values for each query."""
+        spans = self._spans(query.shape[3], key.shape[3])
+        if len(spans) == 1:
+            return self._sums(query, key, value, alpha, epsilon)
+        parts = []
+        for number, (rows, keys) in enumerate(spans):
+            masks, seed = self.masks.cut(rows, keys), self.seed
+            if self.rate:
+                seed = seed + ops.cast(ops.stack([0, number << 20]), seed.dtype)
+            cut = query[:, :, :, rows], key[:, :, :, keys], value[:, :, :, keys]
+            parts.append(replace(self, masks=masks, seed=seed)._sums(*cut, alpha, epsilon))
+        return ops.concatenate(parts, axis=3)
+
+    def _spans(self, queries, keys):
+        """Queries in a few spans, each with the keys that any of them may attend to."""
+        known = all(isinstance(n, int) for n in (queries, keys, self.masks.offset))
+        if self.block is None or not known or not self.masks.limit:
+            return [(slice(queries), slice(keys))]
+        step = self.block * -(-queries // (SPANS * self.block))
+        found = []
+        for start in range(0, queries, step):
+            rows = slice(start, min(start + step, queries))
+            found.append((rows, self.masks.reach(rows, keys)))
+        return found
+
+    def _sums(self, query, key, value, alpha, epsilon):
         response = _response(self.unit, key, alpha, epsilon)
         constants = self._constants(query)
         tensors = [query, sum_of_squares(query, -1), key, value, *response.tensors]

@@ -11,7 +11,8 @@ from keras_yat import _validate
 from keras_yat._formula import UNITS, largest, sum_of_squares, unit_norm, wide
 from keras_yat._gradient import as_parameter, as_tensor
 from keras_yat._register import register
-from keras_yat.ops._attend import Attention, Masks
+from keras_yat.ops._attend import Attention
+from keras_yat.ops._masks import Masks, fits, masks_of
 from keras_yat.ops._weights import Softermax, Softmax
 
 NORMALIZATIONS = ("softmax", "softermax")
@@ -81,6 +82,7 @@ def yat_attention(
         block_size: How many queries are taken at a time: an int, None for all of them,
             or `"auto"` for blocks of about 2¹⁸ scores a head where there are more. Memory is
             proportional to it, in the backward pass too; the result does not depend on it.
+            In blocks `is_causal` and `sliding_window` leave out most keys that are masked.
         return_attention_scores: Whether the weights are given too, as they are before
             `dropout`; then all queries are taken at once.
 
@@ -119,7 +121,7 @@ def yat_attention(
     block = None if return_attention_scores else block_of(block_size, query.shape[1], key.shape[1])
     heads = key.shape[2]
     group = query.shape[2] // heads
-    masks = _masks(mask, query_mask, key_mask, query, key)
+    masks = masks_of(mask, query_mask, key_mask, query, key)
     attention = Attention(
         normalized,
         # Its products are not rounded to bfloat16; the range of float16 is that of gradients.
@@ -151,19 +153,15 @@ def _check_shapes(query, key, value):
             _validate.refuse(name, "have four axes: batch, length, heads, size", tuple(shape))
     shapes = {name: tuple(shape) for name, shape in shapes.items()}
     (batch, _, heads, size), keys, values = shapes.values()
-    if keys[3] != size or not _fits(keys[0], batch) or heads % keys[2]:
+    if keys[3] != size or not fits(keys[0], batch) or heads % keys[2]:
         _validate.refuse(
             "key",
             "have the batch and size of the query, and a number of heads that divides the query's",
             keys,
             query=shapes["query"],
         )
-    if not all(map(_fits, values[:3], keys[:3])):
+    if not all(map(fits, values[:3], keys[:3])):
         _validate.refuse("value", "have the batch, length and heads of the key", values, key=keys)
-
-
-def _fits(size, other):
-    return None in (size, other) or size == other
 
 
 def normalization_of(name: str, power: float) -> Any:
@@ -186,38 +184,6 @@ def block_of(size: Any, queries: int | None, keys: int | None) -> int | None:
     if isinstance(size, bool) or not isinstance(size, numbers.Integral) or size < 1:
         _validate.refuse("block_size", "be an int of at least 1, None or 'auto'", size)
     return int(size)
-
-
-def _masks(mask, query_mask, key_mask, query, key):
-    """The masks as booleans of five axes that broadcast to the scores."""
-    of_query, of_key = tuple(query.shape), tuple(key.shape)
-    found = []
-    if query_mask is not None:
-        found.append(_positions_mask("query_mask", query_mask, of_query, (1, 2, 4)))
-    if key_mask is not None:
-        found.append(_positions_mask("key_mask", key_mask, of_key, (1, 2, 3)))
-    if mask is not None:
-        found.append(_pairs_mask(mask, of_query, of_key))
-    return found
-
-
-def _positions_mask(name, mask, shape, axes):
-    mask = ops.cast(mask, "bool")
-    if len(mask.shape) != 2 or not all(map(_fits, mask.shape, shape)):
-        _validate.refuse(name, f"have the shape {shape[:2]}", tuple(mask.shape))
-    return ops.expand_dims(mask, axes)
-
-
-def _pairs_mask(mask, query, key):
-    mask = ops.cast(mask, "bool")
-    sizes, wanted = tuple(mask.shape), (query[0], query[2], query[1], key[1])
-    ends = zip(reversed(sizes), reversed(wanted), strict=False)
-    if len(sizes) > 4 or not all(n == 1 or _fits(n, m) for n, m in ends):
-        _validate.refuse("mask", f"broadcast to {wanted}", sizes)
-    mask = ops.reshape(mask, (*(1,) * (4 - len(sizes)), *ops.shape(mask)))
-    batch, _, *pairs = ops.shape(mask)
-    heads = (1, 1) if mask.shape[1] == 1 else (key[2], query[2] // key[2])
-    return ops.reshape(mask, (batch, *heads, *pairs))
 
 
 def _on_sphere(x, normalize):

@@ -21,7 +21,9 @@ class Softmax:
     def __call__(self, scores: Any, allowed: Any) -> Weights:
         if allowed is not None:
             scores = scores + ops.cast(ops.where(allowed, 0.0, _FAR), scores.dtype)
-        weights = ops.softmax(scores, axis=-1)
+        # Keras warns of a softmax over one entry, which a cache of one position is.
+        single = scores.shape[-1] == 1
+        weights = ops.ones_like(scores) if single else ops.softmax(scores, axis=-1)
         if allowed is not None:
             # Where nothing is allowed all keys were equally far.
             some = ops.any(allowed, axis=-1, keepdims=True)

@@ -71,6 +71,7 @@ class YatMultiHeadAttention(Scaled, keras.layers.MultiHeadAttention):
         block_size: How many queries are taken at a time: an int, None for all of them,
             or `"auto"` for blocks of about 2¹⁸ scores a head where there are more. Memory is
             proportional to it, in the backward pass too; the result does not depend on it.
+            In blocks a causal mask and a window leave out most keys that are masked.
         <scale arguments>
         **kwargs: `name`, `dtype`, `trainable` of `keras.layers.Layer`.
 
