@@ -17,6 +17,7 @@ from benchmarks.compositions import COMPOSITIONS
 from benchmarks.memory import peak_memory
 from keras_yat import activations
 from keras_yat.layers import yat
+from keras_yat.ops import yat_attention
 from tests.helpers import BACKEND, draw, to_numpy
 
 ROOT = Path(__file__).parent.parent
@@ -120,6 +121,42 @@ def test_contestants_have_the_same_weights(name):
         if layers[n](x) is not None
     ]
     assert shapes[0] == shapes[1]
+
+
+def test_blocks_need_memory_in_proportion_to_the_length():
+    def peak(length, block_size):
+        x, upstream = (harness.tensor((1, length, 2, 8), "float32", seed) for seed in (0, 1))
+        layer = SelfAttention(block_size)
+        layer(x)
+        return peak_memory(harness.forward_backward(layer, x, upstream))
+
+    plain, blocks = peak(1024, None), peak(1024, 32)
+    if BACKEND == "tensorflow":
+        # Not every build of it counts, and loops that it runs at once need memory at once.
+        assert (plain is None) == (not counted())
+        assert plain is None or blocks <= plain / 4
+    else:
+        assert blocks <= plain / 4
+        assert blocks <= 2.5 * peak(512, 32)
+
+
+class SelfAttention(keras.layers.Layer):
+    def __init__(self, block_size):
+        super().__init__()
+        self.block_size = block_size
+
+    def call(self, x):
+        return yat_attention(x, x, x, is_causal=True, block_size=self.block_size)
+
+
+def counted():
+    import tensorflow as tf
+
+    try:
+        tf.config.experimental.get_memory_info("CPU:0")
+    except ValueError:
+        return False
+    return True
 
 
 def test_gates_benchmark(tmp_path):
