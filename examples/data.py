@@ -1,6 +1,8 @@
-"""Real images and sequences for the examples, and where they come from."""
+"""Real images, sequences and texts for the examples, and where they come from."""
 
 import os
+import re
+from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -37,6 +39,33 @@ class Sequences:
     """Where they were found, for a person to read."""
 
 
+@dataclass(frozen=True)
+class Text:
+    """The first nine tenths of a text, and the rest."""
+
+    train: str
+    test: str
+    origin: str
+    """Where it was found, for a person to read."""
+
+
+@dataclass(frozen=True)
+class Reviews:
+    """Reviews of films as the numbers of their words, and whether they are favourable (1 or 0).
+
+    0 is padding behind the end, 1 a word that is not among the most frequent ones.
+    """
+
+    x_train: np.ndarray
+    y_train: np.ndarray
+    x_test: np.ndarray
+    y_test: np.ndarray
+    words_train: list[list[str]]
+    words_test: list[list[str]]
+    origin: str
+    """Where they were found, for a person to read."""
+
+
 NAMES = ("digits", "mnist", "fashion_mnist")
 SIGNALS = ("japanese_vowels", "osu_leaf", "basic_motions")
 
@@ -61,11 +90,10 @@ def load(name: str) -> Images:
     try:
         train, test = getattr(keras.datasets, name).load_data()
     except Exception as error:
-        cache = Path(os.environ.get("KERAS_HOME", Path.home() / ".keras"), "datasets")
         raise SystemExit(
             f"The data set {name!r} could not be had.\n"
             f"  KERAS_YAT_DATA: {_missing(file)}\n"
-            f"  Keras's cache ({cache}): {error}\n"
+            f"  Keras's cache ({_cache()}): {error}\n"
             "With a connection it is downloaded once. Without one, put the files there, or use "
             "--data digits, which needs none."
         ) from error
@@ -101,9 +129,112 @@ def load_sequences(name: str) -> Sequences:
         return _signals({key: arrays[key] for key in arrays.files}, str(file))
 
 
-def _file(name: str) -> Path | None:
+SHAKESPEARE = (
+    "https://raw.githubusercontent.com/karpathy/char-rnn/master/data/tinyshakespeare/input.txt"
+)
+
+
+def load_text(name: str) -> Text:
+    """The text `"tinyshakespeare"`, or that of the file of another name.
+
+    The former is looked for as `$KERAS_YAT_DATA/tinyshakespeare.txt`, if that variable
+    is set, and then in Keras's cache, into which it is downloaded once.
+
+    Raises:
+        SystemExit: if the text cannot be had, saying what was tried.
+    """
+    path = _shakespeare() if name == "tinyshakespeare" else Path(name)
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeError) as error:
+        raise SystemExit(
+            f"The text {name!r} could not be read: {error}\n"
+            "--data takes the path of a text in UTF-8, or tinyshakespeare."
+        ) from error
+    border = len(text) * 9 // 10
+    return Text(text[:border], text[border:], str(path))
+
+
+def load_reviews(name: str, length: int, vocabulary: int) -> Reviews:
+    """The first `length` words of each of the reviews `name`, numbered from 0 to `vocabulary - 1`.
+
+    `"movie_snippets"` is looked for as `$KERAS_YAT_DATA/movie_snippets.tsv`: a line a
+    review, of a mean rating, a tab and the text. Reviews with a rating of 0 are left out.
+    `"imdb"` is downloaded once by Keras, into its cache.
+
+    Raises:
+        SystemExit: if the data cannot be had, saying what was tried.
+    """
+    words, y, origin = _snippets() if name == "movie_snippets" else _imdb()
+    counts = Counter(word for review in words[0] for word in review)
+    number = {word: i for i, (word, _) in enumerate(counts.most_common(vocabulary - 2), start=2)}
+    x = [np.zeros((len(part), length), "int32") for part in words]
+    for rows, part in zip(x, words, strict=True):
+        for row, review in zip(rows, part, strict=True):
+            found = [number.get(word, 1) for word in review[:length]]
+            row[: len(found)] = found
+    return Reviews(x[0], y[0], x[1], y[1], words[0], words[1], origin)
+
+
+def _snippets():
+    from sklearn.model_selection import train_test_split
+
+    file = _file("movie_snippets", "tsv")
+    if not (file and file.exists()):
+        raise SystemExit(
+            "The data set 'movie_snippets' could not be had.\n"
+            f"  KERAS_YAT_DATA: {_missing(file)}\n"
+            "Set that variable to a folder with movie_snippets.tsv, with a rating above or below "
+            "0, a tab and a text on each line. Or use --data imdb, which Keras downloads."
+        )
+    lines = (line.split("\t", 1) for line in file.read_text(encoding="utf-8").splitlines())
+    rated = [(float(rating), re.findall(r"[\w']+", text.lower())) for rating, text in lines]
+    rated = [(rating, words) for rating, words in rated if rating and words]
+    y = np.array([rating > 0.0 for rating, _ in rated], "int32")
+    *words, y_train, y_test = train_test_split(
+        [words for _, words in rated], y, test_size=0.2, stratify=y, random_state=0
+    )
+    return words, (y_train, y_test), str(file)
+
+
+def _imdb():
+    try:
+        parts = keras.datasets.imdb.load_data()
+    except Exception as error:
+        raise SystemExit(
+            "The data set 'imdb' could not be had.\n"
+            f"  Keras's cache ({_cache()}): {error}\n"
+            "With a connection it is downloaded once. Without one, put the file there, or use "
+            "--data movie_snippets."
+        ) from error
+    # Keras has numbers of its own in the place of words.
+    words = [[list(map(str, review)) for review in x] for x, _ in parts]
+    return words, [y.astype("int32") for _, y in parts], "keras.datasets.imdb"
+
+
+def _shakespeare() -> Path:
+    file = _file("tinyshakespeare", "txt")
+    if file and file.exists():
+        return file
+    try:
+        return Path(keras.utils.get_file("tinyshakespeare.txt", SHAKESPEARE))
+    except Exception as error:
+        raise SystemExit(
+            "The text 'tinyshakespeare' could not be had.\n"
+            f"  KERAS_YAT_DATA: {_missing(file)}\n"
+            f"  Keras's cache ({_cache()}): {error}\n"
+            "With a connection it is downloaded once. Without one, put it there, or give --data "
+            "the path of another text."
+        ) from error
+
+
+def _file(name: str, kind: str = "npz") -> Path | None:
     folder = os.environ.get("KERAS_YAT_DATA")
-    return Path(folder, f"{name}.npz") if folder else None
+    return Path(folder, f"{name}.{kind}") if folder else None
+
+
+def _cache() -> Path:
+    return Path(os.environ.get("KERAS_HOME", Path.home() / ".keras"), "datasets")
 
 
 def _missing(file: Path | None) -> str:

@@ -11,9 +11,8 @@ from keras_yat._register import register
 from keras_yat.layers.yat import _base, _cache
 from keras_yat.layers.yat._axes import Axes
 from keras_yat.layers.yat._document import documented
-from keras_yat.layers.yat._rotary import rotated
 from keras_yat.layers.yat._scales import Scaled
-from keras_yat.ops import yat_attention
+from keras_yat.ops import rotary_embedding, yat_attention
 from keras_yat.ops._attention import NORMS, block_of, normalization_of
 
 PROJECTIONS = ("query", "key", "value", "gate", "attention_output")
@@ -278,7 +277,8 @@ class YatMultiHeadAttention(Scaled, keras.layers.MultiHeadAttention):
             _cache.check_masks(value_mask=value_mask, key_mask=key_mask)
             start, use_causal_mask = cache_update_index, True
         if self.rope_max_wavelength is not None:
-            heads[:2] = (rotated(x, start, self.rope_max_wavelength) for x in heads[:2])
+            longest = self.rope_max_wavelength
+            heads[:2] = (rotary_embedding(x, start, longest) for x in heads[:2])
         if cache is not None:
             heads[1:] = cache = _cache.updated(cache, heads[1:], start)
             key = cache[0]

@@ -1,0 +1,129 @@
+"""Transformer blocks of Yat layers, and of Keras's own, for the examples."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import keras
+
+import keras_yat
+
+WAVELENGTH = 10_000.0
+"""That of the rotary positions."""
+
+# From scores to weights; None for the networks of Keras's layers.
+VARIANTS: dict[str, str | None] = {
+    "Yat": "softmax",
+    "Yat, softermax": "softermax",
+    "Keras": None,
+    "Keras, rotary": None,
+}
+
+
+@dataclass(frozen=True)
+class Size:
+    """How large a network is, and how much of it is dropped in training."""
+
+    length: int
+    width: int
+    heads: int
+    blocks: int
+    hidden: int
+    dropout: float = 0.0
+
+
+@keras.saving.register_keras_serializable("examples")
+class RotaryAttention(keras.layers.MultiHeadAttention):
+    """Keras's attention with the rotary positions of the Yat attention."""
+
+    def _compute_attention(self, query, key, *rest, **settings):
+        query, key = (
+            keras_yat.ops.rotary_embedding(x, max_wavelength=WAVELENGTH) for x in (query, key)
+        )
+        return super()._compute_attention(query, key, *rest, **settings)
+
+
+@keras.saving.register_keras_serializable("examples")
+class Positions(keras.layers.Layer):
+    """Adds a learned row for each position, and passes masks on, as `keras.layers.add` does not."""
+
+    def __init__(self, length: int, initializer: Any, **kwargs: Any):
+        super().__init__(**kwargs)
+        self.length = length
+        self.initializer = keras.initializers.get(initializer)
+        self.supports_masking = True
+
+    def build(self, input_shape):
+        shape = (self.length, input_shape[-1])
+        self.rows = self.add_weight(name="rows", shape=shape, initializer=self.initializer)
+
+    def call(self, inputs):
+        return inputs + self.rows[: keras.ops.shape(inputs)[1]]
+
+    def compute_output_shape(self, input_shape):
+        return input_shape
+
+    def get_config(self):
+        initializer = keras.initializers.serialize(self.initializer)
+        return {**super().get_config(), "length": self.length, "initializer": initializer}
+
+
+class Block:
+    """Attention and an MLP, each behind a normalization and added to what it gets.
+
+    The MLP is a YatDense or a Dense with GELU, and a Dense back to the width. The layers
+    are made once, and have the same weights wherever the block is called. With a
+    `window`, Yat attention goes no further back than that many positions.
+    """
+
+    def __init__(self, variant: str, size: Size, window: int | None = None):
+        heads = size.heads, size.width // size.heads
+        self.attention: Any
+        normalization = VARIANTS[variant]
+        if normalization is None:
+            rotary = variant == "Keras, rotary"
+            kind = RotaryAttention if rotary else keras.layers.MultiHeadAttention
+            self.attention = kind(*heads, dropout=size.dropout)
+            self.hidden = keras.layers.Dense(size.hidden, activation="gelu")
+        else:
+            self.attention = keras_yat.YatMultiHeadAttention(
+                *heads,
+                dropout=size.dropout,
+                sliding_window=window,
+                normalization=normalization,
+                rope_max_wavelength=WAVELENGTH,
+            )
+            self.hidden = keras_yat.YatDense(size.hidden)
+        self.back = keras.layers.Dense(size.width)
+        self.norms = keras.layers.LayerNormalization(), keras.layers.LayerNormalization()
+        self.dropouts = keras.layers.Dropout(size.dropout), keras.layers.Dropout(size.dropout)
+
+    def __call__(self, x: Any, *, causal: bool = False) -> Any:
+        y = self.norms[0](x)
+        return self._mixed(x, self.attention(y, y, use_causal_mask=causal))
+
+    def step(self, x: Any, cache: Any, index: Any) -> tuple[Any, Any]:
+        """The same for the token at position `index`, and the next cache."""
+        y = self.norms[0](x)
+        y, cache = self.attention(y, y, cache=cache, cache_update_index=index)
+        return self._mixed(x, y), cache
+
+    def _mixed(self, x, y):
+        # As layers, which pass masks on.
+        x = keras.layers.add([x, self.dropouts[0](y)])
+        y = self.back(self.hidden(self.norms[1](x)))
+        return keras.layers.add([x, self.dropouts[1](y)])
+
+
+def embedded(tokens: Any, embedding: Any, variant: str, size: Size) -> Any:
+    """The tokens' rows, and for Keras's own attention learned positions: it has no others."""
+    x = embedding(tokens)
+    if variant != "Keras":
+        return x
+    return Positions(size.length, embedding.embeddings_initializer)(x)
+
+
+def matched(build: Callable[[int], Any], wanted: int) -> int:
+    """The hidden units with which a model has as nearly as can be `wanted` parameters."""
+    one, two = (build(hidden).count_params() for hidden in (1, 2))
+    return max(1, 1 + round((wanted - one) / (two - one)))

@@ -1,0 +1,261 @@
+"""The examples that read: a language model and a classifier of reviews."""
+
+import os
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+
+from examples import data, language_model, text_classifier
+from examples.transformer import VARIANTS, Size, matched
+from tests.helpers import BACKEND
+from tests.test_examples import ROOT, rows, run
+
+
+def shared(name):
+    """A file of the real data sets, which are not part of the project."""
+    folders = [os.environ.get("KERAS_YAT_DATA"), ROOT.parent / "shared" / "data"]
+    found = [Path(folder, name) for folder in folders if folder and Path(folder, name).exists()]
+    if not found:
+        pytest.skip(f"no {name}: set KERAS_YAT_DATA to a folder that has it")
+    return found[0]
+
+
+def test_tiny_gpt(tmp_path):
+    # A text that is always there.
+    options = (
+        "--quick",
+        "--data",
+        str(ROOT / "README.md"),
+        "--prompt",
+        "Yat",
+        "--temperature",
+        "1",
+    )
+    result = run("-m", "examples.tiny_gpt", *options, "--out", str(tmp_path))
+    assert result.returncode == 0, result.stderr
+    assert f"on {BACKEND}." in result.stdout
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    assert f"{len(text) * 9 // 10} characters to train on" in result.stdout
+    table = rows(tmp_path / "bits.csv")
+    assert tuple(table) == tuple(VARIANTS)
+    wanted = int(table["Yat"]["parameters"])
+    for name, row in table.items():
+        assert name in result.stdout
+        assert int(row["parameters"]) == pytest.approx(wanted, rel=0.01)
+        # Better than to know which characters there are.
+        assert 1.0 < float(row["held-out bits/character"]) < np.log2(len(set(text))) - 0.5
+        assert float(row["ms/step"]) > 0.0
+    assert (tmp_path / "learning_curves.png").read_bytes().startswith(b"\x89PNG")
+    for name, file in (("Yat", "yat"), ("Yat, softermax", "yat_softermax")):
+        written = result.stdout.split(f"\n{name} writes, at temperature 1:\n\n")[1]
+        written, told = written.split("\n\nLogits from the cache", 1)
+        assert written.startswith("Yat")
+        assert len(written) == 3 + 60
+        assert float(told.split("difference is ")[1].split()[0].rstrip(".")) < 1e-4
+        logits = keras.saving.load_model(tmp_path / f"{file}.keras")(np.array([[1, 2, 3]]))
+        assert logits.shape == (1, 3, len(set(text)))
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--steps", "0"], "--steps: must be a whole number of 1 or more, not '0'"),
+        (["--width", "30"], "--width must be a multiple of 2 × --heads, not 30"),
+        (["--rate", "2"], "--rate: must be a number between 0 and 1, not '2'"),
+        (["--temperature", "0"], "--temperature: must be a number above 0, not '0'"),
+        (["--temperature", "inf"], "--temperature: must be a number above 0, not 'inf'"),
+        (["--head", "none"], "invalid choice: 'none'"),
+        (["--prompt", ""], "--prompt: must be of characters of the text, not ''"),
+        (["--prompt", "€uro"], "--prompt: must be of characters of the text, not '€uro'"),
+        (["--data", "no.txt"], "The text 'no.txt' could not be read"),
+        (["--context", "5000"], "too short for a --context of 5000"),
+    ],
+)
+def test_tiny_gpt_refuses(options, message, tmp_path):
+    text = tmp_path / "text.txt"
+    text.write_text("a word or two\n" * 100, encoding="utf-8")
+    options = ["--data", str(text), *options, "--out", str(tmp_path)]
+    result = run("-m", "examples.tiny_gpt", *options)
+    assert result.returncode != 0
+    assert message in result.stderr
+    assert "Traceback" not in result.stderr
+
+
+def language(variant, head="dense"):
+    return language_model.LanguageModel(variant, Size(8, 8, 2, 2, 6), 5, head)
+
+
+@pytest.mark.parametrize("head", ["dense", "tied"])
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_a_language_model_does_not_look_ahead(variant, head):
+    model = language(variant, head).model
+    tokens = np.array([[0, 3, 1, 4, 2, 2, 0, 1]], "int32")
+    other = np.concatenate([tokens[:, :5], 4 - tokens[:, 5:]], axis=1)
+    logits, changed = (model.predict_on_batch(x)[0] for x in (tokens, other))
+    np.testing.assert_allclose(changed[:5], logits[:5], atol=1e-5)
+    assert np.max(np.abs(changed[5:] - logits[5:])) > 1e-2
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_a_language_model_is_saved(variant, tmp_path):
+    model = language(variant).model
+    tokens = np.array([[0, 3, 1, 4, 2]], "int32")
+    model.save(tmp_path / "model.keras")
+    loaded = keras.saving.load_model(tmp_path / "model.keras")
+    answers = (m.predict_on_batch(tokens) for m in (model, loaded))
+    np.testing.assert_allclose(*answers, atol=1e-6)
+
+
+@pytest.mark.parametrize("variant", ["Yat", "Yat, softermax"])
+def test_a_language_model_writes_beyond_its_context(variant):
+    model = language(variant, "tied")
+    tokens, apart = model.write([1, 2], 12, 1.0, np.random.default_rng(0))
+    assert tokens[:2] == [1, 2]
+    assert len(tokens) == 14
+    assert set(tokens) <= set(range(5))
+    assert apart < 1e-4
+    again, _ = model.write([1, 2], 12, 1e-6, np.random.default_rng(0))
+    likeliest = model.model.predict_on_batch(np.array([again[:-1]], "int32"))[0].argmax(axis=-1)
+    assert again[2:] == likeliest[1:].tolist()
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_networks_match_parameters(variant):
+    def build(hidden):
+        return text_classifier.classifier(variant, Size(6, 8, 2, 2, hidden), 20)
+
+    wanted = build(9).count_params()
+    apart = abs(build(matched(build, wanted + 11)).count_params() - wanted - 11)
+    slope = build(10).count_params() - wanted
+    assert apart <= slope / 2
+
+
+def test_texts_that_cannot_be_had(monkeypatch, tmp_path):
+    def fail(*_):
+        raise Exception("URL fetch failure")
+
+    monkeypatch.setenv("KERAS_YAT_DATA", str(tmp_path))
+    monkeypatch.setattr(keras.utils, "get_file", fail)
+    monkeypatch.setattr(keras.datasets.imdb, "load_data", fail)
+    for load, name, parts in (
+        (data.load_text, "tinyshakespeare", ["tinyshakespeare.txt", "URL fetch", "give --data"]),
+        (load_reviews, "movie_snippets", ["movie_snippets.tsv", "--data imdb"]),
+        (load_reviews, "imdb", ["URL fetch failure", "--data movie_snippets"]),
+    ):
+        with pytest.raises(SystemExit, match=f"{name}' could not be had") as refusal:
+            load(name)
+        assert all(part in str(refusal.value) for part in parts)
+
+
+def test_text_from_the_cache_of_keras(monkeypatch, tmp_path):
+    file = tmp_path / "cached.txt"
+    file.write_text("0123456789" * 10, encoding="utf-8")
+    monkeypatch.delenv("KERAS_YAT_DATA", raising=False)
+    monkeypatch.setattr(keras.utils, "get_file", lambda name, origin: str(file))
+    text = data.load_text("tinyshakespeare")
+    assert (text.train, text.test, text.origin) == ("0123456789" * 9, "0123456789", str(file))
+
+
+def load_reviews(name):
+    return data.load_reviews(name, 5, 6)
+
+
+def snippets(folder, lines):
+    (folder / "movie_snippets.tsv").write_text("\n".join(lines), encoding="utf-8")
+
+
+def test_reviews_are_numbered(monkeypatch, tmp_path):
+    snippets(tmp_path, ["2.5\tGood, good film!", "-1\tIt's a bad film", "0\tSo so"] * 10)
+    monkeypatch.setenv("KERAS_YAT_DATA", str(tmp_path))
+    reviews = load_reviews("movie_snippets")
+    assert (len(reviews.y_train), len(reviews.y_test)) == (16, 4)
+    assert (reviews.y_train.mean(), reviews.y_test.mean()) == (0.5, 0.5)
+    good, bad = (reviews.x_train[reviews.y_train == y][0].tolist() for y in (1, 0))
+    assert sorted(good[1:3]) == [2, 3]
+    assert good == [good[1], good[1], good[2], 0, 0]
+    # There is no number left for `bad`, which is not more frequent than the others.
+    assert bad == [4, 5, 1, good[2], 0]
+    assert ["it's", "a", "bad", "film"] in reviews.words_train
+
+
+def test_reviews_of_keras(monkeypatch):
+    x = np.array([[1, 7, 7, 9, 11, 13, 15], [1, 7]], dtype=object)
+    parts = (x, np.array([1, 0])), (x[1:], np.array([0]))
+    monkeypatch.setattr(keras.datasets.imdb, "load_data", lambda: parts)
+    reviews = load_reviews("imdb")
+    assert reviews.origin == "keras.datasets.imdb"
+    assert reviews.x_train.tolist() == [[3, 2, 2, 4, 5], [3, 2, 0, 0, 0]]
+    assert reviews.x_test.tolist() == [[3, 2, 0, 0, 0]]
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_padding_does_not_change_what_is_said_of_a_review(variant):
+    model = text_classifier.classifier(variant, Size(7, 8, 2, 2, 6), 9)
+    x = np.array([[4, 3, 8, 1, 0, 0, 0], [2, 5, 0, 0, 0, 0, 0]], "int32")
+    answers = model.predict_on_batch(x)
+    (embedding,) = (w for w in model.weights if w.shape == (9, 8))
+    rows = keras.ops.convert_to_numpy(embedding).copy()
+    rows[0] = 7.0
+    embedding.assign(rows)
+    np.testing.assert_allclose(model.predict_on_batch(x), answers, atol=1e-5)
+    rows[8] = 7.0
+    embedding.assign(rows)
+    assert np.max(np.abs(model.predict_on_batch(x) - answers)[0]) > 1e-4
+
+
+def test_text_classifier(tmp_path, monkeypatch):
+    rng = np.random.default_rng(0)
+    lines = []
+    for i in range(400):
+        words = rng.choice(["film", "plot", "cast", "hero"], 5).tolist()
+        words[i % 5] = "good" if i % 2 else "bad"
+        lines.append(f"{2 * (i % 2) - 1}\t{' '.join(words)}")
+    snippets(tmp_path, lines)
+    monkeypatch.setenv("KERAS_YAT_DATA", str(tmp_path))
+    options = ("--seeds", "1", "--epochs", "6", "--rate", "0.01", "--vocabulary", "10")
+    sizes = ("--width", "8", "--heads", "2", "--hidden", "16", "--length", "6")
+    result = run("-m", "examples.text_classifier", *options, *sizes, "--out", str(tmp_path))
+    assert result.returncode == 0, result.stderr
+    assert "320 reviews to train on, 80 to test on, of at most 6 words" in result.stdout
+    assert f"on {BACKEND}." in result.stdout
+    table = rows(tmp_path / "accuracy.csv")
+    assert list(table) == [*VARIANTS, text_classifier.LINEAR]
+    assert float(table.pop(text_classifier.LINEAR)["test accuracy"]) == 1.0
+    wanted = int(table["Yat"]["parameters"])
+    for name, row in table.items():
+        assert name in result.stdout
+        assert int(row["parameters"]) == pytest.approx(wanted, rel=0.02)
+        assert row["min"] == row["max"] == row["test accuracy"]
+        assert float(row["max"]) > 0.9
+    assert (tmp_path / "learning_curves.png").read_bytes().startswith(b"\x89PNG")
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--epochs", "0"], "--epochs: must be a whole number of 1 or more, not '0'"),
+        (["--rate", "x"], "--rate: must be a number between 0 and 1, not 'x'"),
+        (["--heads", "3"], "--width must be a multiple of 2 × --heads, not 32"),
+        (["--vocabulary", "2"], "--vocabulary must be 3 or more, not 2"),
+        (["--data", "letters"], "invalid choice: 'letters'"),
+        ([], "The data set 'movie_snippets' could not be had"),
+    ],
+)
+def test_text_classifier_refuses(options, message, tmp_path, monkeypatch):
+    monkeypatch.delenv("KERAS_YAT_DATA", raising=False)
+    result = run("-m", "examples.text_classifier", *options, "--out", str(tmp_path))
+    assert result.returncode != 0
+    assert message in result.stderr
+    assert "Traceback" not in result.stderr
+
+
+def test_real_texts(monkeypatch):
+    monkeypatch.setenv("KERAS_YAT_DATA", str(shared("tinyshakespeare.txt").parent))
+    text = data.load_text("tinyshakespeare")
+    assert len(text.train + text.test) == 1_115_394
+    assert len(set(text.train)) == 65
+    reviews = data.load_reviews("movie_snippets", 40, 10_000)
+    assert len(reviews.y_train) + len(reviews.y_test) == 10_568
+    assert text_classifier.linear(reviews) > 0.75
