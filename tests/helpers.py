@@ -96,18 +96,25 @@ def _like(value, upstream):
     return ops.cast(ops.convert_to_tensor(upstream), value.dtype)
 
 
+def operands(layer, x):
+    """What `layer` is called with where the input is `x`: sequences attend to themselves."""
+    return (x, x) if isinstance(layer, keras.layers.MultiHeadAttention) else (x,)
+
+
 def weight_gradients(layer, inputs, upstream=None, whole=False):
     """The gradients of Σ upstream·layer(inputs) in each trainable weight, by path.
 
     `whole`: whether JAX compiles the layer as a whole.
     """
     if not layer.built:
-        layer.build(tuple(inputs.shape))
+        layer.build(*operands(layer, tuple(inputs.shape)))
     variables = layer.trainable_variables
     if BACKEND == "jax":
 
         def function(*values):
-            return layer.stateless_call(list(values), layer.non_trainable_variables, inputs)[0]
+            return layer.stateless_call(
+                list(values), layer.non_trainable_variables, *operands(layer, inputs)
+            )[0]
 
         if whole:
             function = compiled(function)
@@ -117,7 +124,7 @@ def weight_gradients(layer, inputs, upstream=None, whole=False):
     elif BACKEND == "torch":
         import torch
 
-        output = layer(inputs)
+        output = layer(*operands(layer, inputs))
         gradients = torch.autograd.grad(
             output,
             [v.value for v in variables],
@@ -128,7 +135,7 @@ def weight_gradients(layer, inputs, upstream=None, whole=False):
         import tensorflow as tf
 
         with tf.GradientTape() as tape:
-            output = layer(inputs)
+            output = layer(*operands(layer, inputs))
         gradients = tape.gradient(
             output,
             [v.value for v in variables],
@@ -195,18 +202,23 @@ def check_config(cls, kwargs, without=()):
 def check_shapes(cls, kwargs, input_shape):
     """Symbolic shapes are right where batch and positions are unknown."""
     positions = [None] * (len(input_shape) - 1)
-    symbolic = cls(**kwargs)(keras.Input((*positions, input_shape[-1])))
-    real = cls(**kwargs)(draw((3, *input_shape)))
+    layer = cls(**kwargs)
+    symbolic = layer(*operands(layer, keras.Input((*positions, input_shape[-1]))))
+    layer = cls(**kwargs)
+    real = layer(*operands(layer, draw((3, *input_shape))))
     assert len(symbolic.shape) == len(real.shape)
     assert symbolic.shape[-1] == real.shape[-1]
-    assert cls(**kwargs).compute_output_shape((3, *input_shape)) == tuple(real.shape)
+    layer = cls(**kwargs)
+    shapes = operands(layer, (3, *input_shape))
+    assert layer.compute_output_shape(*shapes) == tuple(real.shape)
     assert keras.backend.standardize_dtype(symbolic.dtype) == keras.backend.standardize_dtype(
         real.dtype
     )
 
 
-def model_of(cls, kwargs, input_shape):
-    return keras.Sequential([keras.Input(input_shape), cls(**kwargs)])
+def model_of(cls, kwargs, input_shape, before=lambda x: x):
+    inputs, layer = keras.Input(input_shape), cls(**kwargs)
+    return keras.Model(inputs, layer(*operands(layer, before(inputs))))
 
 
 def floats(variables):
@@ -246,13 +258,12 @@ def check_training(cls, kwargs, inputs):
     """One step of an optimizer moves every weight, and does so under `jit_compile` too."""
     # torch's compiler takes a minute for each model: tests/test_compile.py has all in one.
     for jit in (False,) if BACKEND == "torch" else (False, True):
-        model = keras.Sequential(
-            [keras.Input(inputs.shape[1:]), keras.layers.Dense(inputs.shape[-1]), cls(**kwargs)]
-        )
+        before = keras.layers.Dense(inputs.shape[-1])
+        model = model_of(cls, kwargs, inputs.shape[1:], before)
         model.compile(keras.optimizers.SGD(0.01), "mse", jit_compile=jit)
-        before = [to_numpy(v) for v in model.trainable_variables]
+        start = [to_numpy(v) for v in model.trainable_variables]
         model.fit(inputs, draw(tuple(model(inputs).shape), seed=2), verbose=0)
-        for variable, old in zip(model.trainable_variables, before, strict=True):
+        for variable, old in zip(model.trainable_variables, start, strict=True):
             new = to_numpy(variable)
             assert np.all(np.isfinite(new))
             assert np.any(new != old), f"{variable.path} did not move (jit_compile={jit})"
@@ -262,7 +273,7 @@ def check_policy(cls, kwargs, inputs, policy):
     """The output has the compute dtype, weights are float32 or wider, all is finite."""
     with double_precision() if policy == "float64" else contextlib.nullcontext():
         layer = cls(**kwargs, dtype=policy)
-        output = layer(inputs)
+        output = layer(*operands(layer, inputs))
         assert keras.backend.standardize_dtype(output.dtype) == layer.compute_dtype
         for variable in floats(layer.weights):
             wide = "float64" if policy == "float64" else "float32"
@@ -275,12 +286,12 @@ def check_mask(cls, kwargs, inputs):
     layer = cls(**kwargs)
     if inputs.ndim < 3 or not layer.supports_masking:
         return
-    if len(layer.compute_output_shape(inputs.shape)) < inputs.ndim:
+    if len(layer.compute_output_shape(*operands(layer, inputs.shape))) < inputs.ndim:
         return
     padded = inputs.copy()
     padded[0, 1:] = 0.0
     masking = keras.layers.Masking()
-    output = layer(masking(padded))
+    output = layer(*operands(layer, masking(padded)))
     np.testing.assert_array_equal(
         to_numpy(keras.tree.flatten(output)[0]._keras_mask), to_numpy(masking(padded)._keras_mask)
     )

@@ -54,10 +54,10 @@ class Attention:
         if len(spans) == 1:
             return self._sums(query, key, value, alpha, epsilon)
         parts = []
-        for number, (rows, keys) in enumerate(spans):
+        for rows, keys in spans:
             masks, seed = self.masks.cut(rows, keys), self.seed
             if self.rate:
-                seed = seed + ops.cast(ops.stack([0, number << 20]), seed.dtype)
+                seed = _moved(seed, rows.start)
             cut = query[:, :, :, rows], key[:, :, :, keys], value[:, :, :, keys]
             parts.append(replace(self, masks=masks, seed=seed)._sums(*cut, alpha, epsilon))
         return ops.concatenate(parts, axis=3)
@@ -105,8 +105,8 @@ class Attention:
 
     def kept(self, weights: Any, seed: Any, number: Any) -> Any:
         """What the weights of block `number` are multiplied with: 0 where they are dropped."""
-        state = seed + ops.cast(ops.stack([ops.zeros_like(number), number]), seed.dtype)
-        return keras.random.dropout(ops.ones_like(weights), self.rate, seed=_Drawn(state))
+        seed = _Drawn(_moved(seed, number))
+        return keras.random.dropout(ops.ones_like(weights), self.rate, seed=seed)
 
     def _constants(self, query):
         return [*([self.seed] if self.rate else []), *self.masks.places(ops.shape(query)[3])]
@@ -205,6 +205,12 @@ class _Drawn(keras.random.SeedGenerator):
 
     def next(self, ordered=True):
         return self._state
+
+
+def _moved(seed, number):
+    """Another state for each number, far from those that a generator counts through."""
+    number = ops.cast(number, seed.dtype) * ops.cast(1_013_904_223, seed.dtype)
+    return seed + ops.stack([number, ops.zeros_like(number)])
 
 
 def _response(unit, key, alpha, epsilon):

@@ -117,7 +117,9 @@ def yat_attention(
     _validate.one_of("normalize", normalize, NORMS)
     if isinstance(epsilon, numbers.Real) or not hasattr(epsilon, "shape"):
         epsilon = _validate.number("epsilon", epsilon, above=0.0)
-    epsilon, alpha = as_parameter(epsilon), scale * as_parameter(1.0 if alpha is None else alpha)
+    if not hasattr(alpha, "shape"):
+        alpha = 1.0 if alpha is None else _validate.number("alpha", alpha)
+    epsilon, alpha = as_parameter(epsilon), scale * as_parameter(alpha)
     block = None if return_attention_scores else block_of(block_size, query.shape[1], key.shape[1])
     heads = key.shape[2]
     group = query.shape[2] // heads

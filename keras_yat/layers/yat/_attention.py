@@ -72,6 +72,8 @@ class YatMultiHeadAttention(Scaled, keras.layers.MultiHeadAttention):
             proportional to it, in the backward pass too; the result does not depend on it.
             In blocks a causal mask and a window leave out most keys that are masked.
         <scale arguments>
+            (Here it starts at 1. With a softermax there is none that is learned, as
+            that takes no notice of a factor of all scores.)
         **kwargs: `name`, `dtype`, `trainable` of `keras.layers.Layer`.
 
     Call arguments:
@@ -211,7 +213,8 @@ class YatMultiHeadAttention(Scaled, keras.layers.MultiHeadAttention):
             self._output_shape or (query_shape[-1],),
             features=2,
         )
-        self.add_scales(1.0)
+        # A softermax takes no notice of a factor of all scores.
+        self.add_scales(1.0 if self.normalization == "softmax" else None)
 
     def _check_shapes(self, query, value, key):
         shapes = {"query": tuple(query), "value": tuple(value), "key": tuple(key)}
@@ -273,9 +276,9 @@ class YatMultiHeadAttention(Scaled, keras.layers.MultiHeadAttention):
         heads = [axes.flat(x) for x in projected]
         start = 0
         if cache is not None:
-            _cache.check(cache, cache_update_index, query, self._cached_shapes)
+            start, use_causal_mask = _cache.position(cache_update_index), True
+            _cache.check(cache, start, query, self._cached_shapes)
             _cache.check_masks(value_mask=value_mask, key_mask=key_mask)
-            start, use_causal_mask = cache_update_index, True
         if self.rope_max_wavelength is not None:
             longest = self.rope_max_wavelength
             heads[:2] = (rotary_embedding(x, start, longest) for x in heads[:2])

@@ -17,6 +17,18 @@ def empty(batch_size: int, length: int, shapes: Any, dtype: str) -> tuple[Any, A
     return keys, values
 
 
+def position(index: Any) -> Any:
+    """`cache_update_index` as an int, or as a scalar tensor."""
+    if isinstance(index, numbers.Integral) and not isinstance(index, bool):
+        return int(index)
+    if not hasattr(index, "dtype") or len(index.shape):
+        _validate.refuse(
+            "cache_update_index", "be an int or a scalar tensor where there is a `cache`", index
+        )
+    # One dtype for all indices, which TensorFlow asks for.
+    return ops.cast(index, "int32")
+
+
 def check(cache: Any, index: Any, query: Any, shapes: Any) -> None:
     """Refuses what is no cache of `shapes` with room for the query at `index`."""
     if len(query.shape) != 3:
@@ -29,14 +41,12 @@ def check(cache: Any, index: Any, query: Any, shapes: Any) -> None:
             f"be a pair {keys}, {values}, as `make_cache` gives it",
             found or type(cache).__name__,
         )
-    if index is None:
-        _validate.refuse("cache_update_index", "be given with a `cache`", index)
     (batch, length), queries = found[0][:2], query.shape[1]
     if None not in (batch, query.shape[0]) and batch != query.shape[0]:
         _validate.refuse("cache", "have the batch of the query", found, query=tuple(query.shape))
-    if not isinstance(index, numbers.Integral) or None in (length, queries):
+    if not isinstance(index, int) or None in (length, queries):
         return
-    if not 0 <= int(index) <= length - queries:
+    if not 0 <= index <= length - queries:
         _validate.refuse(
             "cache_update_index",
             "be such that all queries have room in the cache",
@@ -52,7 +62,8 @@ def check_masks(**masks: Any) -> None:
         if mask is not None:
             _validate.refuse(
                 name,
-                "be None with a `cache`, of which `attention_mask` tells what there is",
+                "be None with a `cache`, of which `attention_mask` tells what there is (the mask "
+                "of an embedding with `mask_zero` counts too)",
                 tuple(mask.shape),
             )
 

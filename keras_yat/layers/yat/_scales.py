@@ -51,13 +51,16 @@ class Scaled(keras.layers.Layer):
         """The dtype of alpha and epsilon."""
         return "float64" if self.variable_dtype == "float64" else "float32"
 
-    def add_scales(self, alpha: float, prefix: str = "") -> None:
+    def add_scales(self, alpha: float | None, prefix: str = "") -> None:
         """Makes the weights alpha, starting at `alpha`, and epsilon: those that are learned.
 
-        A layer with a second Yat product gives its names a `prefix`.
+        None is for a layer that has no use for a learned alpha. A layer with a second
+        Yat product gives its names a `prefix`.
         """
         scale: Any = self._alpha
-        if scale == "learned":
+        if scale == "learned" and alpha is None:
+            scale = None
+        elif scale == "learned":
             start = self.alpha_initializer or keras.initializers.Constant(alpha)
             scale = self._add_scale(f"{prefix}alpha", start)
         setattr(self, f"{prefix}alpha", scale)

@@ -1,0 +1,127 @@
+"""Yat attention in float64 NumPy, straight from its definition, and its gradients.
+
+Distances are sums of (q - k)² over the entries, never expanded. Gradients are the imaginary
+part of the definition a step of 1e-20 i away: no difference is taken, so they are exact.
+"""
+
+import numpy as np
+
+
+def attention(
+    query,
+    key,
+    value,
+    mask=None,
+    *,
+    scale=None,
+    epsilon=1e-5,
+    alpha=None,
+    normalize=None,
+    normalization="softmax",
+    power=1,
+    dropped=1.0,
+    product=None,
+    **masks,
+):
+    """The output (batch, T, heads, value_size) and the weights (batch, heads, T, S).
+
+    `dropped` multiplies the weights before they meet the values. `product(q, k)`, of vectors
+    on the last axis, is another score than the Yat product, with which all else is as in Keras.
+    """
+    query, key, value = (_exact(a) for a in (query, key, value))
+    if normalize == "sphere":
+        query, key = _on_sphere(query), _on_sphere(key)
+    # Query head h meets head h // group of the keys and values.
+    group = query.shape[2] // key.shape[2]
+    key, value = (np.repeat(a, group, axis=2) for a in (key, value))
+    scale = query.shape[-1] ** -0.5 if scale is None else scale
+    alpha = 1.0 if alpha is None else alpha
+    q = np.moveaxis(query, 2, 1)[:, :, :, None]
+    k = np.moveaxis(key, 2, 1)[:, :, None]
+    if product is None:
+        scores = np.sum(q * k, axis=-1) ** 2 / (np.sum((q - k) ** 2, axis=-1) + epsilon)
+    else:
+        scores = product(q, k)
+    there = allowed(scores.shape, mask, **masks)
+    weights = normalized(alpha * scale * scores, there, normalization, power)
+    return np.einsum("bhts,bshv->bthv", weights * dropped, value), weights
+
+
+def allowed(
+    shape,
+    mask=None,
+    *,
+    query_mask=None,
+    key_mask=None,
+    is_causal=False,
+    sliding_window=None,
+    query_offset=0,
+):
+    """Which key each query may attend to, of `shape` (batch, heads, T, S)."""
+    found = np.ones(shape, bool)
+    i, j = np.arange(shape[2])[:, None] + query_offset, np.arange(shape[3])
+    if mask is not None:
+        found &= np.asarray(mask, bool)
+    if query_mask is not None:
+        found &= np.asarray(query_mask, bool)[:, None, :, None]
+    if key_mask is not None:
+        found &= np.asarray(key_mask, bool)[:, None, None, :]
+    if is_causal:
+        found &= j <= i
+    if sliding_window is not None:
+        found &= np.abs(i - j) < sliding_window
+    return found
+
+
+def normalized(scores, there, normalization="softmax", power=1):
+    """The weights over the last axis; all 0 where `there` has nothing."""
+    if normalization == "softmax":
+        scores = np.where(there, scores, -np.inf)
+        largest = np.max(scores.real, axis=-1, keepdims=True)
+        terms = np.exp(scores - np.where(np.isfinite(largest), largest, 0.0))
+        total = np.sum(terms, axis=-1, keepdims=True)
+        return terms / np.where(total == 0.0, 1.0, total)
+    terms = np.where(there & (scores.real > 0.0), scores, 0.0) ** power
+    return terms / (1e-12 + np.sum(terms, axis=-1, keepdims=True))
+
+
+def rotary(x, wavelength, start=0):
+    """Pairs (m, half + m) of the entries of (batch, positions, heads, size), turned."""
+    x = _exact(x)
+    half, turned = x.shape[-1] // 2, np.empty_like(x)
+    for position, m in np.ndindex(x.shape[1], half):
+        angle = (start + position) * wavelength ** (-2.0 * m / x.shape[-1])
+        first, second = x[:, position, :, m], x[:, position, :, half + m]
+        turned[:, position, :, m] = first * np.cos(angle) - second * np.sin(angle)
+        turned[:, position, :, half + m] = second * np.cos(angle) + first * np.sin(angle)
+    return turned
+
+
+def gradients(upstream, query, key, value, alpha=1.0, epsilon=1e-5, **settings):
+    """Of Σ upstream·output, in query, key, value, alpha and epsilon."""
+    return slopes(
+        lambda arrays: np.sum(upstream * attention(**arrays, **settings)[0]),
+        {"query": query, "key": key, "value": value, "alpha": alpha, "epsilon": epsilon},
+    )
+
+
+def slopes(function, arrays, step=1e-20):
+    """The gradients of the number `function(arrays)` in each entry of each of the arrays."""
+    found = {}
+    for name, array in arrays.items():
+        found[name] = np.zeros(np.shape(array))
+        for place in np.ndindex(found[name].shape):
+            moved = np.array(array, "complex128")
+            moved[place] += step * 1j
+            found[name][place] = function({**arrays, name: moved}).imag / step
+    return found
+
+
+def _exact(a):
+    return np.asarray(a, "complex128" if np.iscomplexobj(a) else "float64")
+
+
+def _on_sphere(x):
+    """Each vector over its norm; those of zeros stay zeros."""
+    squared = np.sum(x**2, axis=-1, keepdims=True)
+    return x / np.sqrt(np.where(squared.real > 0.0, squared, 1.0))
