@@ -1,5 +1,6 @@
 """What a layer needs of memory, on any backend."""
 
+import gc
 import itertools
 import statistics
 from collections.abc import Callable
@@ -31,6 +32,7 @@ def peak_memory(call: Callable[[], object]) -> int | None:
 def _peak_on_torch(call):
     from torch.profiler import ProfilerActivity, profile
 
+    gc.collect()  # what is given back meanwhile would be counted below nothing
     with profile(activities=[ProfilerActivity.CPU], profile_memory=True) as profiled:
         call()
     events = profiled.profiler.kineto_results.events()

@@ -207,7 +207,8 @@ class Formula:
         z = product if _is_number(bias, 0.0) else product + bias
         above = 0.5 * x_square
         if self._unit is not None:
-            above = ops.relu(above + self._above_zero - product)
+            # In this order each operation reads one whole array.
+            above = ops.relu((self._above_zero - product) + above)
         return z, z / (above + self._shift), above
 
 
