@@ -164,15 +164,9 @@ class YatMultiHeadAttention(Scaled, keras.layers.MultiHeadAttention):
             value_dim=_given(count, "value_dim", value_dim),
             dropout=_validate.rate("dropout", dropout),
             use_bias=_validate.flag("use_bias", use_bias),
-            output_shape=None
-            if output_shape is None
-            else _validate.ints("output_shape", output_shape, 1),
-            attention_axes=None
-            if attention_axes is None
-            else _validate.ints("attention_axes", attention_axes),
-            sliding_window=None
-            if sliding_window is None
-            else count("sliding_window", sliding_window),
+            output_shape=_given(_validate.ints, "output_shape", output_shape, 1),
+            attention_axes=_given(_validate.ints, "attention_axes", attention_axes),
+            sliding_window=_given(count, "sliding_window", sliding_window),
             use_gate=_validate.flag("use_gate", use_gate),
             seed=_validate.seed("seed", seed),
             kernel_initializer=initializers.get(kernel_initializer, "kernel_initializer"),
@@ -377,6 +371,7 @@ class YatMultiHeadAttention(Scaled, keras.layers.MultiHeadAttention):
 
 
 def _given(check, name, value, *rest):
+    """The value if it passes the check; None is none."""
     return None if value is None else check(name, value, *rest)
 
 
