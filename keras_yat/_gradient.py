@@ -211,6 +211,8 @@ class Rows:
         if not tensors or keras.backend.backend() != "torch" or tensors[0].device.type != "cpu":
             return
         shape = tuple(tensors[0].shape)
+        if not shape:
+            return
         self._rank, self._rows = len(shape), shape[axis]
         size = math.prod(shape) // max(1, self._rows) if size is None else size
         if self._rows * size <= self.entries:
