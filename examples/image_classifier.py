@@ -21,7 +21,7 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # for `python examples/…`
 
-from examples import backend
+from examples import backend, options
 
 CONVOLUTIONS = ((16, 5), (32, 3), (64, 3))  # filters, size of the window
 
@@ -59,9 +59,9 @@ def main() -> None:
 def parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--data", default="digits", choices=["digits", "mnist", "fashion_mnist"])
-    parser.add_argument("--seeds", type=positive, default=3, help="default: %(default)s")
+    parser.add_argument("--seeds", type=options.positive, default=3, help="default: %(default)s")
     parser.add_argument(
-        "--epochs", type=positive, help="default: 20 on digits, 3 on the larger data sets"
+        "--epochs", type=options.positive, help="default: 20 on digits, 3 on the larger data sets"
     )
     parser.add_argument(
         "--rate",
@@ -70,21 +70,8 @@ def parse() -> argparse.Namespace:
         help="Adam's learning rate, or several with commas between, the first of them for the "
         "pictures and prototypes (default: %(default)s)",
     )
-    parser.add_argument(
-        "--backend",
-        choices=backend.BACKENDS,
-        help="default: KERAS_BACKEND, or the first of these that is installed",
-    )
-    parser.add_argument(
-        "--out", default="runs/image_classifier", help="folder (default: %(default)s)"
-    )
+    options.add_common(parser, "image_classifier")
     return parser.parse_args()
-
-
-def positive(text: str) -> int:
-    if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"must be a whole number of 1 or more, not {text!r}")
-    return int(text)
 
 
 def rates(text: str) -> list[float]:

@@ -17,7 +17,7 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # for `python examples/…`
 
-from examples import backend
+from examples import backend, options
 
 UNITS = (128, 64, 32)
 
@@ -75,13 +75,8 @@ def parse() -> argparse.Namespace:
         "%(default)s); keras_yat.activations.names() lists them, and Keras's names work too",
     )
     parser.add_argument("--data", default="digits", choices=["digits", "mnist", "fashion_mnist"])
-    parser.add_argument(
-        "--backend",
-        choices=backend.BACKENDS,
-        help="default: KERAS_BACKEND, or the first of these that is installed",
-    )
+    options.add_common(parser, "quickstart")
     parser.add_argument("--epochs", type=int, default=15, help="default: %(default)s")
-    parser.add_argument("--out", default="runs/quickstart", help="folder (default: %(default)s)")
     parser.add_argument("--check", help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     names = [name.strip() for name in arguments.activation.split(",")]

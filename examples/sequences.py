@@ -25,8 +25,7 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # for `python examples/…`
 
-from examples import backend
-from examples.image_classifier import positive
+from examples import backend, options
 
 VARIANTS = ("LSTM", "GRU", "YatLSTM", "YatGRU", "YatSimpleRNN")
 BATCH = 32
@@ -67,34 +66,22 @@ def parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--data", default="digits", choices=list(EPOCHS))
     parser.add_argument(
-        "--units", type=positive, default=32, help="of the LSTM (default: %(default)s)"
+        "--units", type=options.positive, default=32, help="of the LSTM (default: %(default)s)"
     )
-    parser.add_argument("--seeds", type=positive, default=3, help="default: %(default)s")
+    parser.add_argument("--seeds", type=options.positive, default=3, help="default: %(default)s")
     parser.add_argument(
         "--epochs",
-        type=positive,
+        type=options.positive,
         help="default: " + ", ".join(f"{epochs} on {name}" for name, epochs in EPOCHS.items()),
     )
     parser.add_argument(
-        "--rate", type=rate, default="0.003", help="Adam's learning rate (default: %(default)s)"
+        "--rate",
+        type=options.rate,
+        default="0.003",
+        help="Adam's learning rate (default: %(default)s)",
     )
-    parser.add_argument(
-        "--backend",
-        choices=backend.BACKENDS,
-        help="default: KERAS_BACKEND, or the first of these that is installed",
-    )
-    parser.add_argument("--out", default="runs/sequences", help="folder (default: %(default)s)")
+    options.add_common(parser, "sequences")
     return parser.parse_args()
-
-
-def rate(text: str) -> float:
-    try:
-        found = float(text)
-    except ValueError:
-        found = 0.0
-    if not 0.0 < found < 1.0:
-        raise argparse.ArgumentTypeError(f"must be a number between 0 and 1, not {text!r}")
-    return found
 
 
 def study(sequences: Any, epochs: int, arguments: argparse.Namespace, folder: Path) -> None:

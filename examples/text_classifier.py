@@ -24,9 +24,7 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # for `python examples/…`
 
-from examples import backend
-from examples.image_classifier import positive
-from examples.sequences import rate
+from examples import backend, options
 
 BATCH = 64
 DROPOUT = 0.3
@@ -68,25 +66,21 @@ def parse() -> argparse.Namespace:
         ("hidden", 64, "units of the MLP, "),
     ):
         parser.add_argument(
-            f"--{name}", type=positive, default=default, help=f"{text}default: %(default)s"
+            f"--{name}", type=options.positive, default=default, help=f"{text}default: %(default)s"
         )
     parser.add_argument(
         "--length",
-        type=positive,
+        type=options.positive,
         help="words of a review that are read, default: "
         + ", ".join(f"{length} on {name}" for name, length in LENGTHS.items()),
     )
     parser.add_argument(
-        "--rate", type=rate, default="0.001", help="Adam's learning rate (default: %(default)s)"
+        "--rate",
+        type=options.rate,
+        default="0.001",
+        help="Adam's learning rate (default: %(default)s)",
     )
-    parser.add_argument(
-        "--backend",
-        choices=backend.BACKENDS,
-        help="default: KERAS_BACKEND, or the first of these that is installed",
-    )
-    parser.add_argument(
-        "--out", default="runs/text_classifier", help="folder (default: %(default)s)"
-    )
+    options.add_common(parser, "text_classifier")
     arguments = parser.parse_args()
     if arguments.width % (2 * arguments.heads):
         parser.error(f"--width must be a multiple of 2 × --heads, not {arguments.width}")

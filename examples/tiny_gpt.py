@@ -35,9 +35,7 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # for `python examples/…`
 
-from examples import backend
-from examples.image_classifier import positive
-from examples.sequences import rate
+from examples import backend, options
 
 # Adam's highest learning rate: of 0.006 and 0.01 the one with fewer held-out bits at the end.
 RATES = {"Yat": 0.01, "Yat, softermax": 0.01, "Keras": 0.01, "Keras, rotary": 0.006}
@@ -79,12 +77,12 @@ def parse() -> argparse.Namespace:
     )
     for name, default in SIZES.items():
         parser.add_argument(
-            f"--{name}", type=positive, default=default, help="default: %(default)s"
+            f"--{name}", type=options.positive, default=default, help="default: %(default)s"
         )
-    parser.add_argument("--steps", type=positive, default=600, help="default: %(default)s")
+    parser.add_argument("--steps", type=options.positive, default=600, help="default: %(default)s")
     parser.add_argument(
         "--rate",
-        type=rate,
+        type=options.rate,
         help="Adam's, at its highest, default: "
         + "; ".join(f"{rate:g} for {variant}" for variant, rate in RATES.items()),
     )
@@ -96,19 +94,14 @@ def parse() -> argparse.Namespace:
     )
     parser.add_argument("--seed", type=int, default=0, help="default: %(default)s")
     parser.add_argument(
-        "--characters", type=positive, default=400, help="to write (default: %(default)s)"
+        "--characters", type=options.positive, default=400, help="to write (default: %(default)s)"
     )
     parser.add_argument(
         "--temperature", type=temperature, default="0.8", help="default: %(default)s"
     )
     parser.add_argument("--prompt", default="\n", help="what the text starts with")
-    parser.add_argument(
-        "--backend",
-        choices=backend.BACKENDS,
-        help="default: KERAS_BACKEND, or the first of these that is installed",
-    )
+    options.add_common(parser, "tiny_gpt")
     parser.add_argument("--quick", action="store_true", help="very small networks, few steps")
-    parser.add_argument("--out", default="runs/tiny_gpt", help="folder (default: %(default)s)")
     if parser.parse_args().quick:
         parser.set_defaults(**QUICK, steps=40, characters=60)
     arguments = parser.parse_args()

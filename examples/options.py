@@ -1,0 +1,31 @@
+"""Options that several examples have. Imports no Keras, which would choose a backend."""
+
+import argparse
+
+from examples import backend
+
+
+def add_common(parser: argparse.ArgumentParser, name: str) -> None:
+    """`--backend`, and `--out`, by default a folder called `name`."""
+    parser.add_argument(
+        "--backend",
+        choices=backend.BACKENDS,
+        help="default: KERAS_BACKEND, or the first of these that is installed",
+    )
+    parser.add_argument("--out", default=f"runs/{name}", help="folder (default: %(default)s)")
+
+
+def positive(text: str) -> int:
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"must be a whole number of 1 or more, not {text!r}")
+    return int(text)
+
+
+def rate(text: str) -> float:
+    try:
+        found = float(text)
+    except ValueError:
+        found = 0.0
+    if not 0.0 < found < 1.0:
+        raise argparse.ArgumentTypeError(f"must be a number between 0 and 1, not {text!r}")
+    return found
