@@ -346,23 +346,22 @@ def test_queries_without_keys_get_zeros(normalization, block_size, form):
 
 @pytest.mark.parametrize("block_size", [None, 1])
 @pytest.mark.parametrize("normalization", ["softmax", "softermax"])
-def test_the_nearer_of_two_keys_wins(normalization, block_size):
-    """At relative distances of 0.01 and 0.03, in any direction, in either place."""
-    query = draw((200, 1, 1, 16))
+@pytest.mark.parametrize(
+    ("dtype", "near", "far"), [("float32", 0.01, 0.03), ("bfloat16", 0.05, 0.15)]
+)
+def test_the_nearer_of_two_keys_wins(dtype, near, far, normalization, block_size):
+    """Their distances are relative to the norm of the query, in any direction, in either place."""
+    query = np.repeat(draw((200, 1, 1, 16)), 2, axis=1)
     norm = np.linalg.norm(query, axis=-1, keepdims=True)
     step = draw((200, 2, 1, 16), seed=1)
     step *= norm / np.linalg.norm(step, axis=-1, keepdims=True)
-    for apart in ([0.01, 0.03], [0.03, 0.01]):
+    # Weights are what comes of these values.
+    value = np.broadcast_to(np.eye(2, dtype="float32")[:, None], (200, 2, 1, 2))
+    for apart in ([near, far], [far, near]):
         key = query + np.array(apart, "float32")[:, None, None] * step
-        _, weights = yat_attention(
-            query,
-            key,
-            key,
-            normalization=normalization,
-            block_size=block_size,
-            return_attention_scores=True,
-        )
-        nearer = to_numpy(weights)[:, 0, 0, np.argmin(apart)]
+        tensors = (ops.cast(t, dtype) for t in (query, key, value))
+        found = yat_attention(*tensors, normalization=normalization, block_size=block_size)
+        nearer = to_numpy(found)[..., np.argmin(apart)]
         assert np.all(nearer > (0.99 if normalization == "softmax" else 0.85))
 
 
