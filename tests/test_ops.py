@@ -7,21 +7,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from keras import ops
 
-import keras_yat
 from keras_yat.ops import yat_product
 from tests import reference_yat
 from tests.helpers import BACKEND, double_precision, draw, to_numpy, value_and_gradients
 
 DTYPES = ("float32", "bfloat16", "float16")
-
-
-@pytest.fixture(params=["custom", "plain"])
-def form(request):
-    """With the custom gradient, and with the backend's own."""
-    if request.param == "plain":
-        keras_yat.config.disable_custom_gradient()
-    yield request.param
-    keras_yat.config.enable_custom_gradient()
 
 
 def relative(found, truth):

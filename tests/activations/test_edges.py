@@ -9,15 +9,8 @@ import keras_yat
 from tests.activations.test_values import CASE, definition_of, function_of
 from tests.helpers import to_numpy, value_and_gradients
 
+pytestmark = pytest.mark.usefixtures("form")
 HALVES = ("float16", "bfloat16")
-
-
-@pytest.fixture(params=["custom", "plain"], autouse=True)
-def gradient_form(request):
-    if request.param == "plain":
-        keras_yat.config.disable_custom_gradient()
-    yield request.param
-    keras_yat.config.enable_custom_gradient()
 
 
 def evaluate(case, x, dtype="float32"):

@@ -16,15 +16,6 @@ POINTWISE = pytest.mark.parametrize(
 )
 
 
-@pytest.fixture(params=["custom", "plain"])
-def gradient_form(request):
-    """Both forms that `keras_yat.config` switches between."""
-    if request.param == "plain":
-        keras_yat.config.disable_custom_gradient()
-    yield request.param
-    keras_yat.config.enable_custom_gradient()
-
-
 def float32_parameters(case):
     """The parameters as the function gets them, in float64."""
     return {k: np.float32(v).astype("float64") for k, v in case.parameters.items()}
@@ -70,7 +61,7 @@ def assert_close(actual, expected, tolerance, what):
 
 
 @POINTWISE
-def test_value_and_every_gradient_entry(case, gradient_form):
+def test_value_and_every_gradient_entry(case, form):
     x = reference.points(case)
     parameters = [expanded(p, x) for p in float32_parameters(case).values()]
     value, gradients = value_and_gradients(
@@ -78,7 +69,7 @@ def test_value_and_every_gradient_entry(case, gradient_form):
     )
     assert_close(to_numpy(value), definition_of(case)(x, *parameters), 1e-5, "value")
     # The plain form lets a backend round the phase of a wave before it multiplies by x.
-    tolerance = 1e-5 if gradient_form == "custom" or case.name not in WAVES else 1e-4
+    tolerance = 1e-5 if form == "custom" or case.name not in WAVES else 1e-4
     rows = np.concatenate([to_numpy(g).reshape(-1, x.size) for g in gradients])
     for i, (row, slope) in enumerate(zip(rows, true_slopes(case, x, parameters), strict=True)):
         assert_close(row, slope, tolerance, f"gradient {i}")
@@ -126,7 +117,7 @@ def test_an_input_that_is_broadcast_gets_the_sum():
 @pytest.mark.parametrize(
     "case", [c for c in CASES if c.name == "softermax"], ids=lambda case: case.id
 )
-def test_softermax(case, axis, gradient_form):
+def test_softermax(case, axis, form):
     rng = np.random.default_rng(0)
     x = rng.uniform(-1.0, 4.0, size=(3, 4, 5))
     x = np.where(np.abs(x) < 4 * reference.STEP, 0.5, x).astype("float32")
@@ -164,7 +155,7 @@ def test_softermax_adds_epsilon(n):
 
 
 @POINTWISE
-def test_second_derivatives(case, gradient_form):
+def test_second_derivatives(case, form):
     x = reference.points(case, -4.0, 4.0, 41)
     parameters = [expanded(p, x) for p in float32_parameters(case).values()]
     seconds = gradients_of_slope(function_of(case), *[np.float32(a) for a in (x, *parameters)])

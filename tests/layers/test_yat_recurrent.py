@@ -19,15 +19,6 @@ KINDS = pytest.mark.parametrize("kind", GATES)
 MASK = np.array([[True] * 5, [True, True, False, True, False], [False, False, True, True, True]])
 
 
-@pytest.fixture
-def form(request):
-    """The layer with the gradient that is written out, and with that of the backend."""
-    if request.param == "plain":
-        keras_yat.config.disable_custom_gradient()
-    yield
-    keras_yat.config.enable_custom_gradient()
-
-
 def layer_of(kind, units=3, **arguments):
     return getattr(keras_yat, f"Yat{kind}")(units, **arguments)
 
