@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from keras import ops
 
-from keras_yat.ops import yat_attention
+from keras_yat.ops import rotary_embedding, yat_attention
 from tests import reference_attention
 from tests.helpers import (
     compiled,
@@ -153,6 +153,8 @@ def test_an_empty_batch(block_size):
           for v in (0, -1, 1.5)],
         *[({"epsilon": v}, "`epsilon` must be a finite number greater than 0. Received: epsilon=")
           for v in (0.0, -1.0, float("inf"))],
+        *[({"query_offset": v}, "`query_offset` must be an int or a scalar tensor of ints")
+          for v in (1.5, True, None, np.array([1]), np.float32(1.0))],
         ({"power": 2}, "`power` must be 1 where `normalization` is 'softmax'. Received: power=2"),
         ({"dropout": 0.5}, "`seed` must be an int or a SeedGenerator where `dropout` is"),
         *[({"dropout": v}, r"`dropout` must be a number in \[0, 1\). Received: dropout=")
@@ -164,3 +166,18 @@ def test_an_empty_batch(block_size):
 def test_bad_input(arguments, words):
     with pytest.raises(ValueError, match=words):
         yat_attention(**{**operands(), **arguments})
+
+
+@pytest.mark.parametrize(
+    ("x", "arguments", "words"),
+    [
+        (np.ones((1, 2, 3)), {}, "`x` must have four axes"),
+        (np.ones((1, 2, 1, 3)), {}, "`x` must have four axes, .* and an even size"),
+        (np.ones((1, 2, 1, 4)), {"start_index": 0.5}, "`start_index` must be an int or"),
+        (np.ones((1, 2, 1, 4)), {"max_wavelength": 0}, "`max_wavelength` must be a finite number"),
+    ],
+    ids=["rank", "odd", "start", "wavelength"],
+)
+def test_bad_input_to_rotary_embedding(x, arguments, words):
+    with pytest.raises(ValueError, match=words):
+        rotary_embedding(x, **arguments)

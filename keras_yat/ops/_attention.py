@@ -12,7 +12,7 @@ from keras_yat._formula import UNITS, largest, sum_of_squares, unit_norm, wide
 from keras_yat._gradient import as_parameter, as_tensor
 from keras_yat._register import register
 from keras_yat.ops._attend import Attention
-from keras_yat.ops._masks import Masks, fits, masks_of
+from keras_yat.ops._masks import Masks, fits, masks_of, position
 from keras_yat.ops._weights import Softermax, Softmax
 
 NORMALIZATIONS = ("softmax", "softermax")
@@ -110,6 +110,7 @@ def yat_attention(
     is_causal = _validate.flag("is_causal", is_causal)
     if sliding_window is not None:
         sliding_window = _validate.count("sliding_window", sliding_window)
+    query_offset = position("query_offset", query_offset)
     size, dtype = query.shape[-1], keras.backend.standardize_dtype(query.dtype)
     scale = 1.0 / math.sqrt(size) if scale is None else _validate.number("scale", scale)
     rate = _validate.rate("dropout", dropout)

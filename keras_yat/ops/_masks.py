@@ -1,10 +1,12 @@
 """Which query may attend to which key."""
 
 import functools
+import numbers
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+import keras
 from keras import ops
 
 from keras_yat import _validate
@@ -68,6 +70,17 @@ class Masks:
         if self.window is not None:
             parts.append(ops.abs(columns - positions) < self.window)
         return functools.reduce(ops.logical_and, parts) if parts else None
+
+
+def position(name: str, value: Any) -> Any:
+    """The position that the argument `name` gives, as an int or as a scalar tensor."""
+    if isinstance(value, numbers.Integral) and not isinstance(value, bool):
+        return int(value)
+    dtype = keras.backend.standardize_dtype(value.dtype) if hasattr(value, "dtype") else ""
+    if "int" not in dtype or len(value.shape):
+        _validate.refuse(name, "be an int or a scalar tensor of ints", value)
+    # One dtype for all indices, which TensorFlow asks for.
+    return ops.cast(value, "int32")
 
 
 def masks_of(mask: Any, query_mask: Any, key_mask: Any, query: Any, key: Any) -> list[Any]:

@@ -12,6 +12,7 @@ from keras_yat._formula import wide
 from keras_yat._gradient import as_tensor
 from keras_yat._math import cos, sin
 from keras_yat._register import register
+from keras_yat.ops._masks import position
 
 
 @register("rotary_embedding")
@@ -35,8 +36,8 @@ def rotary_embedding(x: Any, start_index: Any = 0, max_wavelength: float = 10_00
         A tensor of the shape and dtype of `x`.
 
     Raises:
-        ValueError: if `x` has another number of axes or an odd size, or the wavelength
-            is not above 0.
+        ValueError: if `x` has another number of axes or an odd size, the wavelength
+            is not above 0, or `start_index` is no int.
 
     Example:
 
@@ -53,6 +54,7 @@ def rotary_embedding(x: Any, start_index: Any = 0, max_wavelength: float = 10_00
         allowed = "have four axes, batch, length, heads and an even size"
         _validate.refuse("x", allowed, tuple(x.shape))
     max_wavelength = _validate.number("max_wavelength", max_wavelength, above=0.0)
+    start_index = position("start_index", start_index)
     dtype, half = wide(x), x.shape[-1] // 2
     speeds = np.exp(-math.log(max_wavelength) * np.arange(half) / max(half, 1))
     positions = ops.cast(ops.arange(ops.shape(x)[1]) + start_index, dtype)

@@ -356,7 +356,7 @@ AT = {"cache": CACHE, "cache_update_index": 0}
         ((X, X), {"attention_mask": np.ones((2, 3, 5, 5), bool)}, "`attention_mask` must broadca"),
         *[((X, X), {f"{n}_mask": np.ones((2, 4), bool)}, f"`{n}_mask` must have the shape")
           for n in ("query", "value", "key")],
-        ((X, X), {"cache": CACHE}, "`cache_update_index` must be an int or a scalar tensor where"),
+        ((X, X), {"cache": CACHE}, "`cache_update_index` must be an int or a scalar tensor"),
         *[((X, X), {"cache": CACHE, "cache_update_index": i}, "`cache_update_index` must be such")
           for i in (-1, 3)],
         *[((X, X), {"cache": c, "cache_update_index": 0}, "`cache` must be a pair .*Received: ca")

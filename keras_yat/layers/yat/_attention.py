@@ -14,6 +14,7 @@ from keras_yat.layers.yat._document import documented
 from keras_yat.layers.yat._scales import Scaled
 from keras_yat.ops import rotary_embedding, yat_attention
 from keras_yat.ops._attention import NORMS, block_of, normalization_of
+from keras_yat.ops._masks import position
 
 PROJECTIONS = ("query", "key", "value", "gate", "attention_output")
 
@@ -270,7 +271,8 @@ class YatMultiHeadAttention(Scaled, keras.layers.MultiHeadAttention):
         heads = [axes.flat(x) for x in projected]
         start = 0
         if cache is not None:
-            start, use_causal_mask = _cache.position(cache_update_index), True
+            start = position("cache_update_index", cache_update_index)
+            use_causal_mask = True
             _cache.check(cache, start, query, self._cached_shapes)
             _cache.check_masks(value_mask=value_mask, key_mask=key_mask)
         if self.rope_max_wavelength is not None:

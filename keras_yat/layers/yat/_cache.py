@@ -1,6 +1,5 @@
 """The cache of keys and values that attention decodes with."""
 
-import numbers
 from typing import Any
 
 from keras import ops
@@ -15,18 +14,6 @@ def empty(batch_size: int, length: int, shapes: Any, dtype: str) -> tuple[Any, A
     """
     keys, values = (ops.zeros((batch_size, length, *shape), dtype) for shape in shapes)
     return keys, values
-
-
-def position(index: Any) -> Any:
-    """`cache_update_index` as an int, or as a scalar tensor."""
-    if isinstance(index, numbers.Integral) and not isinstance(index, bool):
-        return int(index)
-    if not hasattr(index, "dtype") or len(index.shape):
-        _validate.refuse(
-            "cache_update_index", "be an int or a scalar tensor where there is a `cache`", index
-        )
-    # One dtype for all indices, which TensorFlow asks for.
-    return ops.cast(index, "int32")
 
 
 def check(cache: Any, index: Any, query: Any, shapes: Any) -> None:
