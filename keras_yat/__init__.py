@@ -1,6 +1,6 @@
 """Trainable activations and Yat layers for Keras 3, on TensorFlow, JAX and PyTorch."""
 
-from keras_yat import activations, config, initializers, layers, ops
+from keras_yat import activations, config, initializers, layers, ops, search
 from keras_yat.layers import (
     DELU,
     HELU,
@@ -72,4 +72,5 @@ __all__ = [
     "initializers",
     "layers",
     "ops",
+    "search",
 ]

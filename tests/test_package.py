@@ -26,6 +26,7 @@ FLOORS = [
     {
         "keras_yat._validate",
         "keras_yat._register",
+        "keras_yat._space",
         "keras_yat._math",
         "keras_yat._loop",
         "keras_yat.config",
@@ -34,6 +35,7 @@ FLOORS = [
     {"keras_yat._formula"},
     {"keras_yat.activations", "keras_yat.ops", "keras_yat.initializers"},
     {"keras_yat.layers"},
+    {"keras_yat.search"},
 ]
 
 
@@ -119,6 +121,7 @@ PUBLIC = {
         "keras_yat.initializers",
         "keras_yat.layers",
         "keras_yat.ops",
+        "keras_yat.search",
     )
     for public in importlib.import_module(name).__all__
 } | {f"keras_yat.config.{n}": f for n, f in vars(keras_yat.config).items() if n[0] != "_"}
@@ -135,7 +138,7 @@ def test_docstrings_give_every_argument_and_the_source(name):
     text = inspect.getdoc(item)
     signature = inspect.signature(item)
     for argument in signature.parameters.values():
-        stars = "**" if argument.kind is argument.VAR_KEYWORD else ""
+        stars = {argument.VAR_KEYWORD: "**", argument.VAR_POSITIONAL: "*"}.get(argument.kind, "")
         assert re.search(rf"^    {re.escape(stars)}{argument.name}: ", text, re.M), argument
     assert item.__name__ in ("get", "names") or "Reference:" in text
 

@@ -9,6 +9,7 @@ import numpy as np
 from keras import ops
 
 from keras_yat import _validate, initializers
+from keras_yat._space import Space
 from keras_yat.activations._curve import OF_KERAS, Curve
 from keras_yat.layers._projection import Projection
 
@@ -22,6 +23,9 @@ def curve_of(function: Any) -> Curve | None:
 
 class Activation(keras.layers.Layer):
     """Abstract: a layer that gives an output of its input's shape. Masks pass through."""
+
+    search_space: ClassVar[Space] = {}
+    """The arguments that can be searched: see `keras_yat.search`."""
 
     def __init__(self, **kwargs: Any):
         super().__init__(**kwargs)
@@ -38,8 +42,9 @@ class Activation(keras.layers.Layer):
 class TrainableActivation(Activation):
     """Abstract: an activation with trained parameters.
 
-    A subclass names its pure function (`function`), and in `published_bounds`
-    the limits that the authors keep its parameters in. Its constructor hands
+    A subclass names its pure function (`function`), in `published_bounds` the
+    limits that the authors keep its parameters in, and in `search_space` the
+    starting values that are worth a search. Its constructor hands
     over the starting values by name, and the `shape` that each parameter has
     before the axis of the channels is added.
 

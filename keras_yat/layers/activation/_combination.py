@@ -5,6 +5,7 @@ from keras import ops
 
 from keras_yat import _validate, activations
 from keras_yat._register import LAYERS, register
+from keras_yat._space import Choice, Float, Several
 from keras_yat.activations._combination import DEFAULT_FUNCTIONS, NORMS, check_functions, resolve
 from keras_yat.layers.activation._base import TrainableActivation
 
@@ -58,6 +59,11 @@ class LinComb(TrainableActivation):
     """
 
     function = staticmethod(activations.lincomb)
+    search_space = {
+        "coefficients": Several(
+            Float(-1.0, 1.0, default=1.0 / len(DEFAULT_FUNCTIONS)), len(DEFAULT_FUNCTIONS)
+        )
+    }
 
     def __init__(
         self, coefficients=None, functions=DEFAULT_FUNCTIONS, axis=None, bounds=None, **kwargs
@@ -136,6 +142,7 @@ class NormLinComb(LinComb):
     """
 
     function = staticmethod(activations.norm_lincomb)
+    search_space = {**LinComb.search_space, "norm": Choice.of(*NORMS)}
 
     def __init__(
         self,

@@ -4,6 +4,7 @@ from keras import ops
 
 from keras_yat import activations
 from keras_yat._register import register
+from keras_yat._space import Float
 from keras_yat.layers.activation._base import Activation, TrainableActivation
 
 
@@ -48,6 +49,7 @@ class Mila(TrainableActivation):
     """
 
     function = staticmethod(activations.mila)
+    search_space = {"beta": Float(-2.0, 1.0)}
 
     def __init__(self, beta=-0.25, axis=None, bounds=None, **kwargs):
         super().__init__({"beta": beta}, axis, bounds, **kwargs)
@@ -93,6 +95,7 @@ class DELU(TrainableActivation):
     """
 
     function = staticmethod(activations.delu)
+    search_space = {"n": Float(-0.5, 1.0)}
 
     def __init__(self, n=0.0, axis=None, bounds=None, **kwargs):
         super().__init__({"n": n}, axis, bounds, **kwargs)
@@ -168,6 +171,7 @@ class ReLUN(TrainableActivation):
 
     function = staticmethod(activations.relun)
     published_bounds = {"n": (1e-3, None)}
+    search_space = {"n": Float(0.5, 10.0, log=True)}
 
     def __init__(self, n=1.0, axis=None, bounds=None, **kwargs):
         super().__init__({"n": n}, axis, bounds, **kwargs)
@@ -211,6 +215,7 @@ class ShiLU(TrainableActivation):
     """
 
     function = staticmethod(activations.shilu)
+    search_space = {"alpha": Float(0.25, 2.0, log=True), "beta": Float(-1.0, 1.0)}
 
     def __init__(self, alpha=1.0, beta=1.0, axis=None, bounds=None, **kwargs):
         super().__init__({"alpha": alpha, "beta": beta}, axis, bounds, **kwargs)

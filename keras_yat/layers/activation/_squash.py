@@ -8,6 +8,7 @@ from keras import ops
 
 from keras_yat import _validate, activations
 from keras_yat._register import register
+from keras_yat._space import Float
 from keras_yat.activations._squash import curve as squasher_curve
 from keras_yat.layers.activation._base import Activation, TrainableActivation
 
@@ -53,6 +54,7 @@ class ScaledSoftSign(TrainableActivation):
 
     function = staticmethod(activations.scaled_softsign)
     published_bounds = {"beta": (1e-3, None)}
+    search_space = {"alpha": Float(0.25, 4.0, log=True), "beta": Float(0.1, 10.0, log=True)}
 
     def __init__(self, alpha=1.0, beta=1.0, axis=None, bounds=None, **kwargs):
         super().__init__({"alpha": alpha, "beta": beta}, axis, bounds, **kwargs)
@@ -62,6 +64,7 @@ class Squasher(Activation):
     """Abstract: a squasher of scores, with a fixed `power`."""
 
     function: ClassVar[Callable[..., Any]]
+    search_space = {"power": Float(0.25, 4.0, log=True)}
 
     def __init__(self, power: float = 1, **kwargs: Any):
         super().__init__(**kwargs)

@@ -2,7 +2,10 @@
 
 from keras_yat import activations
 from keras_yat._register import register
+from keras_yat._space import Float
 from keras_yat.layers.activation._base import TrainableActivation
+
+_OF_NAMI = {"w": (0.1, 0.5), "a": (0.5, 3.0), "b": (0.5, 3.0)}
 
 
 @register("nami")
@@ -50,7 +53,8 @@ class Nami(TrainableActivation):
     """
 
     function = staticmethod(activations.nami)
-    published_bounds = {"w": (0.1, 0.5), "a": (0.5, 3.0), "b": (0.5, 3.0)}
+    published_bounds = _OF_NAMI
+    search_space = {name: Float(*limits) for name, limits in _OF_NAMI.items()}
 
     def __init__(self, w=0.3, a=1.0, b=1.5, axis=None, bounds=None, **kwargs):
         super().__init__({"w": w, "a": a, "b": b}, axis, bounds, **kwargs)
@@ -96,6 +100,7 @@ class CosLU(TrainableActivation):
     """
 
     function = staticmethod(activations.coslu)
+    search_space = {"alpha": Float(0.0, 2.0), "beta": Float(0.0, 4.0)}
 
     def __init__(self, alpha=1.0, beta=1.0, axis=None, bounds=None, **kwargs):
         super().__init__({"alpha": alpha, "beta": beta}, axis, bounds, **kwargs)
@@ -140,6 +145,7 @@ class SinLU(TrainableActivation):
     """
 
     function = staticmethod(activations.sinlu)
+    search_space = {"alpha": Float(0.0, 2.0), "beta": Float(0.0, 4.0)}
 
     def __init__(self, alpha=1.0, beta=1.0, axis=None, bounds=None, **kwargs):
         super().__init__({"alpha": alpha, "beta": beta}, axis, bounds, **kwargs)

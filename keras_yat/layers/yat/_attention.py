@@ -8,10 +8,11 @@ from keras import ops
 
 from keras_yat import _validate, initializers
 from keras_yat._register import register
+from keras_yat._space import Choice, Float, With
 from keras_yat.layers.yat import _base, _cache
 from keras_yat.layers.yat._axes import Axes
 from keras_yat.layers.yat._document import documented
-from keras_yat.layers.yat._scales import Scaled
+from keras_yat.layers.yat._scales import ALPHA, Scaled
 from keras_yat.ops import rotary_embedding, yat_attention
 from keras_yat.ops._attention import NORMS, block_of, normalization_of
 from keras_yat.ops._masks import position
@@ -126,6 +127,19 @@ class YatMultiHeadAttention(Scaled, keras.layers.MultiHeadAttention):
         of a head as pairs). Blocks of queries, and the floor of the distance, are this
         package's.
     """
+
+    search_space = {
+        **{n: d for n, d in Scaled.search_space.items() if n != "alpha"},
+        "normalize": Choice.of(*NORMS),
+        # A softermax takes no notice of a factor of all scores.
+        "normalization": Choice(
+            {
+                "softmax": With("softmax", alpha=ALPHA),
+                "softermax": With("softermax", power=Float(0.5, 8.0, log=True, default=1.0)),
+            }
+        ),
+        "kernel_initializer": Choice.of("glorot_uniform", "he_normal", "orthogonal"),
+    }
 
     def __init__(
         self,

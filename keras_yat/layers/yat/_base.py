@@ -6,8 +6,18 @@ import keras
 from keras import ops
 
 from keras_yat import _validate, activations, initializers
+from keras_yat._space import Choice, Float, Made
 from keras_yat.layers.yat._scales import Scaled, serialized, tensor
 from keras_yat.ops import _product as yat_ops
+
+INITIALIZER = Choice(
+    {
+        "yat_normal": Made(initializers.YatNormal, {"input_scale": Float(0.1, 3.0, log=True)}),
+        "glorot_uniform": "glorot_uniform",
+        "he_normal": "he_normal",
+    }
+)
+"""How the initializer of a kernel can be searched."""
 
 
 class YatLayer(Scaled):
@@ -17,6 +27,12 @@ class YatLayer(Scaled):
     and gets its outputs from `yat`. Weights are read in float32 (or wider)
     whatever the compute dtype is.
     """
+
+    search_space = {
+        **Scaled.search_space,
+        "normalize": Choice.of(*yat_ops.NORMALIZATIONS),
+        "drop_connect": Float(0.0, 0.5),
+    }
 
     def __init__(
         self,

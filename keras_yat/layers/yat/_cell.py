@@ -9,6 +9,8 @@ from keras import ops
 
 from keras_yat import _validate, config, initializers
 from keras_yat._loop import loop, masked
+from keras_yat._space import Choice, Made
+from keras_yat.layers.activation import ScoreTanh, SofterSigmoid, SoftTanh
 from keras_yat.layers.activation._base import Activation, curve_of
 from keras_yat.layers.yat import _base
 from keras_yat.layers.yat._base import YatLayer
@@ -30,6 +32,18 @@ class YatCell(YatLayer, SequenceMasks):
     """
 
     gates: ClassVar[int] = 1
+    search_space = {
+        **YatLayer.search_space,
+        "kernel_initializer": _base.INITIALIZER,
+        "recurrent_initializer": _base.INITIALIZER,
+        "activation": Choice(
+            {
+                "tanh": "tanh",
+                "score_tanh": Made(ScoreTanh, ScoreTanh.search_space),
+                "soft_tanh": Made(SoftTanh, SoftTanh.search_space),
+            }
+        ),
+    }
 
     def __init__(
         self,
@@ -296,6 +310,16 @@ class YatCell(YatLayer, SequenceMasks):
 
 class GatedCell(YatCell):
     """Abstract: a cell with gates, and the squasher of these."""
+
+    search_space = {
+        **YatCell.search_space,
+        "recurrent_activation": Choice(
+            {
+                "sigmoid": "sigmoid",
+                "softer_sigmoid": Made(SofterSigmoid, SofterSigmoid.search_space),
+            }
+        ),
+    }
 
     def __init__(
         self,

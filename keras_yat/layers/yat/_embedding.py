@@ -59,6 +59,8 @@ class YatEmbedding(YatLayer):
         Embedding to Improve Language Models, 2017, for the tied head.
     """
 
+    search_space = {**YatLayer.search_space, "embeddings_initializer": _base.INITIALIZER}
+
     def __init__(
         self,
         input_dim: int,

@@ -22,6 +22,8 @@ class KernelLayer(YatLayer):
     features_axis = -1
     """The axis of the kernel along which its neurons lie."""
 
+    search_space = {**YatLayer.search_space, "kernel_initializer": _base.INITIALIZER}
+
     def __init__(
         self,
         features: int,

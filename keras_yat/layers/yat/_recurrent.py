@@ -8,6 +8,7 @@ import keras
 from keras import ops
 
 from keras_yat import _validate
+from keras_yat._space import Space
 from keras_yat.layers.yat import _base
 from keras_yat.layers.yat._cell import YatCell
 from keras_yat.layers.yat._scales import serialized
@@ -21,9 +22,11 @@ class YatRecurrent(keras.layers.RNN):
     """
 
     cell_class: ClassVar[type[YatCell]]
+    search_space: ClassVar[Space]
 
     def __init_subclass__(cls, **kwargs: Any):
         super().__init_subclass__(**kwargs)
+        cls.search_space = cls.cell_class.search_space
         for name in _arguments(cls.cell_class):
             setattr(cls, name, property(operator.attrgetter(f"cell.{name}")))
 

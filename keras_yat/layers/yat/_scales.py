@@ -1,15 +1,29 @@
 """What every Yat layer shares, also where it has no neurons: epsilon and alpha."""
 
-from typing import Any
+from typing import Any, ClassVar
 
 import keras
 from keras import ops
 
 from keras_yat import _validate, initializers
+from keras_yat._space import Choice, Flag, Float, Made, Space, With
 from keras_yat.layers._projection import Projection
 
 LEAST_EPSILON = 1e-7
 """What a learned epsilon is kept at or above."""
+
+_FACTOR = Float(0.1, 10.0, log=True, default=1.0)
+ALPHA = Choice(
+    {
+        "suited": "learned",
+        "searched": With(
+            "learned", alpha_initializer=Made(keras.initializers.Constant, {"value": _FACTOR})
+        ),
+        "constant": _FACTOR,
+        "none": None,
+    }
+)
+"""How alpha can be searched: learned from what suits the kernel or from elsewhere, or not."""
 
 
 class Scaled(keras.layers.Layer):
@@ -17,7 +31,15 @@ class Scaled(keras.layers.Layer):
 
     A subclass calls `add_scales` in `build`, and gets them from `scales`. They
     are read in float32 (or wider) whatever the compute dtype is.
+
+    `search_space` has the arguments that can be searched: see `keras_yat.search`.
     """
+
+    search_space: ClassVar[Space] = {
+        "epsilon": Float(1e-6, 1.0, log=True),
+        "learn_epsilon": Flag(),
+        "alpha": ALPHA,
+    }
 
     def __init__(
         self,

@@ -1,0 +1,81 @@
+"""One study on many machines: roles and ports, from Keras Tuner's environment variables.
+
+Each arm of a study is a search with a server of its own, at `KERASTUNER_ORACLE_PORT` and
+the ports after it.
+"""
+
+import contextlib
+import os
+import time
+from collections.abc import Iterator
+
+PATIENCE = 600.0
+"""Seconds that a worker waits for a chief."""
+
+_IP, _PORT, _ID = "KERASTUNER_ORACLE_IP", "KERASTUNER_ORACLE_PORT", "KERASTUNER_TUNER_ID"
+
+
+def role() -> str | None:
+    """`"chief"`, `"worker"`, or None on one machine.
+
+    Raises:
+        SystemExit: if only some of the variables are set.
+    """
+    there = [name for name in (_IP, _PORT, _ID) if os.environ.get(name)]
+    if not there:
+        return None
+    missing = [name for name in (_IP, _PORT, _ID) if name not in there]
+    if missing:
+        raise SystemExit(f"{', '.join(there)} set, but not {', '.join(missing)}.")
+    if not os.environ[_PORT].isdecimal():
+        raise SystemExit(f"{_PORT} must be a port's number, not {os.environ[_PORT]!r}.")
+    return "chief" if "chief" in own_name() else "worker"
+
+
+def own_name() -> str:
+    return os.environ[_ID]
+
+
+@contextlib.contextmanager
+def arm(place: int) -> Iterator[None]:
+    """Within it the server of Keras Tuner is that of the arm number `place`."""
+    before = os.environ.get(_PORT)
+    if before is None:
+        yield
+        return
+    os.environ[_PORT] = str(int(before) + place)
+    try:
+        # Keras Tuner prints each condition that it receives.
+        with open(os.devnull, "w") as nowhere, contextlib.redirect_stdout(nowhere):
+            yield
+    finally:
+        os.environ[_PORT] = before
+
+
+def open_arm(first: int, count: int) -> int:
+    """The first of the arms from `first` to `count - 1` that a chief serves; waits for one.
+
+    Raises:
+        SystemExit: if no chief is found within `PATIENCE`.
+    """
+    host, port = os.environ[_IP], int(os.environ[_PORT])
+    until = time.monotonic() + PATIENCE
+    while time.monotonic() < until:
+        for place in range(first, count):
+            if _answers(host, port + place):
+                return place
+    raise SystemExit(
+        f"No chief answers at {host}, ports {port + first} to {port + count - 1}, "
+        f"for {PATIENCE:g} seconds."
+    )
+
+
+def _answers(host: str, port: int) -> bool:
+    import grpc
+
+    with grpc.insecure_channel(f"{host}:{port}") as channel:
+        try:
+            grpc.channel_ready_future(channel).result(timeout=0.5)
+        except grpc.FutureTimeoutError:
+            return False
+    return True

@@ -1,0 +1,58 @@
+"""What the best values of an arm are worth: new trainings, and a test."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+from tqdm import tqdm
+
+from tuning import config, models, oracles
+from tuning.tuner import Tuner, fit, folder_name
+
+FIRST_SEED = 1000
+"""Trials have the seeds from 0 on: those that were chosen by may have been lucky."""
+
+
+def test(study: config.Study, name: str, tuner: Tuner, folder: Path) -> list[dict[str, Any]]:
+    """Trains the best values of an arm from new seeds, on all but the test data.
+
+    Returns the history of each training, with its test accuracy and what its
+    activations' parameters became. What is done already is not done again.
+    """
+    (best,) = tuner.get_best_hyperparameters()
+    place = folder / folder_name(name) / "final"
+    place.mkdir(exist_ok=True)
+    found = []
+    for seed in tqdm(
+        range(FIRST_SEED, FIRST_SEED + study.final.seeds),
+        desc=f"{name}, best values",
+        unit="training",
+        dynamic_ncols=True,
+    ):
+        file = place / f"seed_{seed}.json"
+        if not file.exists():
+            oracles.write(file, _train(study, tuner, best, seed))
+        found.append(json.loads(file.read_text()))
+    return found
+
+
+def _train(study, tuner, values, seed):
+    keras.utils.clear_session(free_memory=True)
+    keras.utils.set_random_seed(seed)
+    model = tuner.hypermodel.build(values.copy())
+    parts = tuner.parts
+    history = fit(model, parts.both, parts.test, study, study.training.epochs)
+    learned = [
+        {w.path.split("/")[-1]: keras.ops.convert_to_numpy(w).tolist() for w in layer.weights}
+        for layer in models.activations_of(model)
+    ]
+    # The last epoch's: the best one would be chosen by the test.
+    return {**history, "test_accuracy": history["val_accuracy"][-1], "learned": learned}
+
+
+def summary(accuracies: list[float]) -> str:
+    """Mean and standard deviation."""
+    spread = f" ± {np.std(accuracies, ddof=1):.4f}" if len(accuracies) > 1 else ""
+    return f"{np.mean(accuracies):.4f}{spread}"

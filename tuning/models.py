@@ -1,0 +1,131 @@
+"""The networks of a study, as functions of hyperparameters."""
+
+import fnmatch
+import importlib
+from collections.abc import Iterable
+from typing import Any
+
+import keras
+
+import keras_yat
+from keras_yat import search
+from tuning import config
+from tuning.data import Parts
+
+_RECURRENT = {
+    "lstm": keras.layers.LSTM,
+    "gru": keras.layers.GRU,
+    "simple_rnn": keras.layers.SimpleRNN,
+}
+
+
+def build(hp: Any, study: config.Study, arm: config.Arm, parts: Parts) -> keras.Model:
+    """The compiled model of an arm for the values of `hp`."""
+    hp = Held(hp, arm)
+    if arm.build is not None:
+        module, function = arm.build.split(":")
+        return getattr(importlib.import_module(module), function)(hp)
+    inputs = [keras.Input(x.shape[1:], dtype=str(x.dtype)) for x in parts.train.x]
+    hidden = {"dense": _dense, "convolution": _convolution, "recurrent": _recurrent}
+    outputs = hidden[study.model.kind](hp, study.model.units, arm, inputs)
+    model = keras.Model(inputs, keras.layers.Dense(parts.classes)(outputs))
+    model.compile(
+        search.optimizer(hp, among=arm.optimizer),
+        keras.losses.SparseCategoricalCrossentropy(from_logits=True),
+        metrics=["accuracy"],
+    )
+    return model
+
+
+class Held:
+    """An `hp` some of whose hyperparameters have one value: their default, or a given one."""
+
+    def __init__(self, hp: Any, arm: config.Arm):
+        self._hp, self._arm = hp, arm
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._hp, name)
+
+    def Choice(self, name: str, values: Iterable[Any], default: Any = None) -> Any:  # noqa: N802
+        values = list(values)
+        start = values[0] if default is None else default
+        given = self._arm.set.get(name)
+        if given is not None and given not in values:
+            raise ValueError(f"set: {name} must be one of {values}. Received: {given!r}")
+        held, value = self._held(name, start)
+        return value if held else self._hp.Choice(name, values, default=start)
+
+    def Float(self, name: str, *limits: float, default: float, **settings: Any) -> Any:  # noqa: N802
+        held, value = self._held(name, default)
+        return value if held else self._hp.Float(name, *limits, default=default, **settings)
+
+    def Boolean(self, name: str, default: bool = False) -> Any:  # noqa: N802
+        held, value = self._held(name, default)
+        return value if held else self._hp.Boolean(name, default=default)
+
+    def _held(self, name: str, default: Any) -> tuple[bool, Any]:
+        if name in self._arm.set:
+            return True, self._hp.Fixed(name, self._arm.set[name])
+        if any(fnmatch.fnmatchcase(name, pattern) for pattern in self._arm.hold):
+            return True, self._hp.Fixed(name, default)
+        return False, None
+
+
+def _activation(hp, arm):
+    return search.activation(
+        hp,
+        among=arm.activation,
+        axis=-1 if arm.per_channel else None,
+        search_bounds=arm.search_bounds,
+        search_trainable=arm.search_trainable,
+    )
+
+
+def _dense(hp, units, arm, inputs):
+    x = keras.layers.Flatten()(inputs[0])
+    for count in units:
+        if arm.layers == "yat":
+            x = search.yat_dense(hp, count, "yat")(x)
+        else:
+            x = _activation(hp, arm)(keras.layers.Dense(count)(x))
+    return x
+
+
+def _convolution(hp, units, arm, inputs):
+    x = inputs[0]
+    for i, filters in enumerate(units):
+        # Small images are not made smaller at once.
+        strides = 1 if i == 0 and x.shape[1] < 16 else 2
+        if arm.layers == "yat":
+            x = search.yat_conv(hp, filters, 3, "yat", strides=strides, padding="same")(x)
+        else:
+            x = keras.layers.Conv2D(filters, 3, strides=strides, padding="same")(x)
+            x = _activation(hp, arm)(x)
+    return keras.layers.Flatten()(x)
+
+
+def _recurrent(hp, units, arm, inputs):
+    x, *mask = inputs
+    for i, count in enumerate(units):
+        settings = {"return_sequences": i < len(units) - 1}
+        if arm.layers == "yat":
+            layer = search.yat_recurrent(hp, count, "recurrent", arm.cells, **settings)
+        else:
+            layer = _RECURRENT[hp.Choice("recurrent", arm.cells)](count, **settings)
+        x = layer(x, mask=mask[0] if mask else None)
+    return x
+
+
+def activations_of(model: keras.Model) -> list[Any]:
+    """The trainable activations of a model, in the order of its layers."""
+    found = []
+    for layer in model.layers:
+        for item in (layer, getattr(layer, "activation", None)):
+            if isinstance(item, tuple(_trainable())):
+                found.append(item)
+    return found
+
+
+def _trainable():
+    layers = (type(keras_yat.activations.get(n)) for n in keras_yat.activations.names())
+    return [cls for cls in layers if hasattr(cls, "published_bounds")]

@@ -1,0 +1,115 @@
+"""What a study ends with: a table, the best values, the best model, and pictures."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+
+from examples import trials as tables
+from tuning import config, final, models, oracles, pictures
+from tuning.tuner import Tuner, failure, folder_name, results
+
+
+def write(study: config.Study, tuners: dict[str, Tuner], tested: dict[str, list], folder: Path):
+    """Prints the table, and writes table.csv, trials.csv, best.json, best.keras and pictures."""
+    best = {name: tuner.oracle.get_best_trials()[0] for name, tuner in tuners.items()}
+    rows = _rows(study, tuners, tested, best)
+    tables.report(study.title or folder.name, rows, folder / "table.csv")
+    _write_trials(tuners, folder / "trials.csv")
+    values = {
+        name: {
+            "validation accuracy": trial.score,
+            "trial": trial.trial_id,
+            "values": trial.hyperparameters.values,
+        }
+        for name, trial in best.items()
+    }
+    winner = max(best, key=lambda name: best[name].score)
+    oracles.write(folder / "best.json", {"best arm": winner, "arms": values})
+    print(f"\nBest values, chosen by validation accuracy ({winner}):")
+    for key, value in values[winner]["values"].items():
+        print(f"  {key} = {value:.4g}" if isinstance(value, float) else f"  {key} = {value}")
+    saved = ["table.csv", "trials.csv", "best.json", *_save_models(tuners, winner, folder)]
+    saved += pictures.draw(study, tuners, tested, winner, folder)
+    print(f"\nSaved {', '.join(saved)} in {folder}.", flush=True)
+
+
+def _rows(study, tuners, tested, best) -> list[dict[str, str]]:
+    first = next(iter(tuners))
+    rows = []
+    for name, tuner in tuners.items():
+        ended = tuner.oracle.ended()
+        scores = [max(r["val_accuracy"]) for r in results(tuner, best[name])] or [best[name].score]
+        accuracies = [found["test_accuracy"] for found in tested[name]]
+        rows.append(
+            {
+                "arm": name,
+                "trials": str(len(ended)),
+                "failed": str(sum(trial.status != "COMPLETED" for trial in ended)),
+                "trainings": str(len(ended) * study.training.seeds),
+                "validation accuracy of the best": final.summary(scores),
+                f"test accuracy, {study.final.seeds} new seeds": final.summary(accuracies),
+                f"less that of {first} (95 %)": ""
+                if name == first
+                else _difference(accuracies, [f["test_accuracy"] for f in tested[first]]),
+            }
+        )
+    return rows
+
+
+def _difference(one: list[float], other: list[float]) -> str:
+    """The difference of the means, and Welch's confidence interval of it."""
+    from scipy import stats
+
+    found = f"{np.mean(one) - np.mean(other):+.4f}"
+    if min(len(one), len(other)) < 2 or np.ptp(one) == np.ptp(other) == 0.0:
+        return found
+    interval = stats.ttest_ind(one, other, equal_var=False).confidence_interval()
+    return f"{found} ({interval.low:+.4f} to {interval.high:+.4f})"
+
+
+def _write_trials(tuners, path: Path) -> None:
+    """One line a trial: its scores by seed, its values, and why it failed."""
+    import csv
+
+    with path.open("w", newline="", encoding="utf-8") as file:
+        lines = csv.writer(file)
+        lines.writerow(["arm", "trial", "status", "score", "by seed", "values", "reason"])
+        for name, tuner in tuners.items():
+            for trial in tuner.oracle.ended():
+                scores = [f"{max(r['val_accuracy']):.4f}" for r in results(tuner, trial)]
+                failed = trial.status != "COMPLETED"
+                lines.writerow(
+                    [
+                        name,
+                        trial.trial_id,
+                        trial.status,
+                        "" if trial.score is None else f"{trial.score:.4f}",
+                        " ".join(scores),
+                        json.dumps(trial.hyperparameters.values),
+                        failure(tuner, trial) if failed else "",
+                    ]
+                )
+
+
+def _save_models(tuners, winner: str, folder: Path) -> list[str]:
+    """The best model of each arm; that of the winner as best.keras."""
+    saved = []
+    for name, tuner in tuners.items():
+        file = "best.keras" if name == winner else f"best_{folder_name(name)}.keras"
+        try:
+            (model,) = tuner.get_best_models()
+        except OSError as error:
+            print(f"{file} is not saved, as the weights are not here but with a worker: {error}")
+            continue
+        model.save(folder / file)
+        saved.append(file)
+    return saved
+
+
+def load_best(folder: Path) -> tuple[keras.Model, list[Any]]:
+    """The best model of a study that has ended, and its trainable activations."""
+    model = keras.saving.load_model(folder / "best.keras")
+    return model, models.activations_of(model)
