@@ -21,7 +21,7 @@ import keras_yat
 from keras_yat import _register, activations, layers, search
 from keras_yat._space import Choice, Float, Made, Several, With
 from keras_yat.layers.activation._base import TrainableActivation
-from tests.helpers import draw, to_numpy
+from tests.helpers import BACKEND, draw, to_numpy
 from tests.layers.catalogue import ALL, TRAINABLE
 
 
@@ -49,7 +49,7 @@ def _cases():
         yield name, Case(function, (4,), [(2, 5, 3)])
         yield f"{name}Cell", Case(functools.partial(function, cell=True), (4,), [(2, 3)])
     yield "YatMultiHeadAttention", Case(search.yat_attention, (2, 4), [(2, 5, 6), (2, 5, 6)])
-    yield "YatEmbedding", Case(search.yat_embedding, (7, 4), [(2, 5)])
+    yield "YatEmbedding", Case(search.yat_embedding, (6, 4), [(2, 5)])
 
 
 CASES = dict(_cases())
@@ -62,10 +62,16 @@ EVERY = {
     "recurrent": functools.partial(search.yat_recurrent, units=4),
     "optimizer": search.optimizer,
 }
+FLOAT = keras_tuner.engine.hyperparameters.Float
+# JAX compiles each initializer for each shape: there one of a kind.
+ONE_OF_A_KIND = ["YatConv1D", "YatGRU", "YatGRUCell", "YatMultiHeadAttention", "YatEmbedding"]
+BUILT = ONE_OF_A_KIND if BACKEND == "jax" else list(CASES)
 EACH_ACTIVATION = pytest.mark.parametrize("label", list(ALL))
 EACH_TRAINABLE = pytest.mark.parametrize("label", list(TRAINABLE))
 EACH_CASE = pytest.mark.parametrize("name", list(CASES))
 EACH_CALL = pytest.mark.parametrize("name", list(EVERY))
+# Third parties' own.
+OF_KERAS_TUNER = pytest.mark.filterwarnings("ignore:(currentThread|getName):DeprecationWarning")
 # The edges of a range too: 0, and 1, which Bayesian optimization asks for.
 PROBABILITIES = st.one_of(st.sampled_from([0.0, math.nextafter(1.0, 0.0), 1.0]), st.floats(0, 1))
 
@@ -263,16 +269,17 @@ def test_a_layer_starts_at_its_defaults(name):
 
 @pytest.mark.parametrize("name", ["Adam", "AdamW", "RMSprop", "SGD"])
 def test_an_optimizer_starts_at_its_defaults(name):
-    found = search.optimizer(HyperParameters(), among=[name.lower()]).get_config()
-    settings = {"nesterov": True} if name == "SGD" else {}
-    assert found == getattr(keras.optimizers, name)(**settings).get_config()
+    found = search.optimizer(HyperParameters(), among=[name.lower()])
+    expected = getattr(keras.optimizers, name)(**({"nesterov": True} if name == "SGD" else {}))
+    assert type(found) is type(expected)
+    assert plain(found.get_config()) == plain(expected.get_config())
 
 
 @EACH_CALL
 def test_a_default_is_in_its_range(name):
     numbers = 0
     for each in declared(EVERY[name]).space:
-        if isinstance(each, keras_tuner.engine.hyperparameters.Float):
+        if isinstance(each, FLOAT):
             numbers += 1
             assert each.min_value < each.max_value
             assert each.min_value <= each.default <= each.max_value, each.name
@@ -281,10 +288,12 @@ def test_a_default_is_in_its_range(name):
     assert numbers
 
 
+def all_of_them(hp):
+    return [call(hp, name=name) for name, call in EVERY.items()]
+
+
 def test_a_grid_starts_with_the_plain_layers():
-    hp = HyperParameters()
-    for call in EVERY.values():
-        call(hp)
+    hp = declared(all_of_them)
     oracle = keras_tuner.oracles.GridSearchOracle("val_loss", max_trials=1)
     oracle.update_space(hp)
     assert oracle.populate_space("0")["values"] == hp.values
@@ -326,13 +335,21 @@ def test_a_dense_layer_computes_with_any_values(data):
 
 
 @EACH_CASE
-@settings(max_examples=8, deadline=None)
+@settings(max_examples=10, deadline=None)
 @given(data=st.data())
-def test_a_layer_is_built_with_any_values(name, data):
+def test_a_layer_is_made_with_any_values(name, data):
     layer, values = made(CASES[name], probability=lambda: data.draw(PROBABILITIES))
     # The first that was declared tells the prefix.
     check_values(layer, values, next(iter(values)).split("/")[0])
+
+
+@pytest.mark.parametrize("name", BUILT)
+@settings(max_examples=4, deadline=None)
+@given(data=st.data())
+def test_a_layer_is_built_with_any_values(name, data):
+    layer, _ = made(CASES[name], probability=lambda: data.draw(PROBABILITIES))
     layer.build(*CASES[name].shapes)
+    assert layer.weights
     assert all(np.all(np.isfinite(to_numpy(weight))) for weight in layer.weights)
 
 
@@ -341,7 +358,7 @@ def test_a_layer_is_built_with_any_values(name, data):
 def test_an_optimizer_has_any_values(data):
     optimizer, values = made(search.optimizer, probability=lambda: data.draw(PROBABILITIES))
     config, label = optimizer.get_config(), values.pop("optimizer")
-    assert config["name"] == label
+    assert type(optimizer).__name__.lower() == label
     assert values.keys() >= {f"optimizer/{label}/learning_rate"}
     for name, value in values.items():
         # A rate is a float32.
@@ -404,11 +421,11 @@ def of_chosen(names, values):
 
 @EACH_CALL
 def test_a_trial_has_values_of_what_is_chosen_only(name):
-    hp = declared(EVERY[name])
-    oracle = keras_tuner.oracles.RandomSearchOracle("val_loss", max_trials=60, seed=1)
+    hp, trials = declared(EVERY[name]), 200
+    oracle = keras_tuner.oracles.RandomSearchOracle("val_loss", max_trials=trials, seed=1)
     oracle.update_space(hp)
     seen = {}
-    for trial in range(60):
+    for trial in range(trials):
         values = oracle.populate_space(str(trial))["values"]
         assert values.keys() == of_chosen(names_of(hp), values)
         for n, value in values.items():
@@ -497,16 +514,17 @@ def tuner_of(build, folder, **kwargs):
 
 
 def test_a_tuner_builds_the_model_once_or_twice(tmp_path):
-    build, times = counted(*EVERY.values())
+    build, times = counted(all_of_them)
     tuner = tuner_of(build, tmp_path)
     assert len(times) <= 2
     found = names_of(tuner.oracle.get_space())
-    assert found == set().union(*(names_of(declared(call)) for call in EVERY.values()))
+    assert found == names_of(declared(all_of_them))
     for label, cls in ALL.items():
         for name in cls.search_space:
             assert any(f"{n}/".startswith(f"activation/{label}/{name}/") for n in found), name
 
 
+@OF_KERAS_TUNER
 def test_a_trial_of_a_tuner_makes_what_it_says(tmp_path):
     build, _ = counted(search.activation, EVERY["recurrent"])
     tuner = tuner_of(build, tmp_path, max_trials=6)
@@ -702,9 +720,9 @@ def test_arguments_by_position_are_fixed():
 
 def test_parameters_that_are_given_are_fixed():
     hp = HyperParameters()
-    layer = search.activation(hp, among=["nami"], w=0.2, dtype="float64", trainable=False)
+    layer = search.activation(hp, among=["nami"], w=0.2, dtype="float16", trainable=False)
     assert layer.get_config()["w"] == 0.2
-    assert layer.dtype == "float64"
+    assert layer.dtype == "float16"
     assert not layer.trainable
     assert hp.values == {"activation": "nami", "activation/nami/a": 1.0, "activation/nami/b": 1.5}
 
@@ -726,12 +744,12 @@ def test_starting_values_are_in_given_bounds():
 
 
 def test_activations_of_keras_are_options():
-    call = functools.partial(search.activation, among=["relu", "nami", "relu"], dtype="float64")
+    call = functools.partial(search.activation, among=["relu", "nami", "relu"], dtype="float16")
     hp = HyperParameters()
     layer = call(hp)
     assert isinstance(layer, keras.layers.Activation)
     assert layer.get_config()["activation"] == "relu"
-    assert layer.dtype == "float64"
+    assert layer.dtype == "float16"
     assert list(hp.space[0].values) == ["relu", "nami"]
     assert isinstance(made(call, {"activation": "nami"})[0], keras_yat.Nami)
 
@@ -758,7 +776,7 @@ def test_bounds_are_searched(label):
     assert found["free"] == dict.fromkeys(found["default"], (None, None))
     limits = {}
     for each in declared(call).space:
-        if isinstance(each, keras_tuner.engine.hyperparameters.Float):
+        if isinstance(each, FLOAT):
             limits[each.name.split("/")[2]] = (each.min_value, each.max_value)
     assert found["range"] == limits
 
@@ -904,6 +922,7 @@ def arrays_in(path):
     return found
 
 
+@OF_KERAS_TUNER
 def test_a_search_with_a_tuner(tmp_path):
     x, y = digits(96)
     tuner = tuner_of(build, tmp_path, max_trials=2)

@@ -28,7 +28,9 @@ def build(hp: Any, study: config.Study, arm: config.Arm, parts: Parts) -> keras.
     inputs = [keras.Input(x.shape[1:], dtype=str(x.dtype)) for x in parts.train.x]
     hidden = {"dense": _dense, "convolution": _convolution, "recurrent": _recurrent}
     outputs = hidden[study.model.kind](hp, study.model.units, arm, inputs)
-    model = keras.Model(inputs, keras.layers.Dense(parts.classes)(outputs))
+    model = keras.Model(
+        inputs if len(inputs) > 1 else inputs[0], keras.layers.Dense(parts.classes)(outputs)
+    )
     model.compile(
         search.optimizer(hp, among=arm.optimizer),
         keras.losses.SparseCategoricalCrossentropy(from_logits=True),
@@ -55,9 +57,16 @@ class Held:
         held, value = self._held(name, start)
         return value if held else self._hp.Choice(name, values, default=start)
 
-    def Float(self, name: str, *limits: float, default: float, **settings: Any) -> Any:  # noqa: N802
-        held, value = self._held(name, default)
-        return value if held else self._hp.Float(name, *limits, default=default, **settings)
+    def Float(self, name: str, min_value: float, *args: Any, **settings: Any) -> Any:  # noqa: N802
+        return self._number("Float", name, min_value, args, settings)
+
+    def Int(self, name: str, min_value: int, *args: Any, **settings: Any) -> Any:  # noqa: N802
+        return self._number("Int", name, min_value, args, settings)
+
+    def _number(self, kind, name, low, args, settings):
+        start = low if settings.get("default") is None else settings["default"]
+        held, value = self._held(name, start)
+        return value if held else getattr(self._hp, kind)(name, low, *args, **settings)
 
     def Boolean(self, name: str, default: bool = False) -> Any:  # noqa: N802
         held, value = self._held(name, default)

@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import Any
 
 import keras_tuner
-from keras_tuner.engine import metrics_tracking
 
 from tuning import config
 
@@ -56,7 +55,7 @@ class _Durable:
                 self._end_again(trial)
             else:
                 # What it has reported already it will report once more.
-                trial.metrics = metrics_tracking.MetricsTracker()
+                trial.metrics = type(trial.metrics)()
 
     def _end_again(self: Any, trial: Any) -> None:
         """Ends a trial that had ended, but the oracle had not noted all of it."""
@@ -88,7 +87,23 @@ class Bayesian(_Durable, keras_tuner.oracles.BayesianOptimizationOracle):
 
 
 class Grid(_Durable, keras_tuner.oracles.GridSearchOracle):
-    """Grid search, which starts at the defaults and varies the last hyperparameter first."""
+    """Grid search, which starts at the defaults and varies the last hyperparameter first.
+
+    Keras Tuner's own would not know, resumed, where on the grid it is.
+    """
+
+    def get_state(self) -> dict[str, Any]:
+        order, place = [], self._ordered_ids._next_index[None]
+        while place is not None:
+            order.append(self._ordered_ids._memory[place])
+            place = self._ordered_ids._next_index[place]
+        return {**super().get_state(), "order": order, "populate_next": self._populate_next}
+
+    def set_state(self, state: dict[str, Any]) -> None:
+        super().set_state(state)
+        for trial_id in state["order"]:
+            self._ordered_ids.insert(trial_id)
+        self._populate_next = state["populate_next"]
 
 
 class Hyperband(_Durable, keras_tuner.oracles.HyperbandOracle):
@@ -109,14 +124,19 @@ def oracle(study: config.Study) -> tuple[Any, int]:
         # A study goes on whatever fails, and says so at its end.
         "max_consecutive_failed_trials": 10**9,
     }
-    kind = study.tuner.kind
-    if kind == "hyperband":
+    found: Any
+    if study.tuner.kind == "hyperband":
         found = Hyperband(
             max_epochs=study.training.epochs,
             factor=study.tuner.factor,
             hyperband_iterations=study.tuner.iterations,
             **settings,
         )
-        return found, found.count()
-    cls = {"random": Random, "bayesian": Bayesian, "grid": Grid}[kind]
-    return cls(max_trials=study.tuner.trials, **settings), study.tuner.trials or 0
+        count = found.count()
+    else:
+        cls = {"random": Random, "bayesian": Bayesian, "grid": Grid}[study.tuner.kind]
+        found = cls(max_trials=study.tuner.trials, **settings)
+        count = study.tuner.trials
+    # There is a bar in the place of its log.
+    found.verbose = 0
+    return found, count

@@ -132,7 +132,10 @@ def search(
     from tuning.tuner import Tuner, failure, folder_name
 
     oracle, count = oracles.oracle(study)
-    tuner = Tuner(oracle, study, name, parts, folder)
+    try:
+        tuner = Tuner(oracle, study, name, parts, folder)
+    except (ValueError, TypeError, ImportError, AttributeError) as error:
+        raise SystemExit(f"arms.{name}: no model of the default values: {error}") from error
     done = folder / folder_name(name) / "done.json"
     if done.exists():
         return tuner

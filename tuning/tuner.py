@@ -1,13 +1,10 @@
 """The tuner: a trial is a training from each of several seeds, and all of them are kept."""
 
-import contextlib
 import json
 import math
 import os
 import shutil
 import time
-import warnings
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -63,8 +60,16 @@ class Tuner(keras_tuner.Tuner):
         super().on_trial_end(trial)
 
     def load_model(self, trial: Any) -> keras.Model:
-        with _of_weights_alone():
-            return super().load_model(trial)
+        keras.utils.clear_session()
+        model = self._built(trial)
+        _restore(model, self._get_checkpoint_fname(trial.trial_id))
+        return model
+
+    def _built(self, trial: Any) -> keras.Model:
+        model = self.hypermodel.build(trial.hyperparameters)
+        if not model.built:
+            raise FailedTrialError("the model must know its input: begin it with keras.Input")
+        return model
 
     def run_trial(self, trial: Any, *args: Any, **kwargs: Any) -> Any:
         folder = Path(self.get_trial_dir(trial.trial_id))
@@ -89,13 +94,12 @@ class Tuner(keras_tuner.Tuner):
             if not result.exists():
                 keras.utils.clear_session(free_memory=True)
                 keras.utils.set_random_seed(seed)
-                model = self.hypermodel.build(trial.hyperparameters)
+                model = self._built(trial)
                 weights = folder / f"seed_{seed}.weights.h5"
                 if "tuner/trial_id" in values:
                     # Of Hyperband: the trial that this one goes on with.
                     before = Path(self.get_trial_dir(values["tuner/trial_id"]), weights.name)
-                    with _of_weights_alone():
-                        model.load_weights(before)
+                    _restore(model, before)
                 begun = values.get("tuner/initial_epoch", 0)
                 oracles.write(result, self._fit(model, weights, begun, epochs))
             found.append(json.loads(result.read_text()))
@@ -142,12 +146,11 @@ def fit(
     return {name: list(map(float, values)) for name, values in found.history.items()}
 
 
-@contextlib.contextmanager
-def _of_weights_alone() -> Iterator[None]:
-    """Weights come back, the state of the optimizer does not, and Keras warns of it."""
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "Skipping variable loading for optimizer")
-        yield
+def _restore(model: keras.Model, weights: Path | str) -> None:
+    """Loads weights, and the state of the optimizer, which has to be there for that."""
+    if model.optimizer is not None:
+        model.optimizer.build(model.trainable_variables)
+    model.load_weights(weights)
 
 
 def _count_attempts(file: Path) -> None:
