@@ -3,7 +3,11 @@
 import contextlib
 import inspect
 import json
+import os
 import re
+import subprocess
+import sys
+from pathlib import Path
 
 import keras
 import numpy as np
@@ -12,6 +16,20 @@ from keras import ops
 from tests.fresh import BACKENDS
 
 BACKEND = keras.backend.backend()
+ROOT = Path(__file__).parent.parent
+# Commands are run to see that they work: JAX would spend half of the time on optimizing.
+COMMANDS = {"KERAS_BACKEND": BACKEND, "XLA_FLAGS": "--xla_backend_optimization_level=0"}
+
+
+def run(*arguments, cwd=ROOT):
+    """`python` with these arguments, on this backend; what it printed."""
+    return subprocess.run(
+        [sys.executable, *arguments],
+        cwd=cwd,
+        env={**os.environ, **COMMANDS},
+        capture_output=True,
+        text=True,
+    )
 
 
 def to_numpy(x):

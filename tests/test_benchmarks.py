@@ -1,9 +1,9 @@
 """The benchmarks run, and the compositions that they compare with are right."""
 
 import csv
+import os
 import subprocess
 import sys
-from pathlib import Path
 
 import keras
 import numpy as np
@@ -18,9 +18,7 @@ from benchmarks.memory import peak_memory
 from keras_yat import activations
 from keras_yat.layers import yat
 from keras_yat.ops import yat_attention
-from tests.helpers import BACKEND, draw, to_numpy
-
-ROOT = Path(__file__).parent.parent
+from tests.helpers import BACKEND, COMMANDS, ROOT, draw, to_numpy
 
 
 def test_every_activation_is_measured():
@@ -38,8 +36,9 @@ def test_a_composition_computes_the_same(name):
 def command(name, path, *options):
     """The rows that the benchmark `name` writes on this backend, and the tables of them."""
     own = [sys.executable, "-m", f"benchmarks.{name}", "--csv", str(path)]
-    subprocess.run([*own, "--backend", BACKEND, *options], cwd=ROOT, check=True)
-    tables = subprocess.check_output([*own, "--markdown"], cwd=ROOT, text=True)
+    settings = {"cwd": ROOT, "env": {**os.environ, **COMMANDS}}
+    subprocess.run([*own, "--backend", BACKEND, *options], check=True, **settings)
+    tables = subprocess.check_output([*own, "--markdown"], text=True, **settings)
     return list(csv.DictReader(path.read_text().splitlines())), tables
 
 

@@ -1,29 +1,13 @@
 """The examples, run as a user runs them."""
 
 import csv
-import os
-import subprocess
-import sys
-from pathlib import Path
 
 import keras
 import numpy as np
 import pytest
 
 from examples import data, image_classifier, sequences, trials
-from tests.helpers import BACKEND
-
-ROOT = Path(__file__).parent.parent
-
-
-def run(*arguments, cwd=ROOT):
-    return subprocess.run(
-        [sys.executable, *arguments],
-        cwd=cwd,
-        env={**os.environ, "KERAS_BACKEND": BACKEND},
-        capture_output=True,
-        text=True,
-    )
+from tests.helpers import BACKEND, ROOT, run
 
 
 def test_quickstart(tmp_path):

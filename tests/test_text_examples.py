@@ -9,8 +9,8 @@ import pytest
 
 from examples import data, language_model, text_classifier
 from examples.transformer import VARIANTS, Size, matched
-from tests.helpers import BACKEND
-from tests.test_examples import ROOT, rows, run
+from tests.helpers import BACKEND, ROOT, run
+from tests.test_examples import rows
 
 
 def shared(name):

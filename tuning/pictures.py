@@ -10,14 +10,11 @@ from examples import trials as tables
 from tuning import config
 from tuning.tuner import Tuner, results
 
-PANELS = 12
-
 
 def draw(
     study: config.Study,
     tuners: dict[str, Tuner],
     tested: dict[str, list],
-    winner: str,
     folder: Path,
 ) -> list[str]:
     """Draws all that there is to see, and returns the names of the files."""
@@ -31,7 +28,7 @@ def draw(
     figures = {
         "trials.png": _trials(tuners, colors, title),
         "values.png": _values(tuners, colors, title),
-        "activation.png": _activation(tuners[winner], tested[winner], title),
+        "activation.png": _activation(tuners, tested, title),
     }
     drawn = []
     for file, figure in figures.items():
@@ -92,7 +89,7 @@ def _trials(tuners, colors, title):
     axis.set_xlabel("trial (dotted: failed; line: the best so far)", fontsize=12)
     axis.set_ylabel("validation accuracy", fontsize=12)
     axis.xaxis.get_major_locator().set_params(integer=True)
-    axis.legend(fontsize=11, loc="lower right")
+    _legend(figure, *axis.get_legend_handles_labels())
     return figure
 
 
@@ -109,14 +106,11 @@ def _values(tuners, colors, title):
                     if not key.startswith("tuner/"):
                         found.setdefault(key, []).append((name, value, trial.score))
     several = {k: v for k, v in found.items() if len({value for _, value, _ in v}) > 1}
-    # Those with the most trials, in the order of the model.
-    most = sorted(several, key=lambda k: -len(several[k]))[:PANELS]
-    several = {k: v for k, v in several.items() if k in most}
     if not several:
         return None
-    columns = min(3, len(several))
+    columns = min(4, len(several))
     rows = -(-len(several) // columns)
-    figure, axes = _figure(rows, columns, (4.6 * columns, 3.2 * rows + 0.8), title)
+    figure, axes = _figure(rows, columns, (4.2 * columns, 2.8 * rows + 1.0), title)
     scores = [score for points in several.values() for _, _, score in points]
     low, high = np.quantile(scores, 0.1), max(scores)
     margin = 0.15 * (high - low) + 1e-3
@@ -129,8 +123,14 @@ def _values(tuners, colors, title):
     for axis in list(axes.flat)[len(several) :]:
         axis.axis("off")
     handles = [axes[0, 0].plot([], [], "o", color=c)[0] for c in colors.values()]
-    figure.legend(handles, colors, loc="outside lower center", ncols=len(colors), fontsize=11)
+    _legend(figure, handles, colors)
     return figure
+
+
+def _legend(figure, handles, labels):
+    figure.legend(
+        handles, labels, loc="outside lower center", ncols=len(labels), fontsize=11, frameon=False
+    )
 
 
 def _panel(axis, points, colors, scale):
@@ -154,25 +154,29 @@ def _panel(axis, points, colors, scale):
     )
 
 
-def _activation(tuner, tested, title):
-    """The winner's activation: with default values, with those found, and as trained."""
+def _activation(tuners, tested, title):
+    """The best trainable activation: with default values, with those found, and as trained."""
     from tuning import models
 
-    (values,) = tuner.get_best_hyperparameters()
-    keras.utils.clear_session(free_memory=True)
-    layers = models.activations_of(tuner.hypermodel.build(values.copy()))
-    if not layers:
+    order = sorted(tuners, key=lambda name: -tuners[name].oracle.get_best_trials()[0].score)
+    for name in order:
+        tuner = tuners[name]
+        (values,) = tuner.get_best_hyperparameters()
+        layers = models.activations_of(tuner.hypermodel.build(values.copy()))
+        if layers:
+            break
+    else:
         return None
     first = type(layers[0])
     x = np.linspace(-5.0, 5.0, 401, dtype="float32")
-    figure, axes = _figure(1, 1, (8.0, 5.0), f"{title}: {first.__name__}, the winning activation")
+    figure, axes = _figure(1, 1, (8.0, 5.0), f"{title}: {first.__name__}, best of {name}")
     axis = axes[0, 0]
-    learned = tested[0]["learned"]
+    learned = tested[name][0]["learned"]
     for i, (layer, parameters) in enumerate(zip(layers, learned, strict=True)):
-        for name, value in parameters.items():
-            getattr(layer, name).assign(np.array(value))
+        for weight, value in parameters.items():
+            getattr(layer, weight).assign(np.array(value))
         if layer.axis is None:
-            label = f"trained, {i + 1} of {len(layers)}"
+            label = f"trained, layer {i + 1} of {len(layers)}"
             axis.plot(x, _curve(layer, x), color=f"C{i}", linewidth=1.6, label=label)
     found = models.activations_of(tuner.hypermodel.build(values.copy()))[0]
     if found.axis is None:

@@ -32,7 +32,7 @@ def write(study: config.Study, tuners: dict[str, Tuner], tested: dict[str, list]
     for key, value in values[winner]["values"].items():
         print(f"  {key} = {value:.4g}" if isinstance(value, float) else f"  {key} = {value}")
     saved = ["table.csv", "trials.csv", "best.json", *_save_models(tuners, winner, folder)]
-    saved += pictures.draw(study, tuners, tested, winner, folder)
+    saved += pictures.draw(study, tuners, tested, folder)
     print(f"\nSaved {', '.join(saved)} in {folder}.", flush=True)
 
 
@@ -51,7 +51,7 @@ def _rows(study, tuners, tested, best) -> list[dict[str, str]]:
                 "trainings": str(len(ended) * study.training.seeds),
                 "validation accuracy of the best": final.summary(scores),
                 f"test accuracy, {study.final.seeds} new seeds": final.summary(accuracies),
-                f"less that of {first} (95 %)": ""
+                f"difference from {first} (95 %)": ""
                 if name == first
                 else _difference(accuracies, [f["test_accuracy"] for f in tested[first]]),
             }
