@@ -7,6 +7,7 @@ Names are paths: `hidden/nami/w` is the w of the activation nami of the choice `
 """
 
 import contextlib
+import dataclasses
 import inspect
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
@@ -15,6 +16,7 @@ from typing import Any
 from keras_yat import _validate
 
 Space = Mapping[str, Any]
+_NOTHING: Mapping[str, Any] = {}
 
 
 @dataclass(frozen=True)
@@ -29,8 +31,18 @@ class Float:
     log: bool = False
     default: float | None = None
 
+    def within(self, limits: Any) -> "Float":
+        """The part of it that keeps to `limits`, or these where it has none in common."""
+        low, high = (None, None) if limits is None else limits
+        bottom = self.low if low is None else max(self.low, low)
+        top = self.high if high is None else min(self.high, high)
+        if bottom > top:
+            bottom, top = (self.low if low is None else low), (self.high if high is None else high)
+        return dataclasses.replace(self, low=bottom, high=top, log=self.log and bottom > 0.0)
+
     def sample(self, hp: Any, path: str, default: Any) -> float | None:
         start = default if self.default is None else self.default
+        start = min(max(start, self.low), self.high)
         scale = "log" if self.log else "linear"
         return hp.Float(path, self.low, self.high, sampling=scale, default=float(start))
 
@@ -45,13 +57,25 @@ class Flag:
 
 @dataclass(frozen=True)
 class Several:
-    """A list of `count` numbers, each by itself."""
+    """A list of `count` numbers, each by itself.
+
+    They start at the default of `each`, or at 1 divided by their number. There are as
+    many as the argument `per` has entries, where that is given.
+    """
 
     each: Float
     count: int
+    per: str | None = None
+
+    def within(self, limits: Any) -> "Several":
+        return dataclasses.replace(self, each=self.each.within(limits))
+
+    def for_given(self, given: Mapping[str, Any]) -> "Several":
+        return dataclasses.replace(self, count=len(given.get(self.per or "", range(self.count))))
 
     def sample(self, hp: Any, path: str, default: Any) -> list[float | None]:
-        return [self.each.sample(hp, f"{path}/{i}", default) for i in range(self.count)]
+        places = range(self.count)
+        return [self.each.sample(hp, f"{path}/{i}", 1.0 / self.count) for i in places]
 
 
 class Made:
@@ -76,28 +100,40 @@ class Choice:
     """One of several options, by label: constants, dimensions, or either of them `With` others.
 
     What belongs to an option is only there where that option is chosen. The first is the
-    default, unless one has the label of the argument's own default.
+    default, unless one has the label of the argument's own default. The arguments
+    `exclusive` go with the options that name them, and with no other.
     """
 
-    def __init__(self, options: Mapping[str, Any]):
-        self.options = dict(options)
+    def __init__(self, options: Mapping[str, Any], exclusive: Collection[str] = ()):
+        self.options, self.exclusive = dict(options), exclusive
 
     @classmethod
     def of(cls, *values: Any) -> "Choice":
         return cls({str(value): value for value in values})
 
     def arguments(
-        self, hp: Any, path: str, name: str, default: Any = None, fixed: Collection[str] = ()
+        self,
+        hp: Any,
+        path: str,
+        name: str,
+        default: Any = None,
+        fixed: Mapping[str, Any] = _NOTHING,
     ) -> dict[str, Any]:
         """The argument `name`, and those that go with what is chosen for it."""
-        labels = list(self.options)
+        if name in fixed:
+            return self._beside(hp, path, fixed[name], fixed)
+        options = {
+            label: option
+            for label, option in self.options.items()
+            if all(n in _further(option) for n in self.exclusive if n in fixed)
+        }
+        labels = list(options)
+        _check_name(hp, path, labels)
         start = default if isinstance(default, str) and default in labels else labels[0]
         chosen = hp.Choice(path, labels, default=start)
-        # None is for a choice that belongs to an option which is not chosen itself.
-        if chosen is not None and chosen not in labels:
-            _validate.refuse("name", f"belong to one search space, not also to {labels}", path)
+        # It is None for a choice that belongs to an option which is not chosen itself.
         result: dict[str, Any] = {}
-        for label, option in self.options.items():
+        for label, option in options.items():
             with _option(hp, path, label):
                 found = _of_option(hp, f"{path}/{label}", name, option, fixed)
             if label == chosen:
@@ -108,15 +144,37 @@ class Choice:
         """What is chosen."""
         return _made(self.arguments(hp, path, path))[path]
 
+    def _beside(self, hp, path, value, fixed):
+        """The arguments that go with an option which is given."""
+        for label, option in self.options.items():
+            given = option.value if isinstance(option, With) else option
+            if not hasattr(given, "sample") and given == value:
+                return _sampled_all(hp, _further(option), f"{path}/{label}", fixed)
+        return {}
+
+
+def _check_name(hp, path, labels):
+    """Refuses a name that stands for other options already."""
+    for known in getattr(hp, "space", ()):
+        if known.name == path and list(getattr(known, "values", labels)) != labels:
+            _validate.refuse("name", f"belong to one search space, not also to {labels}", path)
+
+
+def _further(option):
+    return option.further if isinstance(option, With) else {}
+
 
 def _of_option(hp, path, name, option, fixed):
-    value, further = option, {}
-    if isinstance(option, With):
-        value, further = option.value, option.further
+    value = option.value if isinstance(option, With) else option
     found = _sampled(hp, value, path, name, None, fixed)
-    for n, dimension in further.items():
-        if n not in fixed:
-            found.update(_sampled(hp, dimension, f"{path}/{n}", n, None, fixed))
+    return {**found, **_sampled_all(hp, _further(option), path, fixed)}
+
+
+def _sampled_all(hp, space, path, fixed) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for name, dimension in space.items():
+        if name not in fixed:
+            found.update(_sampled(hp, dimension, f"{path}/{name}", name, None, fixed))
     return found
 
 
@@ -152,16 +210,32 @@ def _made(found: Mapping[str, Any]) -> dict[str, Any]:
 
 def _declared(hp, space, path, of, fixed) -> dict[str, Any]:
     found: dict[str, Any] = {}
-    parameters = inspect.signature(of).parameters
+    limits = fixed.get("bounds") or {}
     for name, dimension in space.items():
-        if name not in fixed:
-            default = parameters[name].default if name in parameters else None
+        if name in limits and hasattr(dimension, "within"):
+            dimension = dimension.within(limits[name])
+        if hasattr(dimension, "for_given"):
+            dimension = dimension.for_given(fixed)
+        if name not in fixed or isinstance(dimension, Choice):
+            default = _default(of, name)
             found.update(_sampled(hp, dimension, f"{path}/{name}", name, default, fixed))
     return found
 
 
+def _default(of: Callable[..., Any], name: str) -> Any:
+    """The default of an argument, also where a subclass hands it on."""
+    for each in inspect.getmro(of) if inspect.isclass(of) else [of]:
+        try:
+            parameters = inspect.signature(each).parameters
+        except ValueError:
+            continue
+        if name in parameters:
+            return parameters[name].default
+    return None
+
+
 def arguments(
-    hp: Any, space: Space, path: str, of: Callable[..., Any], fixed: Collection[str] = ()
+    hp: Any, space: Space, path: str, of: Callable[..., Any], fixed: Mapping[str, Any] = _NOTHING
 ) -> dict[str, Any]:
     """Values for the arguments of `of` that `space` lists and that are not `fixed`."""
     return _made(_declared(hp, space, path, of, fixed))

@@ -17,6 +17,7 @@ each. Works with whatever has the methods of `keras_tuner.HyperParameters`; Kera
 not imported.
 """
 
+import inspect
 from collections.abc import Iterable
 from typing import Any
 
@@ -139,7 +140,10 @@ def _bounds(cls: type[TrainableActivation]) -> Choice:
         each = dimension.each if isinstance(dimension, Several) else dimension
         if isinstance(each, Float):
             ranges[name] = (each.low, each.high)
-    return Choice({"default": None, "free": dict.fromkeys(cls.published_bounds), "range": ranges})
+    published = cls.published_bounds
+    options = {"default": None, "free": dict.fromkeys(published), "range": ranges}
+    # Those that say something else than the class does already.
+    return Choice({n: b for n, b in options.items() if b is None or (b and b != published)})
 
 
 def layer(hp: Any, cls: Any, *args: Any, name: str | None = None, **kwargs: Any) -> Any:
@@ -173,10 +177,12 @@ def layer(hp: Any, cls: Any, *args: Any, name: str | None = None, **kwargs: Any)
         This package.
     """
     space: Space | None = getattr(cls, "search_space", None)
-    if space is None:
+    if not isinstance(cls, type) or space is None:
         _validate.refuse("cls", "be a class with a `search_space`", cls)
+    given = inspect.signature(cls).bind_partial(*args, **kwargs).arguments
+    given = {**given, **given.pop("kwargs", {})}
     path = _path(name, cls.__name__.lower())
-    return cls(*args, **arguments(hp, space, path, cls, kwargs), **kwargs)
+    return cls(*args, **arguments(hp, space, path, cls, given), **kwargs)
 
 
 def yat_dense(hp: Any, units: int, name: str | None = None, **kwargs: Any) -> Any:
@@ -402,7 +408,9 @@ def _names(argument: str, given: Iterable[str] | None, every: Iterable[str]) -> 
     allowed = f"be names, at least one, such as {', '.join(every)}"
     if given is None:
         return list(every)
-    found = [given] if isinstance(given, str) else list(dict.fromkeys(given))
+    if not isinstance(given, Iterable):
+        _validate.refuse(argument, allowed, given)
+    found = [given] if isinstance(given, str) else list(given)
     if not found or not all(isinstance(name, str) for name in found):
         _validate.refuse(argument, allowed, given)
-    return found
+    return list(dict.fromkeys(found))

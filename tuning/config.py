@@ -109,6 +109,17 @@ class Study(_Table):
     final: Final = Final()
     arms: Annotated[dict[Name, Arm], Field(min_length=1)]
 
+    @model_validator(mode="after")
+    def _folders(self):
+        if len(set(map(folder_name, self.arms))) < len(self.arms):
+            raise ValueError("arms: names must differ in more than blanks and underscores")
+        return self
+
+
+def folder_name(arm: str) -> str:
+    """The folder of an arm."""
+    return arm.replace(" ", "_")
+
 
 def load(path: Path) -> Study:
     """The study that a file describes.
@@ -143,7 +154,7 @@ def _told(error: Any) -> str:
         return f"{key}: missing"
     message = error["msg"].removeprefix("Value error, ")
     if error["type"] == "value_error":
-        return f"{key}.{message}"
+        return f"{key}.{message}".lstrip(".")
     message = message[0].lower() + message[1:]
     return f"{key}: {message}. Received: {error['input']!r}"
 

@@ -9,7 +9,7 @@ import numpy as np
 from tqdm import tqdm
 
 from tuning import config, models, oracles
-from tuning.tuner import Tuner, fit, folder_name
+from tuning.tuner import Tuner, fit
 
 FIRST_SEED = 1000
 """Trials have the seeds from 0 on: those that were chosen by may have been lucky."""
@@ -22,7 +22,7 @@ def test(study: config.Study, name: str, tuner: Tuner, folder: Path) -> list[dic
     activations' parameters became. What is done already is not done again.
     """
     (best,) = tuner.get_best_hyperparameters()
-    place = folder / folder_name(name) / "final"
+    place = folder / config.folder_name(name) / "final"
     place.mkdir(exist_ok=True)
     found = []
     for seed in tqdm(

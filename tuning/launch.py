@@ -134,6 +134,9 @@ def watch(chief: Member, *workers: Member) -> int:
         if status is not None:
             told(f"chief was killed by signal {-status}")
             chief.start()
+            for worker in workers:
+                if worker.ended() == 0:  # told that all is done; the chief asks again
+                    worker.start()
         for worker in workers:
             status = worker.ended()
             if status in (None, 0) or worker.name in given_up:

@@ -99,7 +99,8 @@ def _values(tuners, colors, title):
     scales = {}
     for name, tuner in tuners.items():
         for dimension in tuner.oracle.get_space().space:
-            scales[dimension.name] = getattr(dimension, "sampling", None)
+            if hasattr(dimension, "sampling"):  # not where it is held
+                scales[dimension.name] = dimension.sampling
         for trial in tuner.oracle.ended():
             if trial.status == "COMPLETED":
                 for key, value in trial.hyperparameters.values.items():

@@ -9,7 +9,7 @@ import numpy as np
 
 from examples import trials as tables
 from tuning import config, final, models, oracles, pictures
-from tuning.tuner import Tuner, failure, folder_name, results
+from tuning.tuner import Tuner, failure, results
 
 
 def write(study: config.Study, tuners: dict[str, Tuner], tested: dict[str, list], folder: Path):
@@ -98,7 +98,7 @@ def _save_models(tuners, winner: str, folder: Path) -> list[str]:
     """The best model of each arm; that of the winner as best.keras."""
     saved = []
     for name, tuner in tuners.items():
-        file = "best.keras" if name == winner else f"best_{folder_name(name)}.keras"
+        file = "best.keras" if name == winner else f"best_{config.folder_name(name)}.keras"
         try:
             (model,) = tuner.get_best_models()
         except OSError as error:

@@ -11,10 +11,12 @@ where it was. On many machines: see tuning/README.md.
 """
 
 import argparse
+import contextlib
 import json
 import os
 import signal
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -34,10 +36,13 @@ def main() -> None:
     folder = arguments.out or Path("runs", arguments.config.stem)
     folder.mkdir(parents=True, exist_ok=True)
     role = cluster.role()
-    if role != "worker":
-        _same_study(study, chosen, folder)
     try:
-        run(study, folder, role)
+        if role == "worker":
+            run(study, folder, role)
+        else:
+            with _alone(folder):
+                _same_study(study, chosen, folder)
+                run(study, folder, role)
     except KeyboardInterrupt:
         raise SystemExit(
             f"\nInterrupted. The same command goes on from {folder}, with all trials that ended."
@@ -54,6 +59,22 @@ def parse() -> argparse.Namespace:
     )
     parser.add_argument("--out", type=Path, help="folder (default: runs/ and the config's name)")
     return parser.parse_args()
+
+
+@contextlib.contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """Refuses to run where another process does; what a killed one held the system frees."""
+    try:
+        import fcntl
+    except ImportError:  # on Windows
+        yield
+        return
+    with (folder / "lock").open("w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            raise SystemExit(f"Another process runs the study in {folder}.") from None
+        yield
 
 
 def _same_study(study: config.Study, chosen: str, folder: Path) -> None:
@@ -129,14 +150,14 @@ def search(
     from tqdm import tqdm
 
     from tuning import oracles
-    from tuning.tuner import Tuner, failure, folder_name
+    from tuning.tuner import Tuner, failure
 
     oracle, count = oracles.oracle(study)
     try:
         tuner = Tuner(oracle, study, name, parts, folder)
     except (ValueError, TypeError, ImportError, AttributeError) as error:
         raise SystemExit(f"arms.{name}: no model of the default values: {error}") from error
-    done = folder / folder_name(name) / "done.json"
+    done = folder / config.folder_name(name) / "done.json"
     if done.exists():
         return tuner
     bar = tqdm(

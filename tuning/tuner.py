@@ -34,7 +34,7 @@ class Tuner(keras_tuner.Tuner):
             oracle=oracle,
             hypermodel=lambda hp: models.build(hp, study, self.arm, parts),
             directory=folder,
-            project_name=folder_name(name),
+            project_name=config.folder_name(name),
         )
         self._idle = False
         # Without this file nothing would be resumed.
@@ -159,10 +159,6 @@ def _count_attempts(file: Path) -> None:
     count = len(file.read_text().splitlines())
     if count > ATTEMPTS:
         raise FailedTrialError(f"its process ended {count - 1} times in the middle of it")
-
-
-def folder_name(name: str) -> str:
-    return name.replace(" ", "_")
 
 
 def results(tuner: Tuner, trial: Any) -> list[dict[str, Any]]:

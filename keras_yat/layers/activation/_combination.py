@@ -60,9 +60,7 @@ class LinComb(TrainableActivation):
 
     function = staticmethod(activations.lincomb)
     search_space = {
-        "coefficients": Several(
-            Float(-1.0, 1.0, default=1.0 / len(DEFAULT_FUNCTIONS)), len(DEFAULT_FUNCTIONS)
-        )
+        "coefficients": Several(Float(-1.0, 1.0), len(DEFAULT_FUNCTIONS), per="functions")
     }
 
     def __init__(
@@ -142,7 +140,11 @@ class NormLinComb(LinComb):
     """
 
     function = staticmethod(activations.norm_lincomb)
-    search_space = {**LinComb.search_space, "norm": Choice.of(*NORMS)}
+    # Of one sign: their sum can be small, and be divided by.
+    search_space = {
+        "coefficients": Several(Float(0.05, 1.0), len(DEFAULT_FUNCTIONS), per="functions"),
+        "norm": Choice.of(*NORMS),
+    }
 
     def __init__(
         self,

@@ -136,7 +136,8 @@ class YatMultiHeadAttention(Scaled, keras.layers.MultiHeadAttention):
             {
                 "softmax": With("softmax", alpha=ALPHA),
                 "softermax": With("softermax", power=Float(0.5, 8.0, log=True, default=1.0)),
-            }
+            },
+            exclusive=("power",),
         ),
         "kernel_initializer": Choice.of("glorot_uniform", "he_normal", "orthogonal"),
     }

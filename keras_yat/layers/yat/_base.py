@@ -31,7 +31,7 @@ class YatLayer(Scaled):
     search_space = {
         **Scaled.search_space,
         "normalize": Choice.of(*yat_ops.NORMALIZATIONS),
-        "drop_connect": Float(0.0, 0.5),
+        "drop_connect": Choice({"none": 0.0, "some": Float(0.05, 0.5, default=0.1)}),
     }
 
     def __init__(

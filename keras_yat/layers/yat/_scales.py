@@ -12,7 +12,8 @@ from keras_yat.layers._projection import Projection
 LEAST_EPSILON = 1e-7
 """What a learned epsilon is kept at or above."""
 
-_FACTOR = Float(0.1, 10.0, log=True, default=1.0)
+# With normalized kernels what suits grows with the number of entries.
+_FACTOR = Float(0.1, 1000.0, log=True, default=1.0)
 ALPHA = Choice(
     {
         "suited": "learned",
@@ -21,7 +22,8 @@ ALPHA = Choice(
         ),
         "constant": _FACTOR,
         "none": None,
-    }
+    },
+    exclusive=("alpha_initializer",),
 )
 """How alpha can be searched: learned from what suits the kernel or from elsewhere, or not."""
 
