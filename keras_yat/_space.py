@@ -156,7 +156,8 @@ class Choice:
 def _check_name(hp, path, labels):
     """Refuses a name that stands for other options already."""
     for known in getattr(hp, "space", ()):
-        if known.name == path and list(getattr(known, "values", labels)) != labels:
+        # Only choices have an order; what has one value in a study is none.
+        if known.name == path and hasattr(known, "ordered") and list(known.values) != labels:
             _validate.refuse("name", f"belong to one search space, not also to {labels}", path)
 
 

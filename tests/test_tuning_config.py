@@ -931,9 +931,9 @@ def test_digits_are_split_the_same_way_each_time(kind, shape):
 @settings(max_examples=40, deadline=None)
 @given(
     st.integers(2, 5),
-    st.integers(4, 30),
+    st.integers(4, 60),
     st.floats(0.25, 0.75),
-    st.one_of(st.none(), st.integers(20, 200)),
+    st.one_of(st.none(), st.integers(60, 300)),
 )
 def test_a_split_loses_nothing_and_mixes_nothing(classes, each, share, examples):
     count = classes * each

@@ -22,13 +22,16 @@ def role() -> str | None:
         SystemExit: if only some of the variables are set.
     """
     there = [name for name in (_IP, _PORT, _ID) if os.environ.get(name)]
+    for name in {_IP, _PORT, _ID} - set(there):
+        os.environ.pop(name, None)  # Keras Tuner would take an empty one for set
     if not there:
         return None
     missing = [name for name in (_IP, _PORT, _ID) if name not in there]
     if missing:
         raise SystemExit(f"{', '.join(there)} set, but not {', '.join(missing)}.")
-    if not os.environ[_PORT].isdecimal():
-        raise SystemExit(f"{_PORT} must be a port's number, not {os.environ[_PORT]!r}.")
+    port = os.environ[_PORT]
+    if not port.isdecimal() or not 0 < int(port) < 65536:
+        raise SystemExit(f"{_PORT} must be a port's number, not {port!r}.")
     return "chief" if "chief" in own_name() else "worker"
 
 

@@ -5,18 +5,34 @@ import tomllib
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    model_validator,
+)
+from pydantic_core import PydanticCustomError
 
 Count = Annotated[int, Field(ge=1, strict=True)]
 Seed = Annotated[int, Field(ge=0, strict=True)]
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9 _-]*$")]
 Names = Annotated[list[str], Field(min_length=1)]
 Cell = Literal["lstm", "gru", "simple_rnn"]
-Value = bool | int | float | str
+
+
+def _one_value(value: Any) -> Any:
+    if not isinstance(value, (bool, int, float, str)):
+        raise PydanticCustomError("one_value", "input should be a number, a string or a boolean")
+    return value
+
+
+Value = Annotated[Any, AfterValidator(_one_value)]
 
 
 class _Table(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
 
 class Data(_Table):
@@ -143,7 +159,9 @@ def load(path: Path) -> Study:
 
 def _told(error: Any) -> str:
     """One error: the key, what is allowed, what came."""
-    place = [str(part) for part in error["loc"] if part != "[key]"]
+    place = list(map(str, error["loc"]))
+    if error["type"] != "extra_forbidden" and place[-1:] == ["[key]"]:
+        place.pop()  # of a name that is not allowed
     key = ".".join(place)
     if error["type"] == "extra_forbidden":
         allowed = list(_table(place[:-1]).model_fields)

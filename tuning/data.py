@@ -1,5 +1,6 @@
 """The data of a study, in three parts."""
 
+import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -63,10 +64,14 @@ def load(study: config.Study) -> Parts:
         _check(name, data.NAMES)
         found = data.load(name)
     x, y = _listed(found.x_train), found.y_train
-    if study.data.examples is not None and study.data.examples < len(y):
-        x, y = [a[: study.data.examples] for a in x], y[: study.data.examples]
+    count = study.data.examples
+    settings = {"test_size": study.data.validation, "random_state": 0}
     try:
-        split = train_test_split(*x, y, test_size=study.data.validation, stratify=y, random_state=0)
+        if count is not None and count < len(y):
+            # Where hardly any are left out, these cannot be of each class.
+            fair = y if len(y) - count >= len(np.unique(y)) else None
+            *x, y = train_test_split(*x, y, train_size=count, stratify=fair, random_state=0)[::2]
+        split = train_test_split(*x, y, stratify=y, **settings)
     except ValueError as error:
         raise SystemExit(f"data.validation: {error}") from error
     *parts, y_train, y_validation = split
@@ -93,11 +98,26 @@ def _listed(x: Any) -> list[np.ndarray]:
 def _own(path: Path) -> data.Sequences:
     names = ("x_train", "y_train", "x_test", "y_test")
     try:
-        with np.load(path) as arrays:
-            x_train, y_train, x_test, y_test = (arrays[name] for name in names)
-    except (OSError, ValueError, KeyError) as error:
+        with path.open("rb") as file, np.load(file) as arrays:
+            found = [arrays[name] for name in names]
+        _check_arrays(*found)
+    except (OSError, EOFError, zipfile.BadZipFile, ValueError, KeyError, TypeError) as error:
         raise SystemExit(
             f"data.name: {path} must be an .npz with {', '.join(names)}: {error}"
         ) from error
+    x_train, y_train, x_test, y_test = found
     x_train, x_test = x_train.astype("float32"), x_test.astype("float32")
-    return data.Sequences([x_train], y_train.ravel(), [x_test], y_test.ravel(), str(path))
+    return data.Sequences([x_train], y_train, [x_test], y_test, str(path))
+
+
+def _check_arrays(x_train, y_train, x_test, y_test):
+    for x, y in ((x_train, y_train), (x_test, y_test)):
+        if x.dtype.kind not in "fiu" or x.ndim < 2:
+            raise ValueError(f"inputs are numbers of rank 2 or more, not {x.dtype} {x.shape}")
+        if y.dtype.kind not in "iu" or y.shape != x.shape[:1] or not len(y) or y.min() < 0:
+            raise ValueError(
+                f"classes are whole numbers from 0, one for each input: {y.dtype} {y.shape} "
+                f"for {len(x)} inputs"
+            )
+    if x_train.shape[1:] != x_test.shape[1:]:
+        raise ValueError(f"inputs differ in shape: {x_train.shape[1:]} and {x_test.shape[1:]}")

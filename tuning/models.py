@@ -2,10 +2,11 @@
 
 import fnmatch
 import importlib
-from collections.abc import Iterable
+import inspect
 from typing import Any
 
 import keras
+import keras_tuner
 
 import keras_yat
 from keras_yat import search
@@ -48,36 +49,40 @@ class Held:
     def __getattr__(self, name: str) -> Any:
         return getattr(self._hp, name)
 
-    def Choice(self, name: str, values: Iterable[Any], default: Any = None) -> Any:  # noqa: N802
-        values = list(values)
-        start = values[0] if default is None else default
-        given = self._arm.set.get(name)
-        if given is not None and given not in values:
-            raise ValueError(f"set: {name} must be one of {values}. Received: {given!r}")
-        held, value = self._held(name, start)
-        return value if held else self._hp.Choice(name, values, default=start)
+    def __getitem__(self, name: str) -> Any:
+        return self._hp[name]
 
-    def Float(self, name: str, min_value: float, *args: Any, **settings: Any) -> Any:  # noqa: N802
-        return self._number("Float", name, min_value, args, settings)
+    def __contains__(self, name: str) -> bool:
+        return name in self._hp
 
-    def Int(self, name: str, min_value: int, *args: Any, **settings: Any) -> Any:  # noqa: N802
-        return self._number("Int", name, min_value, args, settings)
+    def Choice(self, *args: Any, **kwargs: Any) -> Any:  # noqa: N802
+        return self._ask("Choice", args, kwargs)
 
-    def _number(self, kind, name, low, args, settings):
-        start = low if settings.get("default") is None else settings["default"]
-        held, value = self._held(name, start)
-        return value if held else getattr(self._hp, kind)(name, low, *args, **settings)
+    def Int(self, *args: Any, **kwargs: Any) -> Any:  # noqa: N802
+        return self._ask("Int", args, kwargs)
 
-    def Boolean(self, name: str, default: bool = False) -> Any:  # noqa: N802
-        held, value = self._held(name, default)
-        return value if held else self._hp.Boolean(name, default=default)
+    def Float(self, *args: Any, **kwargs: Any) -> Any:  # noqa: N802
+        return self._ask("Float", args, kwargs)
 
-    def _held(self, name: str, default: Any) -> tuple[bool, Any]:
+    def Boolean(self, *args: Any, **kwargs: Any) -> Any:  # noqa: N802
+        return self._ask("Boolean", args, kwargs)
+
+    def _ask(self, kind, args, kwargs):
+        method = getattr(self._hp, kind)
+        given = inspect.signature(method).bind(*args, **kwargs).arguments
+        name = given["name"]
+        parent = {n: given.pop(n) for n in ("parent_name", "parent_values") if n in given}
         if name in self._arm.set:
-            return True, self._hp.Fixed(name, self._arm.set[name])
-        if any(fnmatch.fnmatchcase(name, pattern) for pattern in self._arm.hold):
-            return True, self._hp.Fixed(name, default)
-        return False, None
+            value = self._arm.set[name]
+            if value not in given.get("values", [value]):
+                raise ValueError(
+                    f"set: {name} must be one of {list(given['values'])}. Received: {value!r}"
+                )
+        elif any(fnmatch.fnmatchcase(name, pattern) for pattern in self._arm.hold):
+            value = getattr(keras_tuner.HyperParameters(), kind)(**given)
+        else:
+            return method(*args, **kwargs)
+        return self._hp.Fixed(name, value, **parent)
 
 
 def _activation(hp, arm):

@@ -1,6 +1,7 @@
 """What a study ends with: a table, the best values, the best model, and pictures."""
 
 import json
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -66,7 +67,9 @@ def _difference(one: list[float], other: list[float]) -> str:
     found = f"{np.mean(one) - np.mean(other):+.4f}"
     if min(len(one), len(other)) < 2 or np.ptp(one) == np.ptp(other) == 0.0:
         return found
-    interval = stats.ttest_ind(one, other, equal_var=False).confidence_interval()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)  # of accuracies that hardly differ
+        interval = stats.ttest_ind(one, other, equal_var=False).confidence_interval()
     return f"{found} ({interval.low:+.4f} to {interval.high:+.4f})"
 
 
