@@ -6,6 +6,7 @@ the ports after it.
 
 import contextlib
 import os
+import socket
 import time
 from collections.abc import Iterator
 
@@ -53,6 +54,16 @@ def arm(place: int) -> Iterator[None]:
             yield
     finally:
         os.environ[_PORT] = before
+
+
+def check_port() -> None:
+    """Refuses a port that another chief has: gRPC would share it, and mix up their workers."""
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((os.environ[_IP], int(os.environ[_PORT])))
+        except OSError as error:
+            raise SystemExit(f"{os.environ[_IP]}:{os.environ[_PORT]}: {error}") from error
 
 
 def open_arm(first: int, count: int) -> int:

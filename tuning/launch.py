@@ -10,6 +10,7 @@ folder, in logs/.
 
 import argparse
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -46,6 +47,8 @@ def main() -> int:
         "KERASTUNER_ORACLE_PORT": str(port),
     }
     names = ["chief", *(f"tuner{i}" for i in range(arguments.workers))]
+    for polite in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(polite, signal.default_int_handler)
     members = [Member(name, command, environment, folder) for name in names]
     try:
         return watch(*members)
@@ -120,6 +123,7 @@ class Member:
                 self.process.wait(timeout=20)
             except subprocess.TimeoutExpired:
                 self.process.kill()
+                self.process.wait()
 
 
 def watch(chief: Member, *workers: Member) -> int:

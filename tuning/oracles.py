@@ -24,7 +24,10 @@ ENDED = ("COMPLETED", "FAILED")
 def write(path: Path | str, content: Any) -> None:
     """Writes JSON, all of it or nothing."""
     part = Path(f"{path}.{os.getpid()}.part")
-    part.write_text(json.dumps(content, default=float), encoding="utf-8")
+    with part.open("w", encoding="utf-8") as file:
+        file.write(json.dumps(content, default=float))
+        file.flush()
+        os.fsync(file.fileno())
     part.replace(path)
 
 
@@ -73,6 +76,10 @@ class _Durable:
         if self.listener is not None:
             self.listener(self.trials[trial.trial_id])
 
+    def finished(self: Any) -> bool:
+        """Whether all trials have ended, as far as their number says."""
+        return self.max_trials is not None and len(self.end_order) >= self.max_trials
+
     def ended(self: Any) -> list[Any]:
         """The trials that have ended, in that order."""
         return [self.trials[trial_id] for trial_id in self.end_order]
@@ -118,7 +125,7 @@ class Hyperband(_Durable, keras_tuner.oracles.HyperbandOracle):
 
 def oracle(study: config.Study) -> tuple[Any, int]:
     """The oracle of a study's arm, and how many trials it will make at most."""
-    settings = {
+    settings: dict[str, Any] = {
         "objective": keras_tuner.Objective(OBJECTIVE, "max"),
         "seed": study.tuner.seed + 1,  # Keras Tuner takes 0 for none
         # A study goes on whatever fails, and says so at its end.
@@ -134,9 +141,12 @@ def oracle(study: config.Study) -> tuple[Any, int]:
         )
         count = found.count()
     else:
+        count = study.tuner.trials or 0
+        if study.tuner.kind == "bayesian":
+            # By default three for each hyperparameter: for many, nothing but random search.
+            settings["num_initial_points"] = max(3, count // 4)
         cls = {"random": Random, "bayesian": Bayesian, "grid": Grid}[study.tuner.kind]
-        found = cls(max_trials=study.tuner.trials, **settings)
-        count = study.tuner.trials
+        found = cls(max_trials=count, **settings)
     # There is a bar in the place of its log.
     found.verbose = 0
     return found, count

@@ -12,6 +12,7 @@ where it was. On many machines: see tuning/README.md.
 
 import argparse
 import contextlib
+import fnmatch
 import json
 import os
 import signal
@@ -30,7 +31,8 @@ def main() -> None:
     arguments = parse()
     study = config.load(arguments.config)
     chosen = backend.choose(arguments.backend)
-    os.environ.setdefault("OMP_NUM_THREADS", "1" if chosen == "torch" else "")
+    if chosen == "torch":
+        os.environ.setdefault("OMP_NUM_THREADS", "1")
     # A scheduler's polite end is an interruption too.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     folder = arguments.out or Path("runs", arguments.config.stem)
@@ -38,6 +40,7 @@ def main() -> None:
     role = cluster.role()
     try:
         if role == "worker":
+            _same_study(study, chosen, folder)
             run(study, folder, role)
         else:
             with _alone(folder):
@@ -69,10 +72,10 @@ def _alone(folder: Path) -> Iterator[None]:
     except ImportError:  # on Windows
         yield
         return
-    with (folder / "lock").open("w") as file:
+    with (folder / ".lock").open("w") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
+        except BlockingIOError:
             raise SystemExit(f"Another process runs the study in {folder}.") from None
         yield
 
@@ -150,15 +153,13 @@ def search(
     from tqdm import tqdm
 
     from tuning import oracles
-    from tuning.tuner import Tuner, failure
+    from tuning.tuner import failure
 
     oracle, count = oracles.oracle(study)
-    try:
-        tuner = Tuner(oracle, study, name, parts, folder)
-    except (ValueError, TypeError, ImportError, AttributeError) as error:
-        raise SystemExit(f"arms.{name}: no model of the default values: {error}") from error
+    tuner = _tuner(study, name, oracle, parts, folder)
+    _check_held(study.arms[name], name, oracle)
     done = folder / config.folder_name(name) / "done.json"
-    if done.exists():
+    if done.exists() or oracle.finished():
         return tuner
     bar = tqdm(
         total=count,
@@ -179,19 +180,46 @@ def search(
 
     oracle.listener = note
     with bar, cluster.arm(place):
+        if role == "chief":
+            cluster.check_port()
         # `verbose` is that of the oracle's own log, which the bar stands for.
         tuner.search(verbose=0)
     oracles.write(done, {"trials": len(oracle.ended())})
     return tuner
 
 
+def _tuner(study: config.Study, name: str, oracle: Any, parts: Any, folder: Path) -> Any:
+    from tuning.tuner import Tuner
+
+    try:
+        return Tuner(oracle, study, name, parts, folder)
+    except (OSError, ConnectionError, KeyboardInterrupt):
+        raise
+    except Exception as error:
+        what = f"{type(error).__name__}: {error}"
+        raise SystemExit(f"arms.{name}: no model of the default values. {what}") from error
+
+
+def _check_held(arm: config.Arm, name: str, oracle: Any) -> None:
+    """Refuses what is held or set but is not there: a slip would be searched, and not be seen."""
+    names = [dimension.name for dimension in oracle.get_space().space]
+    for pattern in [*arm.hold, *arm.set]:
+        if pattern not in names and not fnmatch.filter(names, pattern):
+            raise SystemExit(
+                f"arms.{name}: hold and set name hyperparameters, and {pattern!r} is none of "
+                f"{', '.join(names)}"
+            )
+
+
 def _work(study: config.Study, folder: Path, parts: Any) -> None:
     """Runs trials for a chief elsewhere, arm by arm."""
     import grpc
+    from keras_tuner.src.distribute import oracle_client
 
     from tuning import oracles
-    from tuning.tuner import Tuner
 
+    # Not an hour for a chief that has gone on to the next arm.
+    oracle_client.TIMEOUT = 120
     names = list(study.arms)
     place = 0
     while place < len(names):
@@ -200,7 +228,7 @@ def _work(study: config.Study, folder: Path, parts: Any) -> None:
         try:
             with cluster.arm(place):
                 oracle, _ = oracles.oracle(study)
-                Tuner(oracle, study, names[place], parts, folder).search(verbose=0)
+                _tuner(study, names[place], oracle, parts, folder).search(verbose=0)
             place += 1
         except (grpc.RpcError, ConnectionError) as error:
             print(f"{cluster.own_name()} lost the chief: {type(error).__name__}", flush=True)

@@ -10,7 +10,7 @@ from typing import Any
 
 import keras
 import keras_tuner
-from keras_tuner.errors import FailedTrialError
+from keras_tuner.errors import FailedTrialError, FatalError
 
 from tuning import config, models, oracles
 from tuning.data import Part, Parts
@@ -39,6 +39,11 @@ class Tuner(keras_tuner.Tuner):
         self._idle = False
         # Without this file nothing would be resumed.
         self.save()
+
+    def _get_tuner_fname(self) -> str:
+        # Of the same name on one machine and with workers, which may take turns.
+        name = f"worker_{self.tuner_id}" if self._is_worker() else "tuner"
+        return os.path.join(self.project_dir, f"{name}.json")
 
     def save(self) -> None:
         if not self._is_worker():
@@ -78,8 +83,13 @@ class Tuner(keras_tuner.Tuner):
             _count_attempts(attempts)
             return self._trained(trial, folder)
         except KeyboardInterrupt:
-            attempts.unlink()  # interrupted by a person: no sign of a trial that kills
+            attempts.unlink(
+                missing_ok=True
+            )  # interrupted by a person: no sign of a trial that kills
             raise
+        except (OSError, MemoryError) as error:
+            # Of the machine, not of the trial, which is run again when the study goes on.
+            raise FatalError(f"trial {trial.trial_id}: {type(error).__name__}: {error}") from error
         except Exception as error:
             # A worker has no other way to tell the chief.
             (folder / "failure.txt").write_text(f"{type(error).__name__}: {error}\n")
@@ -91,18 +101,23 @@ class Tuner(keras_tuner.Tuner):
         found = []
         for seed in range(self.study.training.seeds):
             result = folder / f"seed_{seed}.json"
-            if not result.exists():
+            of = {"values": values, "epochs": epochs, "backend": keras.backend.backend()}
+            history = json.loads(result.read_text()) if result.exists() else {}
+            if history.get("of") != of:
                 keras.utils.clear_session(free_memory=True)
                 keras.utils.set_random_seed(seed)
                 model = self._built(trial)
                 weights = folder / f"seed_{seed}.weights.h5"
+                begun = 0
                 if "tuner/trial_id" in values:
-                    # Of Hyperband: the trial that this one goes on with.
+                    # Of Hyperband: the trial that this one goes on with, if it is here.
                     before = Path(self.get_trial_dir(values["tuner/trial_id"]), weights.name)
-                    _restore(model, before)
-                begun = values.get("tuner/initial_epoch", 0)
-                oracles.write(result, self._fit(model, weights, begun, epochs))
-            found.append(json.loads(result.read_text()))
+                    if before.exists():
+                        _restore(model, before)
+                        begun = values["tuner/initial_epoch"]
+                history = {**self._fit(model, weights, begun, epochs), "of": of}
+                oracles.write(result, history)
+            found.append(history)
         scores = [max(history["val_accuracy"]) for history in found]
         for seed, history in enumerate(found):
             if not all(map(math.isfinite, history["loss"])):
@@ -112,14 +127,17 @@ class Tuner(keras_tuner.Tuner):
         return [{oracles.OBJECTIVE: score} for score in scores]
 
     def _fit(self, model: keras.Model, weights: Path, begun: int, epochs: int) -> dict:
+        # Two workers may have the same trial for a while, after the chief was killed.
+        own = weights.with_name(f"{self.tuner_id}_{weights.name}")
         keep = keras.callbacks.ModelCheckpoint(
-            weights, oracles.OBJECTIVE, mode="max", save_best_only=True, save_weights_only=True
+            own, oracles.OBJECTIVE, mode="max", save_best_only=True, save_weights_only=True
         )
         start = time.perf_counter()
         part = self.parts.train
         history = fit(
             model, part, self.parts.validation, self.study, epochs, begun, callbacks=[keep]
         )
+        own.replace(weights)
         return {**history, "seconds": time.perf_counter() - start}
 
 
@@ -163,8 +181,9 @@ def _count_attempts(file: Path) -> None:
 
 def results(tuner: Tuner, trial: Any) -> list[dict[str, Any]]:
     """What is kept of each seed of a trial."""
-    files = sorted(Path(tuner.get_trial_dir(trial.trial_id)).glob("seed_*.json"))
-    return [json.loads(file.read_text()) for file in files]
+    folder = Path(tuner.get_trial_dir(trial.trial_id))
+    files = [folder / f"seed_{seed}.json" for seed in range(tuner.study.training.seeds)]
+    return [json.loads(file.read_text()) for file in files if file.exists()]
 
 
 def failure(tuner: Tuner, trial: Any) -> str:
