@@ -216,6 +216,7 @@ def overhead(folder: Path, trials: int, seconds: float) -> None:
     # What an epoch takes, without the first one.
     hp = keras_tuner.HyperParameters()
     models.build(hp, found, arm, parts)
+    bare(hp, 2)  # imports, and compiles
     short, long = bare(hp, 2), bare(hp, 12)
     epochs = max(2, round(10 * seconds / (long - short)))
     file.write_text(LONG.format(epochs=epochs, trials=trials))
