@@ -24,12 +24,11 @@ class Trials:
     """The loss and the metrics after each epoch, for each seed."""
 
     def columns(self) -> dict[str, str]:
-        spread = f" ± {np.std(self.accuracies, ddof=1):.4f}" if len(self.accuracies) > 1 else ""
         return {
             "variant": self.variant,
             "rate": f"{self.rate:g}",
             "parameters": str(self.parameters),
-            "test accuracy": f"{np.mean(self.accuracies):.4f}{spread}",
+            "test accuracy": summary(self.accuracies),
             "min": f"{min(self.accuracies):.4f}",
             "max": f"{max(self.accuracies):.4f}",
             "s/epoch": f"{np.median(self.seconds):.2f}",
@@ -70,6 +69,12 @@ class Trials:
         self.histories.append(history.history)
         # The first epoch compiles.
         self.seconds += watch.seconds[1:] or watch.seconds
+
+
+def summary(accuracies: list[float]) -> str:
+    """Their mean and standard deviation."""
+    spread = f" ± {np.std(accuracies, ddof=1):.4f}" if len(accuracies) > 1 else ""
+    return f"{np.mean(accuracies):.4f}{spread}"
 
 
 class _Watch(keras.callbacks.Callback):

@@ -62,7 +62,7 @@ _OPTIMIZERS = {
     "rmsprop": Made(keras.optimizers.RMSprop, {"learning_rate": _RATE}),
     "sgd": Made(
         keras.optimizers.SGD,
-        {"learning_rate": Float(1e-3, 1.0, log=True), "momentum": Float(0.0, 0.99)},
+        {"learning_rate": Float(1e-3, 0.3, log=True), "momentum": Float(0.0, 0.95)},
         nesterov=True,
     ),
 }
@@ -296,8 +296,7 @@ def yat_recurrent(
     options = {}
     for label in _names("among", among, _RECURRENT):
         cls: Any = _RECURRENT[_validate.one_of("among", label, _RECURRENT)][cell]
-        space = {n: d for n, d in cls.search_space.items() if n not in kwargs}
-        options[label] = Made(cls, space, units=units, **kwargs)
+        options[label] = Made(cls, cls.search_space, units=units, **kwargs)
     return Choice(options).sample(hp, _path(name, "yat_recurrent"))
 
 

@@ -13,7 +13,7 @@ import pytest
 
 from benchmarks import studies
 from tests.helpers import BACKEND, COMMANDS, run, to_numpy
-from tuning import config, data, models, oracles, report, study
+from tuning import config, data, models, oracles, study
 from tuning.tuner import Tuner, failure, results
 
 TUNERS = ("random", "bayesian", "hyperband", "grid")
@@ -271,11 +271,3 @@ def test_a_trial_that_kills_its_process_is_given_up(small, tmp_path):
     assert first.status == "FAILED"
     assert "ended 10 times in the middle" in failure(tuner, first)
     assert {trial.status for trial in others} == {"COMPLETED"}
-
-
-def test_load_best(small, tmp_path):
-    found = config.load(small(trials=1))
-    study.run(found, tmp_path / "out")
-    model, activations = report.load_best(tmp_path / "out")
-    assert len(activations) == 1
-    assert activations[0] in model.layers

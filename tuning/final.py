@@ -5,7 +5,6 @@ from pathlib import Path
 from typing import Any
 
 import keras
-import numpy as np
 from tqdm import tqdm
 
 from tuning import config, models, oracles
@@ -50,9 +49,3 @@ def _train(study, tuner, values, seed):
     ]
     # The last epoch's: the best one would be chosen by the test.
     return {**history, "test_accuracy": history["val_accuracy"][-1], "learned": learned}
-
-
-def summary(accuracies: list[float]) -> str:
-    """Mean and standard deviation."""
-    spread = f" ± {np.std(accuracies, ddof=1):.4f}" if len(accuracies) > 1 else ""
-    return f"{np.mean(accuracies):.4f}{spread}"

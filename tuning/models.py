@@ -1,6 +1,7 @@
 """The networks of a study, as functions of hyperparameters."""
 
 import fnmatch
+import functools
 import importlib
 import inspect
 from typing import Any
@@ -135,11 +136,12 @@ def activations_of(model: keras.Model) -> list[Any]:
     found = []
     for layer in model.layers:
         for item in (layer, getattr(layer, "activation", None)):
-            if isinstance(item, tuple(_trainable())):
+            if isinstance(item, _trainable()):
                 found.append(item)
     return found
 
 
-def _trainable():
+@functools.cache
+def _trainable() -> tuple[type, ...]:
     layers = (type(keras_yat.activations.get(n)) for n in keras_yat.activations.names())
-    return [cls for cls in layers if hasattr(cls, "published_bounds")]
+    return tuple(cls for cls in layers if hasattr(cls, "published_bounds"))

@@ -3,13 +3,11 @@
 import json
 import warnings
 from pathlib import Path
-from typing import Any
 
-import keras
 import numpy as np
 
 from examples import trials as tables
-from tuning import config, final, models, oracles, pictures
+from tuning import config, oracles, pictures
 from tuning.tuner import Tuner, failure, results
 
 
@@ -50,8 +48,8 @@ def _rows(study, tuners, tested, best) -> list[dict[str, str]]:
                 "trials": str(len(ended)),
                 "failed": str(sum(trial.status != "COMPLETED" for trial in ended)),
                 "trainings": str(len(ended) * study.training.seeds),
-                "validation accuracy of the best": final.summary(scores),
-                f"test accuracy, {study.final.seeds} new seeds": final.summary(accuracies),
+                "validation accuracy of the best": tables.summary(scores),
+                f"test accuracy, {study.final.seeds} new seeds": tables.summary(accuracies),
                 f"difference from {first} (95 %)": ""
                 if name == first
                 else _difference(accuracies, [f["test_accuracy"] for f in tested[first]]),
@@ -110,9 +108,3 @@ def _save_models(tuners, winner: str, folder: Path) -> list[str]:
         model.save(folder / file)
         saved.append(file)
     return saved
-
-
-def load_best(folder: Path) -> tuple[keras.Model, list[Any]]:
-    """The best model of a study that has ended, and its trainable activations."""
-    model = keras.saving.load_model(folder / "best.keras")
-    return model, models.activations_of(model)
