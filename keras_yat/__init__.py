@@ -1,6 +1,6 @@
 """Trainable activations and Yat layers for Keras 3, on TensorFlow, JAX and PyTorch."""
 
-from keras_yat import activations, config, initializers, layers, ops, search
+from keras_yat import activations, callbacks, config, initializers, layers, ops, search
 from keras_yat.layers import (
     DELU,
     HELU,
@@ -68,6 +68,7 @@ __all__ = [
     "YatSimpleRNN",
     "YatSimpleRNNCell",
     "activations",
+    "callbacks",
     "config",
     "initializers",
     "layers",

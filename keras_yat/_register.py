@@ -1,4 +1,4 @@
-"""`@register`: Keras serialization under "keras_yat", and the tables of names."""
+"""`@register`: Keras serialization under "keras_yat", the tables of names, and marks on weights."""
 
 import functools
 from collections.abc import Callable
@@ -59,3 +59,14 @@ class FunctionCall(keras.Operation):
 
     def call(self, *args, **kwargs):
         return FUNCTIONS[self.function](*args, **kwargs)
+
+
+def record(weight: Any) -> Any:
+    """Marks a weight as one of the few that `keras_yat.callbacks` keeps track of."""
+    weight.recorded_by_keras_yat = True
+    return weight
+
+
+def is_recorded(weight: Any) -> bool:
+    """Whether a weight was marked by `record`."""
+    return getattr(weight, "recorded_by_keras_yat", False)

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from benchmarks import studies
+from examples import durable
 from tests.helpers import BACKEND, COMMANDS, run, to_numpy
 from tuning import config, data, models, oracles, study
 from tuning.tuner import Tuner, failure, results
@@ -143,8 +144,8 @@ def formula(found, folder, begun):
 @pytest.mark.parametrize("kind", TUNERS)
 def test_a_kill_at_any_write_loses_nothing(kind, small, tmp_path, monkeypatch):
     found = config.load(small(kind, 4))
-    write, writes = oracles.write, []
-    monkeypatch.setattr(oracles, "write", lambda *a: (writes.append(a), write(*a)))
+    write, writes = durable.write, []
+    monkeypatch.setattr(durable, "write", lambda *a: (writes.append(a), write(*a)))
     whole, count = formula(found, tmp_path / "whole", [])
     assert len(whole.ended()) == count
     truth = {t.trial_id: (t.hyperparameters.values, t.score) for t in whole.ended()}
@@ -161,7 +162,7 @@ def test_a_kill_at_any_write_loses_nothing(kind, small, tmp_path, monkeypatch):
                     raise Killed
 
             folder, begun = tmp_path / f"{place}-{after}", []
-            monkeypatch.setattr(oracles, "write", dying)
+            monkeypatch.setattr(durable, "write", dying)
             with pytest.raises(Killed):
                 formula(found, folder, begun)
             ended = {
@@ -169,7 +170,7 @@ def test_a_kill_at_any_write_loses_nothing(kind, small, tmp_path, monkeypatch):
                 for file in folder.glob("searched/trial_*/trial.json")
                 if json.loads(file.read_text())["status"] == "COMPLETED"
             }
-            monkeypatch.setattr(oracles, "write", write)
+            monkeypatch.setattr(durable, "write", write)
             resumed = []
             oracle, _ = formula(found, folder, resumed)
             # None that had ended was run again, and no more than one that was cut.

@@ -1,22 +1,14 @@
 """What a study's TOML file may say. Imports no Keras, which would choose a backend."""
 
-import difflib
-import tomllib
 from pathlib import Path
-from typing import Annotated, Any, Literal, get_args
+from typing import Annotated, Any, Literal
 
-from pydantic import (
-    AfterValidator,
-    BaseModel,
-    ConfigDict,
-    Field,
-    ValidationError,
-    model_validator,
-)
+from pydantic import AfterValidator, Field, model_validator
 from pydantic_core import PydanticCustomError
 
-Count = Annotated[int, Field(ge=1, strict=True)]
-Seed = Annotated[int, Field(ge=0, strict=True)]
+from examples import toml
+from examples.toml import Count, Seed, Table
+
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9 _-]*$")]
 Names = Annotated[list[str], Field(min_length=1)]
 Cell = Literal["lstm", "gru", "simple_rnn"]
@@ -31,11 +23,7 @@ def _one_value(value: Any) -> Any:
 Value = Annotated[Any, AfterValidator(_one_value)]
 
 
-class _Table(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
-
-
-class Data(_Table):
+class Data(Table):
     """Which data, and how much of it."""
 
     name: str = "digits"
@@ -46,7 +34,7 @@ class Data(_Table):
     """How many examples there are to train on and to validate with; all by default."""
 
 
-class Model(_Table):
+class Model(Table):
     """The network that the arms share."""
 
     kind: Literal["dense", "convolution", "recurrent"] = "dense"
@@ -54,7 +42,7 @@ class Model(_Table):
     """The size of each hidden layer: neurons or filters."""
 
 
-class Training(_Table):
+class Training(Table):
     """One trial."""
 
     epochs: Count = 10
@@ -63,7 +51,7 @@ class Training(_Table):
     """Trainings of each trial, from the seeds 0, 1, …; its score is their mean."""
 
 
-class Tuner(_Table):
+class Tuner(Table):
     """How each arm is searched, with the same budget for each of them."""
 
     kind: Literal["random", "bayesian", "hyperband", "grid"] = "random"
@@ -84,14 +72,14 @@ class Tuner(_Table):
         return self
 
 
-class Final(_Table):
+class Final(Table):
     """What the best values of each arm are tested by."""
 
     seeds: Count = 3
     """New trainings, on training and validation data together."""
 
 
-class Arm(_Table):
+class Arm(Table):
     """One side of the comparison: a search space over the network."""
 
     layers: Literal["keras", "yat"] = "keras"
@@ -114,7 +102,7 @@ class Arm(_Table):
     """A model-building function of your own, "module:function"."""
 
 
-class Study(_Table):
+class Study(Table):
     """The whole file."""
 
     title: str = ""
@@ -143,50 +131,4 @@ def load(path: Path) -> Study:
     Raises:
         SystemExit: if there is none, or it says something that it may not.
     """
-    try:
-        with path.open("rb") as file:
-            content = tomllib.load(file)
-    except OSError as error:
-        raise SystemExit(f"{path} could not be read: {error}") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise SystemExit(f"{path} is not TOML: {error}") from error
-    try:
-        return Study.model_validate(content)
-    except ValidationError as error:
-        lines = [f"{path}: {_told(e)}" for e in error.errors()]
-        raise SystemExit("\n".join(lines)) from error
-
-
-def _told(error: Any) -> str:
-    """One error: the key, what is allowed, what came."""
-    place = list(map(str, error["loc"]))
-    if error["type"] != "extra_forbidden" and place[-1:] == ["[key]"]:
-        place.pop()  # of a name that is not allowed
-    key = ".".join(place)
-    if error["type"] == "extra_forbidden":
-        allowed = list(_table(place[:-1]).model_fields)
-        near = difflib.get_close_matches(place[-1], allowed, n=1)
-        hint = f" (did you mean {near[0]}?)" if near else ""
-        return f"{key}: unknown key{hint}; allowed: {', '.join(allowed)}"
-    if error["type"] == "missing":
-        return f"{key}: missing"
-    message = error["msg"].removeprefix("Value error, ")
-    if error["type"] == "value_error":
-        return f"{key}.{message}".lstrip(".")
-    message = message[0].lower() + message[1:]
-    return f"{key}: {message}. Received: {error['input']!r}"
-
-
-def _table(place: list[str]) -> type[BaseModel]:
-    """The class of the table at `place`."""
-    found: Any = Study
-    for part in place:
-        if found is Study and part == "arms":
-            found = dict
-        elif found is dict:
-            found = Arm
-        else:
-            annotation = found.model_fields[part].annotation
-            options = [annotation, *get_args(annotation)]
-            found = next(o for o in options if isinstance(o, type) and issubclass(o, BaseModel))
-    return found
+    return toml.load(path, Study)

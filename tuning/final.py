@@ -7,7 +7,8 @@ from typing import Any
 import keras
 from tqdm import tqdm
 
-from tuning import config, models, oracles
+from examples import durable
+from tuning import config, models
 from tuning.tuner import Tuner, fit
 
 FIRST_SEED = 1000
@@ -32,7 +33,7 @@ def test(study: config.Study, name: str, tuner: Tuner, folder: Path) -> list[dic
     ):
         file = place / f"seed_{seed}.json"
         if not file.exists():
-            oracles.write(file, _train(study, tuner, best, seed))
+            durable.write(file, _train(study, tuner, best, seed))
         found.append(json.loads(file.read_text()))
     return found
 

@@ -6,8 +6,6 @@ Here each file is replaced as a whole, and `reload` puts right what was cut in t
 the one module that relies on names that Keras Tuner has for itself.
 """
 
-import json
-import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -15,20 +13,11 @@ from typing import Any
 
 import keras_tuner
 
+from examples import durable
 from tuning import config
 
 OBJECTIVE = "val_accuracy"
 ENDED = ("COMPLETED", "FAILED")
-
-
-def write(path: Path | str, content: Any) -> None:
-    """Writes JSON, all of it or nothing."""
-    part = Path(f"{path}.{os.getpid()}.part")
-    with part.open("w", encoding="utf-8") as file:
-        file.write(json.dumps(content, default=float))
-        file.flush()
-        os.fsync(file.fileno())
-    part.replace(path)
 
 
 class _Durable:
@@ -38,10 +27,10 @@ class _Durable:
     """Called with each trial that has ended."""
 
     def save(self: Any) -> None:
-        write(self._get_oracle_fname(), self.get_state())
+        durable.write(self._get_oracle_fname(), self.get_state())
 
     def _save_trial(self: Any, trial: Any) -> None:
-        write(Path(self._get_trial_dir(trial.trial_id), "trial.json"), trial.get_state())
+        durable.write(Path(self._get_trial_dir(trial.trial_id), "trial.json"), trial.get_state())
 
     def reload(self: Any) -> None:
         for folder in Path(self._project_dir).glob("trial_*"):

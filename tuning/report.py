@@ -6,8 +6,9 @@ from pathlib import Path
 
 import numpy as np
 
+from examples import durable
 from examples import trials as tables
-from tuning import config, oracles, pictures
+from tuning import config, pictures
 from tuning.tuner import Tuner, failure, results
 
 
@@ -26,7 +27,7 @@ def write(study: config.Study, tuners: dict[str, Tuner], tested: dict[str, list]
         for name, trial in best.items()
     }
     winner = max(best, key=lambda name: best[name].score)
-    oracles.write(folder / "best.json", {"best arm": winner, "arms": values})
+    durable.write(folder / "best.json", {"best arm": winner, "arms": values})
     print(f"\nBest values, chosen by validation accuracy ({winner}):")
     for key, value in values[winner]["values"].items():
         print(f"  {key} = {value:.4g}" if isinstance(value, float) else f"  {key} = {value}")

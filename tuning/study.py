@@ -11,19 +11,16 @@ where it was. On many machines: see tuning/README.md.
 """
 
 import argparse
-import contextlib
 import fnmatch
-import json
 import os
 import signal
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # for `python tuning/study.py`
 
-from examples import backend
+from examples import backend, durable
 from tuning import cluster, config
 
 
@@ -43,7 +40,7 @@ def main() -> None:
             _same_study(study, chosen, folder)
             run(study, folder, role)
         else:
-            with _alone(folder):
+            with durable.alone(folder, "runs the study"):
                 _same_study(study, chosen, folder)
                 run(study, folder, role)
     except KeyboardInterrupt:
@@ -64,53 +61,11 @@ def parse() -> argparse.Namespace:
     return parser.parse_args()
 
 
-@contextlib.contextmanager
-def _alone(folder: Path) -> Iterator[None]:
-    """Refuses to run where another process does; what a killed one held the system frees."""
-    try:
-        import fcntl
-    except ImportError:  # on Windows
-        yield
-        return
-    with (folder / ".lock").open("w") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise SystemExit(f"Another process runs the study in {folder}.") from None
-        yield
-
-
 def _same_study(study: config.Study, chosen: str, folder: Path) -> None:
     """Notes what study the folder is of, and refuses to go on with another one."""
     content = {"backend": chosen, **study.model_dump(mode="json")}
-    file = folder / "study.json"
-    if not file.exists():
-        from tuning import oracles
-
-        oracles.write(file, content)
-        return
-    known = json.loads(file.read_text())
     # How it is told in the end may be changed.
-    changed = [
-        f"{key}: {old!r}, now {new!r}"
-        for key, old, new in _differences(known, content)
-        if key.split(".")[0] not in ("title", "final")
-    ]
-    if changed:
-        raise SystemExit(
-            f"{folder} has the trials of another study, which do not go together with this one:\n"
-            + "\n".join(f"  {line}" for line in changed)
-            + "\nTake another --out, or remove that folder."
-        )
-
-
-def _differences(old: Any, new: Any, key: str = ""):
-    if isinstance(old, dict) and isinstance(new, dict):
-        for name in dict.fromkeys([*old, *new]):
-            place = f"{key}.{name}".lstrip(".")
-            yield from _differences(old.get(name), new.get(name), place)
-    elif old != new:
-        yield key, old, new
+    durable.same(folder / "study.json", content, "the trials of another study", ("title", "final"))
 
 
 def run(study: config.Study, folder: Path, role: str | None = None) -> None:
@@ -184,7 +139,7 @@ def search(
             cluster.check_port()
         # `verbose` is that of the oracle's own log, which the bar stands for.
         tuner.search(verbose=0)
-    oracles.write(done, {"trials": len(oracle.ended())})
+    durable.write(done, {"trials": len(oracle.ended())})
     return tuner
 
 

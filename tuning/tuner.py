@@ -12,6 +12,7 @@ import keras
 import keras_tuner
 from keras_tuner.errors import FailedTrialError, FatalError
 
+from examples import durable
 from tuning import config, models, oracles
 from tuning.data import Part, Parts
 
@@ -48,7 +49,7 @@ class Tuner(keras_tuner.Tuner):
     def save(self) -> None:
         if not self._is_worker():
             self.oracle.save()
-        oracles.write(self._get_tuner_fname(), self.get_state())
+        durable.write(self._get_tuner_fname(), self.get_state())
 
     def pre_create_trial(self) -> None:
         # Keras Tuner asks again and again where there is nothing to do yet.
@@ -116,7 +117,7 @@ class Tuner(keras_tuner.Tuner):
                         _restore(model, before)
                         begun = values["tuner/initial_epoch"]
                 history = {**self._fit(model, weights, begun, epochs), "of": of}
-                oracles.write(result, history)
+                durable.write(result, history)
             found.append(history)
         scores = [max(history["val_accuracy"]) for history in found]
         for seed, history in enumerate(found):

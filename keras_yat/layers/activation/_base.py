@@ -9,6 +9,7 @@ import numpy as np
 from keras import ops
 
 from keras_yat import _validate, initializers
+from keras_yat._register import record
 from keras_yat._space import Space
 from keras_yat.activations._curve import OF_KERAS, Curve
 from keras_yat.layers._projection import Projection
@@ -124,7 +125,7 @@ class TrainableActivation(Activation):
                 constraint=Projection(low, high) if bounded else None,
                 autocast=False,
             )
-            setattr(self, name, weight)
+            setattr(self, name, record(weight))
 
     def call(self, inputs):
         values = [self.parameter(name, inputs) for name in self._starts]

@@ -6,6 +6,7 @@ import keras
 from keras import ops
 
 from keras_yat import _validate, initializers
+from keras_yat._register import record
 from keras_yat._space import Choice, Flag, Float, Made, Space, With
 from keras_yat.layers._projection import Projection
 
@@ -96,7 +97,7 @@ class Scaled(keras.layers.Layer):
         setattr(self, f"{prefix}epsilon", epsilon)
 
     def _add_scale(self, name, initializer, constraint=None):
-        return self.add_weight(
+        weight = self.add_weight(
             name=name,
             shape=(),
             dtype=self.scale_dtype,
@@ -104,6 +105,7 @@ class Scaled(keras.layers.Layer):
             constraint=constraint,
             autocast=False,
         )
+        return record(weight)
 
     def set_scales(self, epsilon: float | None, alpha: float) -> None:
         """Sets epsilon unless it is None, and alpha if it is learned."""

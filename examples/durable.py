@@ -1,0 +1,72 @@
+"""Folders of results that survive interruptions: whole files, one process, the same settings."""
+
+import contextlib
+import json
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+
+def write(path: Path | str, content: Any) -> None:
+    """Writes JSON, all of it or nothing."""
+    part = Path(f"{path}.{os.getpid()}.part")
+    with part.open("w", encoding="utf-8") as file:
+        file.write(json.dumps(content, default=float))
+        file.flush()
+        os.fsync(file.fileno())
+    part.replace(path)
+
+
+class Busy(SystemExit):
+    """Another process is at work in the folder."""
+
+
+@contextlib.contextmanager
+def alone(folder: Path, what: str) -> Iterator[None]:
+    """Refuses to do `what` where another process does; what a killed one held the system frees.
+
+    Raises:
+        Busy: if another process is at it.
+    """
+    try:
+        import fcntl
+    except ImportError:  # on Windows
+        yield
+        return
+    with (folder / ".lock").open("w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise Busy(f"Another process {what} in {folder}.") from None
+        yield
+
+
+def same(file: Path, content: dict[str, Any], what: str, but: tuple[str, ...] = ()) -> None:
+    """Notes in `file` what its folder is of, and refuses to go on with something else.
+
+    The tables named in `but` may differ.
+    """
+    if not file.exists():
+        write(file, content)
+        return
+    changed = [
+        f"{key}: {old!r}, now {new!r}"
+        for key, old, new in _differences(json.loads(file.read_text()), content)
+        if key.split(".")[0] not in but
+    ]
+    if changed:
+        raise SystemExit(
+            f"{file.parent} has {what}, which do not go together with this one:\n"
+            + "\n".join(f"  {line}" for line in changed)
+            + "\nTake another --out, or remove that folder."
+        )
+
+
+def _differences(old: Any, new: Any, key: str = "") -> Iterator[tuple[str, Any, Any]]:
+    if isinstance(old, dict) and isinstance(new, dict):
+        for name in dict.fromkeys([*old, *new]):
+            place = f"{key}.{name}".lstrip(".")
+            yield from _differences(old.get(name), new.get(name), place)
+    elif old != new:
+        yield key, old, new
