@@ -66,7 +66,7 @@ class Reviews:
     """Where they were found, for a person to read."""
 
 
-NAMES = ("digits", "mnist", "fashion_mnist")
+NAMES = ("digits", "mnist", "fashion_mnist", "cifar10", "cifar100")
 SIGNALS = ("japanese_vowels", "osu_leaf", "basic_motions")
 
 

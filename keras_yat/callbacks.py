@@ -134,10 +134,10 @@ class ParameterHistory(keras.callbacks.Callback):
         """The callback with what `save` has written; for `fit(initial_epoch=…)`, or to draw.
 
         Args:
-            path: The file.
-            **kwargs: As of the constructor.
+            path: The file, to which it saves again.
+            **kwargs: `steps` and `log`, as of the constructor.
         """
-        loaded = cls(**kwargs)
+        loaded = cls(path=path, **kwargs)
         with np.load(path) as arrays:
             loaded._epochs = arrays["epochs"].tolist()
             loaded._records = {n: list(arrays[n]) for n in arrays.files if n != "epochs"}

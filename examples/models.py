@@ -1,0 +1,172 @@
+"""The networks of the published studies, with any activation or with Yat layers.
+
+- Dense networks, such as DNN2 (784-392-10): E. Pishchik, Trainable Activations for Image
+  Classification, 2023; and the demo of Mila.
+- ResNets for small images of depth 8 to 56: K. He et al., Deep Residual Learning for Image
+  Recognition, 2015, section 4.2: three stages of 16, 32 and 64 channels, and shortcuts
+  without parameters.
+- ResNet-18 and ResNet-50 of the same paper, section 4.1, with a first convolution of 3×3
+  and no pooling, as is usual for images of 32×32.
+
+With Yat layers each convolution (with its activation, where it has one) becomes a
+`YatConv2D`, each hidden dense layer a `YatDense`, and no activation is left. Batch
+normalization, projections on shortcuts and the last layer stay as they are.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import keras
+
+import keras_yat
+from examples import config
+from keras_yat import demo
+
+BLOCKS = {18: (2, 2, 2, 2), 50: (3, 4, 6, 3)}
+"""Of the ResNets with four stages: blocks in each of them."""
+
+
+def build(model: config.Model, shape: tuple[int, ...], classes: int, l2: float = 0.0) -> Any:
+    """The network for inputs of `shape` (height, width, channels), which gives logits.
+
+    `l2` is the λ of the penalty λ/2·Σw² on kernels.
+    """
+    parts = Parts(model, l2)
+    if model.kind == "dense":
+        return _dense(parts, model, shape, classes)
+    inputs = keras.Input(shape)
+    network = _large if model.depth in BLOCKS else _small
+    x = network(parts, model.depth, inputs)
+    x = keras.layers.GlobalAveragePooling2D()(x)
+    return keras.Model(inputs, parts.logits(classes)(x), name=f"resnet{model.depth}")
+
+
+class Parts:
+    """Makes the layers of a network: its neurons, and what stands behind them."""
+
+    def __init__(self, model: config.Model, l2: float):
+        self._model = model
+        self._yat = model.layers == "yat"
+        self._shared: Any = None
+        # Keras's penalty is λ·Σw².
+        self._settings = {"kernel_regularizer": keras.regularizers.L2(l2 / 2.0) if l2 else None}
+        if not self._yat:
+            self._settings["kernel_initializer"] = model.kernel_initializer
+
+    def activation(self) -> list[Any]:
+        """The activation's layer: the same one each time if it is shared, none with Yat layers."""
+        if self._yat:
+            return []
+        if self._shared is not None:
+            return [self._shared]
+        layer = activation(self._model.activation, self._model.share)
+        if self._model.share == "network":
+            self._shared = layer
+        return [layer]
+
+    def dense(self, units: int) -> list[Any]:
+        kind = keras_yat.YatDense if self._yat else keras.layers.Dense
+        return [kind(units, **self._settings), *self.activation()]
+
+    def convolution(self, filters: int, size: int, strides: int = 1) -> list[Any]:
+        """A convolution with normalization behind it, and no activation yet."""
+        settings = {"strides": strides, "padding": "same", **self._settings}
+        if self._yat:
+            convolution = keras_yat.YatConv2D(filters, size, **settings)
+        else:
+            convolution = keras.layers.Conv2D(filters, size, use_bias=False, **settings)
+        return [convolution, keras.layers.BatchNormalization(momentum=0.9, epsilon=1e-5)]
+
+    def projection(self, filters: int, strides: int) -> list[Any]:
+        """What a shortcut goes through where its shape changes."""
+        plain = Parts(self._model.model_copy(update={"layers": "keras"}), 0.0)
+        plain._settings["kernel_regularizer"] = self._settings["kernel_regularizer"]
+        return plain.convolution(filters, 1, strides)
+
+    def logits(self, classes: int) -> Any:
+        return keras.layers.Dense(
+            classes, kernel_regularizer=self._settings["kernel_regularizer"], name="logits"
+        )
+
+
+def activation(name: str, share: config.Share = "layer") -> Any:
+    """The activation `name` as a layer, with parameters per channel if it is so shared.
+
+    Raises:
+        ValueError: if there is none of that name.
+    """
+    found = keras_yat.activations.get(name)
+    if not isinstance(found, keras.layers.Layer):
+        return keras.layers.Activation(found)
+    if share == "channel" and hasattr(found, "published_bounds"):  # it has parameters
+        return type(found)(axis=-1)
+    return found
+
+
+def chain(layers: list[Any], x: Any) -> Any:
+    """What the layers, one after the other, make of `x`."""
+    for layer in layers:
+        x = layer(x)
+    return x
+
+
+def _dense(parts, model, shape, classes):
+    layers = [keras.layers.Flatten()]
+    for units in model.units:
+        layers += parts.dense(units)
+    layers.append(parts.logits(classes))
+    if model.style != "functional":
+        return demo.network(layers, shape, model.style)
+    inputs = keras.Input(shape)
+    return keras.Model(inputs, chain(layers, inputs), name="dense")
+
+
+def _small(parts: Parts, depth: int, x: Any) -> Any:
+    x = chain([*parts.convolution(16, 3), *parts.activation()], x)
+    for stage, filters in enumerate((16, 32, 64)):
+        for block in range((depth - 2) // 6):
+            strides = 2 if stage and not block else 1
+            branch = _basic(parts, filters, strides)
+            x = _joined(parts, branch, _bare_shortcut(x, filters, strides), x)
+    return x
+
+
+def _large(parts: Parts, depth: int, x: Any) -> Any:
+    kind: Callable[..., list[Any]] = _basic if depth == 18 else _bottleneck
+    x = chain([*parts.convolution(64, 3), *parts.activation()], x)
+    for stage, count in enumerate(BLOCKS[depth]):
+        filters = 64 * 2**stage
+        for block in range(count):
+            strides = 2 if stage and not block else 1
+            wide = filters if kind is _basic else 4 * filters
+            shortcut = x
+            if strides > 1 or x.shape[-1] != wide:
+                shortcut = chain(parts.projection(wide, strides), x)
+            x = _joined(parts, kind(parts, filters, strides), shortcut, x)
+    return x
+
+
+def _joined(parts, branch, shortcut, x):
+    return chain(parts.activation(), keras.layers.Add()([chain(branch, x), shortcut]))
+
+
+def _basic(parts: Parts, filters: int, strides: int) -> list[Any]:
+    first = [*parts.convolution(filters, 3, strides), *parts.activation()]
+    return [*first, *parts.convolution(filters, 3)]
+
+
+def _bottleneck(parts: Parts, filters: int, strides: int) -> list[Any]:
+    first = [*parts.convolution(filters, 1), *parts.activation()]
+    second = [*parts.convolution(filters, 3, strides), *parts.activation()]
+    return [*first, *second, *parts.convolution(4 * filters, 1)]
+
+
+def _bare_shortcut(x: Any, filters: int, strides: int) -> Any:
+    """Every `strides`-th pixel, with channels of zeros on both sides."""
+    if strides > 1:
+        x = keras.layers.MaxPooling2D(1, strides, padding="same")(x)
+    missing = filters - x.shape[-1]
+    if missing:
+        sides = (missing // 2, missing - missing // 2)
+        x = keras.ops.pad(x, ((0, 0), (0, 0), (0, 0), sides))
+    return x

@@ -1,0 +1,180 @@
+"""Trains the networks of the published studies: a sweep over networks, activations and seeds.
+
+    python -m examples.train examples/configs/dnn2.toml
+    python -m examples.train examples/configs/dnn?.toml --data fashion_mnist \\
+        --activation relu,nami,mila --layers keras,yat --seed 0-4
+    python -m examples.train examples/configs/resnet8.toml --share channel --backend torch
+
+Each run has a folder of its own (`examples/runs.py` says what is in it), at
+`OUT/CONFIG-DATA-BACKEND/ACTIVATION/seed_N`. What is done is skipped, what was cut goes on
+after its last epoch, so the same command again finishes a sweep that was interrupted. Several
+processes may run the same command: each takes runs that no other one is at.
+`python -m examples.report OUT` makes tables and pictures.
+"""
+
+import argparse
+import os
+import re
+import signal
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # for `python examples/…`
+
+from examples import backend, config, durable, options
+
+PLAIN = ("relu", "gelu", "silu")
+"""Of Keras's activations, those that `--activation all` has too."""
+
+
+def main() -> None:
+    arguments = parse()
+    recipes = {(path, v): recipe(path, v, arguments) for path, v in _variants(arguments)}
+    chosen = backend.choose(arguments.backend)
+    if chosen == "torch":
+        os.environ.setdefault("OMP_NUM_THREADS", "1")
+    # A scheduler's polite end is an interruption too.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        sweep(list(planned(recipes, arguments, chosen)))
+    except KeyboardInterrupt:
+        raise SystemExit(
+            f"\nInterrupted. The same command goes on from {arguments.out}, after the last epoch."
+        ) from None
+
+
+def parse() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("configs", nargs="+", type=Path, help="files of examples/configs, or yours")
+    parser.add_argument(
+        "--activation",
+        type=_names,
+        help="a name of keras_yat.activations or Keras's, several with commas between, or all",
+    )
+    parser.add_argument(
+        "--layers",
+        type=_layers,
+        help="keras, yat (Yat layers and no activation), or keras,yat",
+    )
+    parser.add_argument(
+        "--share",
+        choices=("network", "layer", "channel"),
+        help="one set of an activation's parameters for each of these",
+    )
+    parser.add_argument(
+        "--seed", type=_seeds, default="0", help="3, or 0,1,2, or 0-4 (default: %(default)s)"
+    )
+    parser.add_argument("--data", help="another data set than the config's, such as digits")
+    parser.add_argument("--epochs", type=options.positive, help="another number than the config's")
+    options.add_common(parser, "studies")
+    return parser.parse_args()
+
+
+def _names(text: str) -> list[str]:
+    return text.split(",")
+
+
+def _layers(text: str) -> list[str]:
+    found = text.split(",")
+    if not set(found) <= {"keras", "yat"}:
+        raise argparse.ArgumentTypeError(f"must be keras, yat or keras,yat, not {text!r}")
+    return found
+
+
+def _seeds(text: str) -> list[int]:
+    found: list[int] = []
+    for part in text.split(","):
+        match = re.fullmatch(r"(\d+)(?:-(\d+))?", part)
+        if not match or (match[2] and int(match[2]) < int(match[1])):
+            raise argparse.ArgumentTypeError(f"must be such as 3, or 0,1,2, or 0-4, not {text!r}")
+        found += range(int(match[1]), int(match[2] or match[1]) + 1)
+    return list(dict.fromkeys(found))
+
+
+def _variants(arguments: argparse.Namespace) -> Iterator[tuple[Path, tuple[str, str | None]]]:
+    """For each file: the layers and the activation of each variant, None for the file's own."""
+    for path in arguments.configs:
+        if not arguments.layers or "keras" in arguments.layers:
+            for name in arguments.activation or [None]:
+                yield path, ("keras" if arguments.layers or name else "", name)
+        if arguments.layers and "yat" in arguments.layers:
+            yield path, ("yat", None)
+
+
+def recipe(path: Path, variant: tuple[str, str | None], arguments: Any) -> config.Recipe:
+    """The file's recipe with what the command line says."""
+    layers, activation = variant
+    said = {
+        "data": {"name": arguments.data},
+        "training": {"epochs": arguments.epochs},
+        "model": {"layers": layers, "activation": activation, "share": arguments.share},
+    }
+    changes = {
+        table: {key: value for key, value in values.items() if value}
+        for table, values in said.items()
+    }
+    return config.load(path, {table: values for table, values in changes.items() if values})
+
+
+def planned(recipes: dict, arguments: argparse.Namespace, chosen: str) -> Iterator[Any]:
+    """All runs, seed by seed, so that a sweep that is cut has some of each variant."""
+    from examples import runs
+
+    for seed in arguments.seed:
+        for (path, _), found in recipes.items():
+            study = _study(path, found.data.name, chosen)
+            name = "yat" if found.model.layers == "yat" else found.model.activation
+            if arguments.share and name != "yat":
+                name = f"{name}-{arguments.share}"
+            yield runs.Run(found, seed, Path(arguments.out, study, name, f"seed_{seed}"))
+
+
+def _study(path: Path, name: str, chosen: str) -> str:
+    stem = path.stem.removesuffix(f"_{name}")
+    return f"{stem}-{name}-{chosen}"
+
+
+def sweep(todo: list[Any]) -> None:
+    """Trains all runs that are not done, data set by data set."""
+    from tqdm import tqdm
+
+    from examples import runs
+
+    left = [run for run in todo if run.metrics is None]
+    print(f"{len(todo)} runs, {len(todo) - len(left)} of them done already.", flush=True)
+    bar = tqdm(
+        total=sum(run.recipe.training.epochs for run in left),
+        unit="epoch",
+        dynamic_ncols=True,
+        smoothing=0.1,
+    )
+    loaded: tuple[Any, Any] = (None, None)
+    with bar:
+        for run in left:
+            if run.recipe.data != loaded[0]:
+                loaded = run.recipe.data, runs.load(run.recipe.data)
+            _one(run, loaded[1], bar)
+
+
+def _one(run: Any, parts: Any, bar: Any) -> None:
+    from examples import runs
+
+    begun = bar.n
+
+    def tell(done: int, metrics: dict[str, float]) -> None:
+        bar.set_postfix_str(f"{run.label}: {metrics['val_accuracy']:.4f}", refresh=False)
+        bar.update(begun + done - bar.n)
+
+    try:
+        metrics = runs.train(run, parts, tell)
+    except durable.Busy:
+        bar.write(f"{run.label}: another process is at it")
+    else:
+        bar.write(f"{run.label}: test accuracy {metrics['test_accuracy']:.4f}")
+    bar.update(begun + run.recipe.training.epochs - bar.n)
+
+
+if __name__ == "__main__":
+    main()

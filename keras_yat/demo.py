@@ -1,0 +1,104 @@
+"""The demo of Mila: a small network on Fashion-MNIST, made in either of two ways.
+
+784-256-128-64-10, trained with Adam at 0.003 and batches of 64 for 5 epochs:
+`python -m keras_yat demo --activation mila --model-initialization class`.
+"""
+
+from collections.abc import Iterable
+from typing import Any
+
+import keras
+
+from keras_yat import _validate
+from keras_yat._register import register
+
+__all__ = ["Network", "network"]
+
+UNITS = (256, 128, 64)
+EPOCHS = 5
+BATCH_SIZE = 64
+LEARNING_RATE = 3e-3
+
+
+@register()
+class Network(keras.Model):
+    """Layers one after the other, as a subclass of `keras.Model`.
+
+    Args:
+        layers: The layers, or their configurations.
+        **kwargs: `name`, `dtype`, `trainable` of `keras.Model`.
+
+    Raises:
+        ValueError: if there is no layer.
+
+    Example:
+
+    >>> model = keras_yat.demo.Network([keras.layers.Dense(8, activation=keras_yat.Mila())])
+    >>> model(np.ones((2, 4))).shape[-1]
+    8
+
+    Reference:
+        The demo of Mila (`--model_initialization class`).
+    """
+
+    def __init__(self, layers: Iterable[Any], **kwargs: Any):
+        super().__init__(**kwargs)
+        self.chain = [
+            each
+            if isinstance(each, keras.layers.Layer)
+            else keras.saving.deserialize_keras_object(each)
+            for each in layers
+        ]
+        if not self.chain:
+            _validate.refuse("layers", "have one entry at least", [])
+
+    def build(self, input_shape):
+        for layer in self.chain:
+            if not layer.built:
+                layer.build(input_shape)
+            input_shape = layer.compute_output_shape(input_shape)
+        self.built = True
+
+    def call(self, inputs, training=None):
+        for layer in self.chain:
+            inputs = layer(inputs)
+        return inputs
+
+    def compute_output_shape(self, input_shape):
+        for layer in self.chain:
+            input_shape = layer.compute_output_shape(input_shape)
+        return input_shape
+
+    def get_config(self):
+        layers = [keras.saving.serialize_keras_object(layer) for layer in self.chain]
+        return {**super().get_config(), "layers": layers}
+
+
+def network(layers: Iterable[Any], shape: tuple[int, ...], initialization: str) -> keras.Model:
+    """A built model of layers one after the other.
+
+    Args:
+        layers: The layers.
+        shape: Of one input.
+        initialization: `"sequential"` for a `keras.Sequential`, `"class"` for a `Network`.
+
+    Returns:
+        The model.
+
+    Raises:
+        ValueError: if `initialization` is neither.
+
+    Example:
+
+    >>> layers = [keras.layers.Flatten(), keras.layers.Dense(10)]
+    >>> keras_yat.demo.network(layers, (28, 28), "sequential").count_params()
+    7850
+
+    Reference:
+        The demo of Mila (`--model_initialization class|sequential`).
+    """
+    if _validate.one_of("initialization", initialization, ("class", "sequential")) == "class":
+        model = Network(layers)
+        model.build((None, *shape))
+        return model
+    return keras.Sequential([keras.Input(shape), *layers])
