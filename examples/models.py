@@ -35,10 +35,11 @@ def build(model: config.Model, shape: tuple[int, ...], classes: int, l2: float =
     if model.kind == "dense":
         return _dense(parts, model, shape, classes)
     inputs = keras.Input(shape)
-    network = _large if model.depth in BLOCKS else _small
-    x = network(parts, model.depth, inputs)
+    depth = model.depth
+    assert depth is not None  # as the configuration has seen to
+    x = (_large if depth in BLOCKS else _small)(parts, depth, inputs)
     x = keras.layers.GlobalAveragePooling2D()(x)
-    return keras.Model(inputs, parts.logits(classes)(x), name=f"resnet{model.depth}")
+    return keras.Model(inputs, parts.logits(classes)(x), name=f"resnet{depth}")
 
 
 class Parts:
@@ -49,7 +50,9 @@ class Parts:
         self._yat = model.layers == "yat"
         self._shared: Any = None
         # Keras's penalty is λ·Σw².
-        self._settings = {"kernel_regularizer": keras.regularizers.L2(l2 / 2.0) if l2 else None}
+        self._settings: dict[str, Any] = {
+            "kernel_regularizer": keras.regularizers.L2(l2 / 2.0) if l2 else None
+        }
         if not self._yat:
             self._settings["kernel_initializer"] = model.kernel_initializer
 
@@ -70,7 +73,7 @@ class Parts:
 
     def convolution(self, filters: int, size: int, strides: int = 1) -> list[Any]:
         """A convolution with normalization behind it, and no activation yet."""
-        settings = {"strides": strides, "padding": "same", **self._settings}
+        settings: dict[str, Any] = {"strides": strides, "padding": "same", **self._settings}
         if self._yat:
             convolution = keras_yat.YatConv2D(filters, size, **settings)
         else:

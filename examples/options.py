@@ -7,12 +7,16 @@ from examples import backend
 
 def add_common(parser: argparse.ArgumentParser, name: str) -> None:
     """`--backend`, and `--out`, by default a folder called `name`."""
+    add_backend(parser)
+    parser.add_argument("--out", default=f"runs/{name}", help="folder (default: %(default)s)")
+
+
+def add_backend(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--backend",
         choices=backend.BACKENDS,
         help="default: KERAS_BACKEND, or the first of these that is installed",
     )
-    parser.add_argument("--out", default=f"runs/{name}", help="folder (default: %(default)s)")
 
 
 def positive(text: str) -> int:

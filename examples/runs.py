@@ -175,6 +175,8 @@ def train(run: Run, parts: Parts, tell: Callable[[int, dict[str, float]], None])
         _note(run)
         if run.metrics is None:
             _train(run, parts, tell)
+        for file in run.folder.glob("epoch_*.weights.h5"):
+            file.unlink()
     found = run.metrics
     assert found is not None
     return found
@@ -215,7 +217,6 @@ def _train(run, parts, tell):
 
 
 def _finish(run, model, parts, history):
-    last = f"epoch_{len(history['loss'])}.weights.h5"
     found = model.evaluate(parts.test.x, parts.test.y, batch_size=1000, verbose=0, return_dict=True)
     part = run.folder / "part.keras"
     model.save(part)
@@ -228,7 +229,6 @@ def _finish(run, model, parts, history):
         "seconds": history["seconds"],
     }
     durable.write(run.folder / "metrics.json", metrics)
-    (run.folder / last).unlink()
 
 
 def count(weights: list[Any]) -> int:

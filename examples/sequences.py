@@ -35,6 +35,8 @@ EPOCHS = {
     "digits": 30,
     "mnist": 3,
     "fashion_mnist": 3,
+    "cifar10": 3,
+    "cifar100": 3,
     "japanese_vowels": 60,
     "osu_leaf": 60,
     "basic_motions": 60,

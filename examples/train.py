@@ -31,10 +31,11 @@ PLAIN = ("relu", "gelu", "silu")
 
 def main() -> None:
     arguments = parse()
-    recipes = {(path, v): recipe(path, v, arguments) for path, v in _variants(arguments)}
     chosen = backend.choose(arguments.backend)
     if chosen == "torch":
         os.environ.setdefault("OMP_NUM_THREADS", "1")
+    names = activations(arguments.activation)
+    recipes = {(path, v): recipe(path, v, arguments) for path, v in _variants(arguments, names)}
     # A scheduler's polite end is an interruption too.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
@@ -93,11 +94,33 @@ def _seeds(text: str) -> list[int]:
     return list(dict.fromkeys(found))
 
 
-def _variants(arguments: argparse.Namespace) -> Iterator[tuple[Path, tuple[str, str | None]]]:
+def activations(names: list[str] | None) -> list[str]:
+    """The names without "all", for which all stand.
+
+    Raises:
+        SystemExit: if one is unknown.
+    """
+    import keras_yat
+
+    found: list[str] = []
+    for name in names or []:
+        found += [*PLAIN, *keras_yat.activations.names()] if name == "all" else [name]
+    try:
+        for name in found:
+            keras_yat.activations.get(name)
+    except ValueError as error:
+        raise SystemExit(f"--activation: {error}") from error
+    return list(dict.fromkeys(found))
+
+
+def _variants(
+    arguments: argparse.Namespace, names: list[str]
+) -> Iterator[tuple[Path, tuple[str, str | None]]]:
     """For each file: the layers and the activation of each variant, None for the file's own."""
     for path in arguments.configs:
         if not arguments.layers or "keras" in arguments.layers:
-            for name in arguments.activation or [None]:
+            choices: list[str | None] = [*names] or [None]
+            for name in choices:
                 yield path, ("keras" if arguments.layers or name else "", name)
         if arguments.layers and "yat" in arguments.layers:
             yield path, ("yat", None)

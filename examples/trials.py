@@ -108,8 +108,8 @@ def adapt(layers: Any, x: Any, seed: int) -> None:
         x = keras.ops.convert_to_numpy(layer(x))
 
 
-def report(title: str, rows: list[dict[str, str]], path: Path) -> None:
-    """Prints a table, and saves it as CSV."""
+def report(title: str, rows: list[dict[str, str]], path: Path | None = None) -> None:
+    """Prints a table, and saves it as CSV if there is a path."""
     names = list(rows[0])
     lines = [names, *([row.get(name, "") for name in names] for row in rows)]
     widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
@@ -117,8 +117,16 @@ def report(title: str, rows: list[dict[str, str]], path: Path) -> None:
     for line in lines:
         cells = (cell.ljust(width) for cell, width in zip(line, widths, strict=True))
         print("  ".join(cells).rstrip())
-    with path.open("w", newline="", encoding="utf-8") as file:
-        csv.writer(file).writerows(lines)
+    if path is not None:
+        with path.open("w", newline="", encoding="utf-8") as file:
+            csv.writer(file).writerows(lines)
+
+
+def markdown(rows: list[dict[str, str]]) -> str:
+    """A table in Markdown."""
+    names = list(rows[0])
+    lines = [names, ["---"] * len(names), *([row.get(n, "") for n in names] for row in rows)]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
 def draw(grids: dict[str, np.ndarray], title: str, caption: str, path: Path) -> None:

@@ -1,6 +1,6 @@
 """Trainable activations and Yat layers for Keras 3, on TensorFlow, JAX and PyTorch."""
 
-from keras_yat import activations, callbacks, config, initializers, layers, ops, search
+from keras_yat import activations, callbacks, config, initializers, layers, ops, plot, search
 from keras_yat.layers import (
     DELU,
     HELU,
@@ -73,5 +73,6 @@ __all__ = [
     "initializers",
     "layers",
     "ops",
+    "plot",
     "search",
 ]

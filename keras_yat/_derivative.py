@@ -52,7 +52,9 @@ def slopes(function: Callable, x: np.ndarray) -> np.ndarray:
 def bends(function: Callable, x: np.ndarray, step: float = STEP) -> np.ndarray:
     """The second derivative, by central differences of the first."""
     x = np.asarray(x, dtype="float32")
-    near = np.stack([x - np.float32(step), x + np.float32(step)])
+    # Far out, a step of that size would be lost in rounding.
+    steps = np.float32(step) * np.maximum(1.0, np.abs(x) / 100.0)
+    near = np.stack([x - steps, x + steps])
     # What was added is not quite the step.
     return np.diff(slopes(function, near), axis=0)[0] / np.diff(near, axis=0)[0]
 
@@ -61,7 +63,7 @@ def parameters_of(layer: Any) -> list[str]:
     """What can be varied: `beta`, or `coefficients[0]` where a parameter is a list."""
     names = []
     for name in getattr(layer, "bounds", ()):
-        size = getattr(layer, name).shape
+        size = tuple(getattr(layer, name).shape)
         names += [f"{name}[{i}]" for i in range(size[0])] if size else [name]
     return names
 

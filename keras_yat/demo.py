@@ -9,10 +9,11 @@ from typing import Any
 
 import keras
 
-from keras_yat import _validate
+from keras_yat import _validate, activations
 from keras_yat._register import register
+from keras_yat.callbacks import ParameterHistory
 
-__all__ = ["Network", "network"]
+__all__ = ["Network", "network", "run"]
 
 UNITS = (256, 128, 64)
 EPOCHS = 5
@@ -102,3 +103,71 @@ def network(layers: Iterable[Any], shape: tuple[int, ...], initialization: str) 
         model.build((None, *shape))
         return model
     return keras.Sequential([keras.Input(shape), *layers])
+
+
+def run(
+    activation: str = "mila",
+    model_initialization: str = "sequential",
+    epochs: int = EPOCHS,
+    seed: int = 0,
+) -> dict[str, float]:
+    """Trains the network on Fashion-MNIST, prints how it goes, and tests it.
+
+    Args:
+        activation: A name of `keras_yat.activations.get`.
+        model_initialization: `"sequential"` or `"class"`: see `network`.
+        epochs: How many.
+        seed: Of the starting weights and of the order of the data.
+
+    Returns:
+        Loss and accuracy on the 10 000 test images.
+
+    Raises:
+        ValueError: if there is no activation of that name.
+        SystemExit: if the data cannot be had, saying what was tried.
+
+    Example:
+
+    >>> keras_yat.demo.run("nope")
+    Traceback (most recent call last):
+    ...
+    ValueError: `activation` must name an activation of Keras or one of coslu, delu...
+
+    Reference:
+        The demo of Mila.
+    """
+    layers: list[Any] = [keras.layers.Flatten()]
+    keras.utils.set_random_seed(seed)
+    for units in UNITS:
+        found = activations.get(activation, "activation")
+        layer = found if isinstance(found, keras.layers.Layer) else keras.layers.Activation(found)
+        layers += [keras.layers.Dense(units), layer]
+    model = network([*layers, keras.layers.Dense(10)], (28, 28), model_initialization)
+    model.compile(
+        keras.optimizers.Adam(LEARNING_RATE),
+        keras.losses.SparseCategoricalCrossentropy(from_logits=True),
+        metrics=["accuracy"],
+    )
+    (x, y), (x_test, y_test) = _data()
+    model.summary()
+    recorded = ParameterHistory(log=False)
+    model.fit(
+        x, y, batch_size=BATCH_SIZE, epochs=epochs, validation_split=0.1, callbacks=[recorded]
+    )
+    for name, values in recorded.history.items():
+        print(f"{name}: {values[0].mean():.4f} before the training, {values[-1].mean():.4f} now")
+    metrics = model.evaluate(x_test, y_test, batch_size=1000, verbose=0, return_dict=True)
+    print(f"Test data: accuracy {metrics['accuracy']:.4f}, loss {metrics['loss']:.4f}")
+    return {name: float(value) for name, value in metrics.items()}
+
+
+def _data():
+    try:
+        parts = keras.datasets.fashion_mnist.load_data()
+    except Exception as error:
+        raise SystemExit(
+            f"Fashion-MNIST could not be had: {error}\n"
+            "With a connection Keras downloads it once, into its cache. Without one, put the four "
+            "files there; python -m examples.quickstart needs no download."
+        ) from error
+    return [(x.astype("float32") / 255.0, y) for x, y in parts]

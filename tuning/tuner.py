@@ -13,6 +13,7 @@ import keras_tuner
 from keras_tuner.errors import FailedTrialError, FatalError
 
 from examples import durable
+from examples.runs import restore
 from tuning import config, models, oracles
 from tuning.data import Part, Parts
 
@@ -68,7 +69,7 @@ class Tuner(keras_tuner.Tuner):
     def load_model(self, trial: Any) -> keras.Model:
         keras.utils.clear_session()
         model = self._built(trial)
-        _restore(model, self._get_checkpoint_fname(trial.trial_id))
+        restore(model, self._get_checkpoint_fname(trial.trial_id))
         return model
 
     def _built(self, trial: Any) -> keras.Model:
@@ -114,7 +115,7 @@ class Tuner(keras_tuner.Tuner):
                     # Of Hyperband: the trial that this one goes on with, if it is here.
                     before = Path(self.get_trial_dir(values["tuner/trial_id"]), weights.name)
                     if before.exists():
-                        _restore(model, before)
+                        restore(model, before)
                         begun = values["tuner/initial_epoch"]
                 history = {**self._fit(model, weights, begun, epochs), "of": of}
                 durable.write(result, history)
@@ -163,13 +164,6 @@ def fit(
         callbacks=callbacks,
     )
     return {name: list(map(float, values)) for name, values in found.history.items()}
-
-
-def _restore(model: keras.Model, weights: Path | str) -> None:
-    """Loads weights, and the state of the optimizer, which has to be there for that."""
-    if model.optimizer is not None:
-        model.optimizer.build(model.trainable_variables)
-    model.load_weights(weights)
 
 
 def _count_attempts(file: Path) -> None:

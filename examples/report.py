@@ -1,0 +1,230 @@
+"""Tables and pictures of what `python -m examples.train` has trained.
+
+    python -m examples.report runs/studies
+    python -m examples.report runs/studies --baseline silu
+
+For each study (a network, its data and a backend): mean and standard deviation of the test
+accuracy over the seeds, and against the baseline a paired test, seed by seed: the mean difference,
+its 95 % interval, and p of the t-test, adjusted for the number of comparisons (Benjamini and
+Hochberg). Only where that is below 0.05 does the table say "higher" or "lower". Then what the
+activations' parameters became, and pictures of all that over the epochs. Takes what is done; writes
+to `OUT/report`.
+"""
+
+import argparse
+import json
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # for `python examples/…`
+
+from examples import backend, options
+
+LEVEL = 0.05
+"""Below this p, adjusted, a difference is called one."""
+
+
+@dataclass(frozen=True)
+class Variant:
+    """The runs of a network with one activation, by seed."""
+
+    name: str
+    recipe: dict[str, Any]
+    metrics: dict[int, dict[str, Any]]
+    folders: dict[int, Path]
+
+    @property
+    def accuracies(self) -> dict[int, float]:
+        return {seed: found["test_accuracy"] for seed, found in self.metrics.items()}
+
+    @property
+    def published(self) -> float | None:
+        of = self.recipe["published"] or {"accuracy": {}}
+        return of["accuracy"].get(self.name)
+
+    def histories(self) -> list[dict[str, list[float]]]:
+        files = [folder / "history.json" for folder in self.folders.values()]
+        return [json.loads(file.read_text()) for file in files]
+
+    def recorded(self) -> list[Any]:
+        from keras_yat import callbacks
+
+        files = [folder / "parameters.npz" for folder in self.folders.values()]
+        return [callbacks.ParameterHistory.load(file) for file in files]
+
+
+def main() -> None:
+    arguments = parse()
+    studies = {folder.name: read(folder) for folder in sorted(arguments.runs.iterdir())}
+    studies = {name: variants for name, variants in studies.items() if variants}
+    if not studies:
+        raise SystemExit(f"No run in {arguments.runs} is done.")
+    backend.choose(arguments.backend)
+    from tqdm import tqdm
+
+    out = arguments.runs / "report"
+    told = []
+    for name, variants in tqdm(studies.items(), unit="study", dynamic_ncols=True):
+        folder = out / name
+        folder.mkdir(parents=True, exist_ok=True)
+        told.append(tell(variants, arguments.baseline, folder))
+    (out / "tables.md").write_text("\n\n".join(told) + "\n", encoding="utf-8")
+    print(f"\nSaved tables (.csv, and tables.md with all of them) and pictures in {out}.")
+
+
+def parse() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("runs", type=_folder, help="the folder that was --out of the training")
+    parser.add_argument(
+        "--baseline", default="relu", help="what the others are held against (default: %(default)s)"
+    )
+    options.add_backend(parser)
+    return parser.parse_args()
+
+
+def _folder(text: str) -> Path:
+    if not Path(text).is_dir():
+        raise argparse.ArgumentTypeError(f"there is no folder {text!r}")
+    return Path(text)
+
+
+def read(folder: Path) -> list[Variant]:
+    """What is done of a study, in the order in which it was begun."""
+    found: dict[str, Variant] = {}
+    files = sorted(folder.glob("*/seed_*/metrics.json"), key=_begun)
+    for file in files:
+        run = json.loads((file.parent / "run.json").read_text())
+        name = file.parent.parent.name
+        variant = found.setdefault(name, Variant(name, run, {}, {}))
+        variant.metrics[run["seed"]] = json.loads(file.read_text())
+        variant.folders[run["seed"]] = file.parent
+    return list(found.values())
+
+
+def _begun(file: Path) -> float:
+    return (file.parent / "run.json").stat().st_mtime
+
+
+def tell(variants: list[Variant], baseline: str, out: Path) -> str:
+    """Prints and saves the tables of a study, draws its pictures; the tables in Markdown."""
+    from examples import report_pictures, trials
+
+    recipe = variants[0].recipe
+    data = next(iter(variants[0].metrics.values()))["data"]
+    epochs = recipe["training"]["epochs"]
+    title = f"{recipe['title']}, {recipe['data']['name']}, {epochs} epochs, {recipe['backend']}"
+    rows = compare(variants, baseline)
+    trials.report(title, rows, out / "accuracy.csv")
+    told = [f"### {title}", f"Data: {data}.", trials.markdown(rows)]
+    if recipe["published"]:
+        told.append(f"Published: {recipe['published']['metric']}.")
+    learned = list(_learned(variants))
+    if learned:
+        trials.report("What the parameters became", learned, out / "parameters.csv")
+        told.append(trials.markdown(learned))
+    report_pictures.draw(title, variants, baseline, out)
+    return "\n\n".join(told)
+
+
+def compare(variants: list[Variant], baseline: str) -> list[dict[str, str]]:
+    """The rows of the table: each variant, held against the baseline."""
+    from examples import trials
+
+    base = next((v for v in variants if v.name == baseline), None)
+    tests = {v.name: paired(v.accuracies, base.accuracies) for v in variants if base and v != base}
+    adjusted = _adjusted({name: test.p for name, test in tests.items()})
+    shows_published = any(v.published is not None for v in variants)
+    rows = []
+    for variant in variants:
+        row = {
+            "activation": variant.name,
+            "seeds": str(len(variant.metrics)),
+            "parameters": f"{next(iter(variant.metrics.values()))['parameters']:,}",
+            "test accuracy": trials.summary(list(variant.accuracies.values())),
+        }
+        if base:
+            row |= _told(tests.get(variant.name), adjusted.get(variant.name), baseline)
+        if shows_published:
+            row["published"] = "" if variant.published is None else f"{variant.published:.4f}"
+        rows.append(row)
+    return rows
+
+
+@dataclass(frozen=True)
+class Test:
+    """A paired test: the mean difference, its 95 % interval and p; NaN where there is none."""
+
+    difference: float
+    low: float
+    high: float
+    p: float
+
+
+def paired(ours: dict[int, float], theirs: dict[int, float]) -> Test:
+    """The t-test of the differences of what has the same seed."""
+    from scipy import stats
+
+    seeds = sorted(set(ours) & set(theirs))
+    differences = np.array([ours[seed] - theirs[seed] for seed in seeds])
+    mean = float(np.mean(differences)) if seeds else np.nan
+    if len(seeds) < 2 or np.ptp(differences) == 0.0:
+        return Test(mean, np.nan, np.nan, np.nan)
+    found = stats.ttest_1samp(differences, 0.0)
+    interval = found.confidence_interval(0.95)
+    return Test(mean, float(interval.low), float(interval.high), float(found.pvalue))
+
+
+def _adjusted(p: dict[str, float]) -> dict[str, float]:
+    from scipy import stats
+
+    known = {name: value for name, value in p.items() if np.isfinite(value)}
+    if not known:
+        return {}
+    return dict(zip(known, stats.false_discovery_control(list(known.values())), strict=True))
+
+
+def _told(test: Test | None, p: float | None, baseline: str) -> dict[str, str]:
+    against, adjusted, verdict = f"difference from {baseline} (95 %)", "p, adjusted", "shown"
+    if test is None:
+        return {against: "", adjusted: "", verdict: ""}
+    if p is None:
+        return {against: f"{test.difference:+.4f}", adjusted: "", verdict: "nothing"}
+    word = ("higher" if test.difference > 0 else "lower") if p < LEVEL else "nothing"
+    return {
+        against: f"{test.difference:+.4f} ({test.low:+.4f} to {test.high:+.4f})",
+        adjusted: f"{p:.3f}" if p >= 0.001 else "< 0.001",
+        verdict: word,
+    }
+
+
+def _learned(variants: list[Variant]) -> Iterator[dict[str, str]]:
+    """Each parameter of each variant: before the training, and after it over the seeds."""
+    for variant in variants:
+        histories = [recorded.history for recorded in variant.recorded()]
+        for path in histories[0]:
+            start = np.mean(histories[0][path][0])
+            ends = [history[path][-1] for history in histories]
+            means = [float(np.mean(end)) for end in ends]
+            yield {
+                "activation": variant.name,
+                "weight": path,
+                "numbers": str(np.size(ends[0])),
+                "start": f"{start:.3f}",
+                "end (mean ± std over seeds)": _spread(means),
+                "from": f"{np.min(ends):.3f}",
+                "to": f"{np.max(ends):.3f}",
+            }
+
+
+def _spread(values: list[float]) -> str:
+    deviation = f" ± {np.std(values, ddof=1):.3f}" if len(values) > 1 else ""
+    return f"{np.mean(values):.3f}{deviation}"
+
+
+if __name__ == "__main__":
+    main()

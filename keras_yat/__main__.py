@@ -1,0 +1,130 @@
+"""`python -m keras_yat`: what there is, what it does, what it looks like, and a demo.
+
+python -m keras_yat list
+python -m keras_yat show nami
+python -m keras_yat plot mila --picture contours
+python -m keras_yat demo --activation mila --model-initialization class
+"""
+
+import argparse
+import inspect
+import textwrap
+from typing import Any
+
+from keras_yat import activations, demo, layers
+from keras_yat._describe import describe
+
+PICTURES = ("curves", "contours", "gradient_field", "landscape")
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Runs the command that `arguments` (those of the process by default) say."""
+    said = vars(_parser().parse_args(arguments))
+    command = said.pop("command")
+    try:
+        command(**said)
+    except (ValueError, ImportError) as error:
+        raise SystemExit(str(error)) from error
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m keras_yat",
+        description="Trainable activations and Yat layers for Keras 3. KERAS_BACKEND chooses "
+        "tensorflow, jax or torch.",
+    )
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    named = "an activation's name, such as nami"
+
+    command = commands.add_parser("list", help="all activations and layers, with their formulas")
+    command.set_defaults(command=tell_all)
+
+    command = commands.add_parser("show", help="formula, parameters, defaults, reference")
+    command.add_argument("name", help=f"{named}, or a layer's, such as YatDense")
+    command.set_defaults(command=show)
+
+    command = commands.add_parser("plot", help="a picture of an activation")
+    command.add_argument("name", help=named)
+    command.add_argument(
+        "--picture",
+        choices=PICTURES,
+        default="curves",
+        help="the function and its derivatives; contours or gradients over x and a parameter; the "
+        "output of a random network (default: %(default)s)",
+    )
+    command.add_argument("--out", help="file (default: NAME-PICTURE.png)")
+    command.set_defaults(command=draw)
+
+    command = commands.add_parser(
+        "demo", help="trains the small network of Mila's demo on Fashion-MNIST, and tests it"
+    )
+    command.add_argument("--activation", default="mila", help=f"{named} (default: %(default)s)")
+    command.add_argument(
+        "--model-initialization",
+        choices=("class", "sequential"),
+        default="sequential",
+        help="a subclass of keras.Model, or keras.Sequential (default: %(default)s)",
+    )
+    command.add_argument(
+        "--epochs", type=_positive, default=demo.EPOCHS, help="default: %(default)s"
+    )
+    command.add_argument("--seed", type=int, default=0, help="default: %(default)s")
+    command.set_defaults(command=demo.run)
+    return parser
+
+
+def _positive(text: str) -> int:
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"must be a whole number of 1 or more, not {text!r}")
+    return int(text)
+
+
+def tell_all() -> None:
+    """Prints each activation and each Yat layer with its formula."""
+    found = [describe(name) for name in activations.names()]
+    print("Activations, by name (keras_yat.activations.get) and layer:\n")
+    widths = [max(len(getattr(d, part)) for d in found) for part in ("name", "layer")]
+    for d in found:
+        starts = ", ".join(f"{name}={value}" for name, value in d.starts.items())
+        print(f"  {d.name:{widths[0]}}  {d.layer:{widths[1]}}  {d.formula}")
+        print(f"  {'':{sum(widths) + 2}}  {starts or 'no parameters'}")
+    print("\nYat layers:\n")
+    names = [name for name in layers.__all__ if name.startswith("Yat")]
+    for name in names:
+        print(f"  {name:{max(map(len, names))}}  {describe(name).formula}")
+
+
+def show(name: str) -> None:
+    """Prints all that there is to know of an activation or a layer."""
+    d = describe(name)
+    print(f"{d.name} (keras_yat.{d.layer})\n\n  {d.formula}\n")
+    print(textwrap.indent(d.text, "  ") + "\n")
+    print("  Arguments and their defaults:" if d.defaults else "  No arguments.")
+    for argument, default in d.defaults.items():
+        given = "needed" if default is inspect.Parameter.empty else repr(default)
+        print(f"    {argument} = {given}".replace(" = needed", "  (needed)"))
+    if d.limits:
+        print(f"\n  Kept within: {', '.join(d.limits)}")
+    print(
+        textwrap.fill(
+            f"Reference: {d.reference}", 88, initial_indent="\n  ", subsequent_indent="  "
+        )
+    )
+
+
+def draw(name: str, picture: str, out: str | None) -> None:
+    """Draws an activation, and saves the picture."""
+    from keras_yat import plot
+
+    function: Any = getattr(plot, picture)
+    if picture == "landscape":
+        figure, _ = function(["relu", "silu", name])
+    else:
+        figure, _ = function(name)
+    out = out or f"{name}-{picture}.png"
+    figure.savefig(out, dpi=150)
+    print(f"Saved {out}.")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,85 @@
+"""What a layer's documentation and signature say of it, in pieces."""
+
+import difflib
+import inspect
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from keras_yat import _validate, activations, layers
+
+OPTIONS = ("axis", "bounds", "functions", "norm", "epsilon")
+"""Arguments of activations that are no trained parameters."""
+
+
+@dataclass(frozen=True)
+class Description:
+    """A layer, for a person to read."""
+
+    name: str
+    """The activation's name, or the class's."""
+    layer: str
+    formula: str
+    text: str
+    """What follows the formula, up to the arguments."""
+    defaults: Mapping[str, Any]
+    """Of all arguments; None stands for what the documentation says."""
+    bounds: Mapping[str, tuple[float | None, float | None]]
+    reference: str
+
+    @property
+    def starts(self) -> dict[str, Any]:
+        """The starting values of an activation's parameters."""
+        return {n: "1/k" if v is None else v for n, v in self.defaults.items() if n not in OPTIONS}
+
+    @property
+    def limits(self) -> list[str]:
+        """What parameters are kept within."""
+        return [
+            f"{name} ≥ {low:g}" if high is None else f"{name} in [{low:g}, {high:g}]"
+            for name, (low, high) in self.bounds.items()
+        ]
+
+
+def describe(name: str) -> Description:
+    """The activation or layer of that name.
+
+    Raises:
+        ValueError: if there is none.
+    """
+    cls = find(name)
+    text = inspect.getdoc(cls) or ""
+    first, _, rest = text.partition("\n\n")
+    kind, _, formula = first.partition(": ")
+    signature = inspect.signature(cls).parameters
+    return Description(
+        name if name in activations.names() else cls.__name__,
+        cls.__name__,
+        _line(formula or kind),
+        rest.partition("\nArgs:")[0].strip(),
+        {n: p.default for n, p in signature.items() if p.kind is not p.VAR_KEYWORD},
+        getattr(cls, "published_bounds", {}),
+        _section(text, "Reference"),
+    )
+
+
+def find(name: str) -> type:
+    """The class of the activation or layer of that name."""
+    if name in activations.names():
+        return type(activations.get(name))
+    if name in layers.__all__:
+        return getattr(layers, name)
+    every = {n.lower().replace("_", ""): n for n in [*layers.__all__, *activations.names()]}
+    near = difflib.get_close_matches(name.lower().replace("_", ""), every, n=3, cutoff=0.5)
+    hint = f" (did you mean {' or '.join(every[n] for n in near)}?)" if near else ""
+    _validate.refuse("name", f"be one that `list` tells{hint}", name)
+
+
+def _line(text: str) -> str:
+    return re.sub(r"\s+", " ", text).strip().rstrip(".")
+
+
+def _section(text: str, name: str) -> str:
+    found = re.search(rf"^{name}:\n((?:    .*\n?|\n)+)", text, re.M)
+    return _line(found[1]) if found else ""

@@ -1,0 +1,1 @@
+"""How the pictures of `keras_yat.plot` are made."""

@@ -1,0 +1,140 @@
+"""The output of random networks over a plane."""
+
+import itertools
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from keras_yat import _derivative, _validate
+from keras_yat._plot import _panels
+from keras_yat._plot._functions import name_of
+from keras_yat._plot._panels import Plot
+
+CLIP = 2.5
+"""Outputs further from the mean, in standard deviations, have the last colour."""
+
+
+def landscape(
+    activations=("relu", "silu", "mila"),
+    *,
+    layers=5,
+    width=64,
+    seeds=10,
+    low=-3.0,
+    high=3.0,
+    points=101,
+):
+    """Draws the output of a random network over a plane, a panel for each activation.
+
+    A network of 2 inputs, `layers` dense layers with the activation behind each, and 1
+    output. The kernels are LeCun normal, N(0, 1/inputs), the biases N(0, 1/4); they are the
+    same for every activation. The output is divided by its standard deviation over the
+    plane, after its mean is subtracted.
+
+    The roughness of a network is the rms of the Laplacian of its output divided by the rms
+    of its gradient, by central differences with the spacing h of the grid, over its inner
+    points. It has the unit 1/x, does not change if the output is scaled or shifted, and is 0
+    for a plane; lower is smoother. Kinks make it grow like 1/√h: compare activations on
+    one grid. The title of a panel has its mean ± standard deviation over the networks.
+
+    Args:
+        activations: A list of names, layers with one set of parameters, or callables that
+            work entry by entry.
+        layers: How many dense layers there are before the output.
+        width: Their units.
+        seeds: How many networks the roughness is computed of. The first is drawn.
+        low: The least value of both inputs.
+        high: The greatest value of both inputs.
+        points: How many values of each input are computed, evenly spaced.
+
+    Returns:
+        A `Plot`, `(figure, arrays)`, with "x" and "y" of shape (points,), the outputs of
+        the first network by the names of the activations, of shape (points, points), a row
+        for each y, and "roughness" of shape (activations, seeds).
+
+    Raises:
+        ValueError: for an unknown name, an activation whose outputs depend on several inputs
+            (softmax), counts less than 1, or an empty range.
+        ImportError: without Matplotlib.
+
+    Example:
+
+    >>> figure, arrays = keras_yat.plot.landscape(["relu", "mila"], seeds=2, points=31)
+    >>> arrays["mila"].shape, arrays["roughness"].shape
+    ((31, 31), (2, 2))
+
+    Reference:
+        The output landscapes of Mila, and of D. Misra, Mish, 2019, arXiv:1908.08681. There
+        they are only looked at; the number is ours.
+    """
+    if isinstance(activations, str) or not isinstance(activations, Sequence) or not activations:
+        _validate.refuse("activations", "be a non-empty list of activations", activations)
+    layers, width = _validate.count("layers", layers), _validate.count("width", width)
+    seeds = _validate.count("seeds", seeds)
+    x = _panels.grid("", low, high, points)
+    copies = [_derivative.copy_of(a, "activations") for a in activations]
+    plane = np.stack(np.meshgrid(x, x), axis=-1).reshape(-1, 2)
+    networks = [weights(seed, layers, width) for seed in range(seeds)]
+    outputs = np.array(
+        [
+            [output(f, network, plane).reshape(points, points) for network in networks]
+            for f in copies
+        ]
+    )
+    rough = np.array([[roughness(o, float(x[1] - x[0])) for o in row] for row in outputs])
+    names = _panels.unique([name_of(a) for a in activations])
+    shown = dict(zip(names, outputs[:, 0], strict=True))
+    return Plot(_draw(x, shown, rough, layers), {"x": x, "y": x, **shown, "roughness": rough})
+
+
+def weights(seed: int, layers: int, width: int) -> list[tuple[np.ndarray, np.ndarray]]:
+    """The kernels and biases of a network, the same on every backend."""
+    rng = np.random.default_rng(seed)
+    sizes = [2, *[width] * layers, 1]
+    return [
+        (rng.normal(0.0, n**-0.5, (n, m)).astype("float32"), rng.normal(0.0, 0.5, m).astype("f"))
+        for n, m in itertools.pairwise(sizes)
+    ]
+
+
+def output(function: Callable, network: list, plane: np.ndarray) -> np.ndarray:
+    """The standardised output of `network` at the points of `plane`."""
+    signal = plane.astype("float32")
+    for kernel, bias in network[:-1]:
+        signal = _derivative.values(function, signal @ kernel + bias)
+    kernel, bias = network[-1]
+    found = (signal @ kernel + bias)[:, 0]
+    spread = found.std()
+    return (found - found.mean()) / (spread if spread > 0.0 else 1.0)
+
+
+def roughness(values: np.ndarray, spacing: float) -> float:
+    """The rms of the Laplacian divided by the rms of the gradient, at the inner points."""
+    values = values.astype("float64")
+    inner = values[1:-1, 1:-1]
+    left, right, down, up = values[1:-1, :-2], values[1:-1, 2:], values[:-2, 1:-1], values[2:, 1:-1]
+    laplacian = (left + right + down + up - 4.0 * inner) / spacing**2
+    squared = ((right - left) ** 2 + (up - down) ** 2) / (2.0 * spacing) ** 2
+    slope = np.sqrt(np.mean(squared))
+    return float(np.sqrt(np.mean(laplacian**2)) / slope) if slope > 0.0 else 0.0
+
+
+def _draw(x, shown: dict[str, np.ndarray], rough: np.ndarray, layers: int) -> Any:
+    title = f"Output of a random network of {layers} layers, standardised"
+    columns = min(4, len(shown))
+    figure, axes = _panels.panels(
+        len(shown), title, columns=columns, width=max(7.0, 3.8 * columns), height=3.7
+    )
+    levels = np.linspace(-CLIP, CLIP, 21)
+    for axis, (name, values), row in zip(axes, shown.items(), rough, strict=True):
+        filled = axis.contourf(x, x, values, levels=levels, cmap="RdYlBu_r", extend="both")
+        axis.contour(
+            x, x, values, levels, colors="black", linewidths=0.5, alpha=0.6, linestyles="solid"
+        )
+        axis.set_aspect("equal")
+        text = f"{name}\nroughness {row.mean():.2f} ± {row.std():.2f}"
+        _panels.label(axis, "first input", "second input", text)
+    bar = figure.colorbar(filled, ax=axes, shrink=0.8)
+    bar.set_label("output (standard deviations)", fontsize=_panels.LABEL)
+    return figure

@@ -1,0 +1,134 @@
+"""The parameters of activations while they are trained."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from keras_yat import _validate
+from keras_yat._plot import _panels
+from keras_yat._plot._panels import Plot
+
+
+def parameters(history, *, title=None):
+    """Draws the parameters of activations against the epoch: a panel each, a line a layer.
+
+    Of a parameter that is a list of up to 6 numbers each has a panel, as
+    "coefficients[0]". Where there is one value per channel, the line is their median, the
+    band has from 10 to 90 % of them, and thin lines are the smallest and largest.
+
+    Args:
+        history: An object with `epochs`, an array of the epochs at which values were
+            recorded (0 for before training), and `history`, a dict from a weight's path, as
+            "mila/beta", to an array whose first axis is that of `epochs`. Or a list of
+            those, one a seed, of the same layers in the same order: then there is a thin
+            line for each.
+        title: The title, or None.
+
+    Returns:
+        A `Plot`, `(figure, arrays)`, with "epochs" and an array for each path (of the first
+        seed), for a list with an axis of the seeds in front.
+
+    Raises:
+        ValueError: if there are no values, a path has another number of records than
+            `epochs`, or seeds differ in their epochs or in their parameters.
+        ImportError: without Matplotlib.
+
+    Example:
+
+    >>> import types
+    >>> beta = np.array([-0.25, -0.3, -0.4])
+    >>> history = types.SimpleNamespace(epochs=np.arange(3.0), history={"mila/beta": beta})
+    >>> figure, arrays = keras_yat.plot.parameters(history)
+    >>> sorted(arrays)
+    ['epochs', 'mila/beta']
+
+    Reference:
+        E. Pishchik, Trainable Activations for Image Classification, 2023, shows functions
+        at several values of their parameters; here is where training takes them.
+    """
+    several = isinstance(history, Sequence)
+    epochs, values = _records(history if several else [history])
+    layers = _layers(values)
+    looks = dict(zip(layers, _panels.styles(len(layers), ordered=True), strict=True))
+    content = _by_parameter(values)
+    columns = 2 if len(content) in (2, 4) else min(3, len(content))
+    figure, axes = _panels.panels(
+        len(content), title, columns=columns, width=max(8.0, 4.0 * columns), height=3.6
+    )
+    for axis, (name, lines) in zip(axes, content.items(), strict=True):
+        for path, seeds in lines:
+            _draw_values(axis, epochs, seeds, looks[path])
+        _panels.label(axis, "epoch", name)
+        _panels.whole_epochs(axis, epochs[0], epochs[-1])
+    handles = [axes[0].plot([], [], **look)[0] for look in looks.values()]
+    _panels.legend(figure, handles, list(layers.values()))
+    arrays = {path: seeds if several else seeds[0] for path, seeds in values.items()}
+    return Plot(figure, {"epochs": epochs, **arrays})
+
+
+def _records(histories: Any) -> tuple[np.ndarray, dict[str, np.ndarray]]:
+    """The epochs, and by path the values of all seeds: (seeds, records, *shape)."""
+    allowed = "have `epochs` and `history`, a dict of arrays with a record for each epoch"
+    for each in histories:
+        values = getattr(each, "history", None)
+        if not isinstance(values, Mapping) or not values or not hasattr(each, "epochs"):
+            _validate.refuse("history", allowed, each)
+        for path, array in values.items():
+            if len(array) != len(each.epochs) or not len(array):
+                _validate.refuse("history", allowed, len(array), path=path, epochs=each.epochs)
+    if not histories:
+        _validate.refuse("history", allowed, histories)
+    first = histories[0]
+    epochs, shapes = np.asarray(first.epochs, dtype="float64"), _shapes(first)
+    for each in histories:
+        if not np.array_equal(each.epochs, epochs) or _shapes(each) != shapes:
+            allowed = "have the same epochs and the same parameters for every seed"
+            _validate.refuse("history", allowed, _shapes(each), first=shapes)
+    # By place: Keras numbers the layers of each further model on.
+    columns = zip(*(each.history.values() for each in histories), strict=True)
+    stacked = [np.stack([np.asarray(v, dtype="float64") for v in column]) for column in columns]
+    return epochs, dict(zip(first.history, stacked, strict=True))
+
+
+def _shapes(history: Any) -> list[tuple]:
+    return [(path.rsplit("/", 1)[-1], np.shape(v)) for path, v in history.history.items()]
+
+
+def _layer_of(path: str) -> str:
+    return path.rpartition("/")[0] or path
+
+
+def _layers(values: dict[str, np.ndarray]) -> dict[str, str]:
+    """The layers' paths, with what a legend calls them: without what all have in common."""
+    paths = list(dict.fromkeys(map(_layer_of, values)))
+    parts = [path.split("/") for path in paths]
+    for end in (0, -1):
+        while all(len(p) > 1 and p[end] == parts[0][end] for p in parts) and len(parts) > 1:
+            for p in parts:
+                del p[end]
+    return {path: "/".join(p) for path, p in zip(paths, parts, strict=True)}
+
+
+def _by_parameter(values: dict[str, np.ndarray]) -> dict[str, list[tuple[str, np.ndarray]]]:
+    """For each panel the layers, with their values as (seeds, records, channels)."""
+    content: dict[str, list[tuple[str, np.ndarray]]] = {}
+    for path, array in values.items():
+        name, layer = path.rsplit("/", 1)[-1], _layer_of(path)
+        split = array.ndim > 2 and 1 < array.shape[2] <= 6
+        entries = {f"{name}[{i}]": array[:, :, i] for i in range(array.shape[2])} if split else {}
+        for key, entry in (entries or {name: array}).items():
+            content.setdefault(key, []).append((layer, entry.reshape(*entry.shape[:2], -1)))
+    return content
+
+
+def _draw_values(axis: Any, epochs: np.ndarray, seeds: np.ndarray, look: dict[str, Any]) -> None:
+    wide = 1.8 if len(seeds) == 1 else 0.9
+    for values in seeds:
+        middle = np.median(values, axis=1)
+        axis.plot(epochs, middle, linewidth=wide, **_panels.dots(epochs), **look)
+        if values.shape[1] > 1:
+            edges = np.quantile(values, [0.1, 0.9], axis=1)
+            axis.fill_between(epochs, *edges, color=look["color"], alpha=0.14, linewidth=0)
+            for extreme in (values.min(axis=1), values.max(axis=1)):
+                axis.plot(epochs, extreme, linewidth=0.5, **look)
