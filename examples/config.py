@@ -39,7 +39,7 @@ class Model(Table):
     depth: int | None = None
     """Of a ResNet: one of `DEPTHS`."""
     activation: str = "relu"
-    """A name of `keras_yat.activations.get`: behind each layer but the last one."""
+    """As `models.activation` takes it: behind each layer but the last one."""
     share: Share = "layer"
     """Whether an activation has one set of parameters for the network, a layer or a channel."""
     layers: Layers = "keras"

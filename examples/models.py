@@ -13,6 +13,7 @@ With Yat layers each convolution (with its activation, where it has one) becomes
 normalization, projections on shortcuts and the last layer stay as they are.
 """
 
+import importlib
 from collections.abc import Callable
 from typing import Any
 
@@ -95,15 +96,27 @@ class Parts:
 def activation(name: str, share: config.Share = "layer") -> Any:
     """The activation `name` as a layer, with parameters per channel if it is so shared.
 
+    `name` is one of `keras_yat.activations.get`, or `"module:name"` of a function or a
+    class of layers elsewhere.
+
     Raises:
         ValueError: if there is none of that name.
     """
-    found = keras_yat.activations.get(name)
+    found = _imported(name) if ":" in name else keras_yat.activations.get(name)
     if not isinstance(found, keras.layers.Layer):
         return keras.layers.Activation(found)
     if share == "channel" and hasattr(found, "published_bounds"):  # it has parameters
         return type(found)(axis=-1)
     return found
+
+
+def _imported(name: str) -> Any:
+    module, _, attribute = name.partition(":")
+    try:
+        found = getattr(importlib.import_module(module), attribute)
+    except (ImportError, AttributeError) as error:
+        raise ValueError(f"there is no {name!r}: {error}") from error
+    return found() if isinstance(found, type) else found
 
 
 def chain(layers: list[Any], x: Any) -> Any:

@@ -7,8 +7,9 @@ For each study (a network, its data and a backend): mean and standard deviation 
 accuracy over the seeds, and against the baseline a paired test, seed by seed: the mean difference,
 its 95 % interval, and p of the t-test, adjusted for the number of comparisons (Benjamini and
 Hochberg). Only where that is below 0.05 does the table say "higher" or "lower". Then what the
-activations' parameters became, and pictures of all that over the epochs. Takes what is done; writes
-to `OUT/report`.
+activations' parameters became, and pictures of all that over the epochs. Where the same was trained
+on several backends, their curves are held against each other. Takes what is done; writes to
+`OUT/report`.
 """
 
 import argparse
@@ -73,6 +74,7 @@ def main() -> None:
         folder = out / name
         folder.mkdir(parents=True, exist_ok=True)
         told.append(tell(variants, arguments.baseline, folder))
+    told += across(studies, out)
     (out / "tables.md").write_text("\n\n".join(told) + "\n", encoding="utf-8")
     print(f"\nSaved tables (.csv, and tables.md with all of them) and pictures in {out}.")
 
@@ -94,20 +96,15 @@ def _folder(text: str) -> Path:
 
 
 def read(folder: Path) -> list[Variant]:
-    """What is done of a study, in the order in which it was begun."""
+    """What is done of a study, in the order of the names."""
     found: dict[str, Variant] = {}
-    files = sorted(folder.glob("*/seed_*/metrics.json"), key=_begun)
-    for file in files:
+    for file in sorted(folder.glob("*/seed_*/metrics.json")):
         run = json.loads((file.parent / "run.json").read_text())
         name = file.parent.parent.name
         variant = found.setdefault(name, Variant(name, run, {}, {}))
         variant.metrics[run["seed"]] = json.loads(file.read_text())
         variant.folders[run["seed"]] = file.parent
     return list(found.values())
-
-
-def _begun(file: Path) -> float:
-    return (file.parent / "run.json").stat().st_mtime
 
 
 def tell(variants: list[Variant], baseline: str, out: Path) -> str:
@@ -129,6 +126,73 @@ def tell(variants: list[Variant], baseline: str, out: Path) -> str:
         told.append(trials.markdown(learned))
     report_pictures.draw(title, variants, baseline, out)
     return "\n\n".join(told)
+
+
+def across(studies: dict[str, list[Variant]], out: Path) -> list[str]:
+    """Holds what was trained on several backends against each other; the tables in Markdown."""
+    from examples import report_pictures, trials
+
+    found: dict[str, dict[str, list[Variant]]] = {}
+    for variants in studies.values():
+        run = variants[0].folders[next(iter(variants[0].folders))]
+        study, _, chosen = run.parent.parent.name.rpartition("-")
+        found.setdefault(study, {})[chosen] = variants
+    told = []
+    for study, of_backend in found.items():
+        rows = agreement({b: {v.name: v.histories() for v in vs} for b, vs in of_backend.items()})
+        if rows:
+            folder = out / study
+            folder.mkdir(exist_ok=True)
+            title = f"{study}: {', '.join(of_backend)}"
+            trials.report(title, rows, folder / "backends.csv")
+            report_pictures.draw_backends(study, of_backend, folder)
+            told += [f"### {title}", trials.markdown(rows)]
+    return told
+
+
+def agreement(histories: dict[str, dict[str, list[dict]]]) -> list[dict[str, str]]:
+    """For each network that several backends have: the validation loss of its last epoch, and
+    the smallest p of any epoch that the backends' means are equal (one-way analysis of variance).
+    """
+    from examples import trials
+
+    names = [n for n in next(iter(histories.values())) if all(n in h for h in histories.values())]
+    if len(histories) < 2 or not names:
+        return []
+    curves = {
+        (name, b): np.array([history["val_crossentropy"] for history in found[name]])
+        for name in names
+        for b, found in histories.items()
+    }
+    p = _adjusted({(n, e): v for n in names for e, v in _epochs(n, histories, curves)})
+    rows = []
+    for name in names:
+        row = {"activation": name}
+        for b in histories:
+            row[f"{b}, {len(curves[name, b])} seeds"] = trials.summary(list(curves[name, b][:, -1]))
+        smallest = min((value for (n, _), value in p.items() if n == name), default=None)
+        told = _told_p(smallest)
+        row["smallest p of any epoch, adjusted"] = told
+        row["shown"] = "" if smallest is None else "nothing" if smallest >= LEVEL else "different"
+        rows.append(row)
+    return rows
+
+
+def _epochs(name: str, histories: Any, curves: Any) -> Iterator[tuple[int, float]]:
+    """For each epoch p that the backends' means are equal."""
+    from scipy import stats
+
+    groups = [curves[name, b] for b in histories]
+    for epoch in range(min(group.shape[1] for group in groups)):
+        of_epoch = [group[:, epoch] for group in groups]
+        if all(len(values) > 1 for values in of_epoch):
+            yield epoch, float(stats.f_oneway(*of_epoch).pvalue)
+
+
+def _told_p(p: float | None) -> str:
+    if p is None:
+        return ""
+    return f"{p:.3f}" if p >= 0.001 else "< 0.001"
 
 
 def compare(variants: list[Variant], baseline: str) -> list[dict[str, str]]:
@@ -179,7 +243,8 @@ def paired(ours: dict[int, float], theirs: dict[int, float]) -> Test:
     return Test(mean, float(interval.low), float(interval.high), float(found.pvalue))
 
 
-def _adjusted(p: dict[str, float]) -> dict[str, float]:
+def _adjusted(p: dict[Any, float]) -> dict[Any, float]:
+    """The same, adjusted for how many they are; without those that are not known."""
     from scipy import stats
 
     known = {name: value for name, value in p.items() if np.isfinite(value)}
@@ -197,7 +262,7 @@ def _told(test: Test | None, p: float | None, baseline: str) -> dict[str, str]:
     word = ("higher" if test.difference > 0 else "lower") if p < LEVEL else "nothing"
     return {
         against: f"{test.difference:+.4f} ({test.low:+.4f} to {test.high:+.4f})",
-        adjusted: f"{p:.3f}" if p >= 0.001 else "< 0.001",
+        adjusted: _told_p(p),
         verdict: word,
     }
 

@@ -5,7 +5,8 @@ from typing import Any
 
 import numpy as np
 
-from keras_yat import activations, plot
+from examples import models
+from keras_yat import plot
 
 
 def draw(title: str, variants: list[Any], baseline: str, out: Path) -> None:
@@ -26,11 +27,24 @@ def draw(title: str, variants: list[Any], baseline: str, out: Path) -> None:
             pictures[f"parameters-{name}"] = plot.parameters(recorded, title=f"{title}: {name}")
         settings = learned(recorded[0].history, variant.recipe["model"])
         if settings:
-            pictures[f"function-{name}"] = plot.curves(
-                variant.recipe["model"]["activation"], settings
-            )
+            function = models.activation(variant.recipe["model"]["activation"])
+            pictures[f"function-{name}"] = plot.curves(function, settings)
     for file, picture in pictures.items():
         picture.figure.savefig(out / f"{file}.png", dpi=150)
+
+
+def draw_backends(study: str, of_backend: dict[str, list[Any]], out: Path) -> None:
+    """Draws the curves of each network that several backends have trained."""
+    found: dict[str, dict[str, Any]] = {}
+    for chosen, variants in of_backend.items():
+        for variant in variants:
+            found.setdefault(variant.name, {})[chosen] = variant.histories()
+    for name, histories in found.items():
+        if len(histories) > 1:
+            picture = plot.learning(
+                histories, metrics=("crossentropy", "accuracy"), title=f"{study}: {name}"
+            )
+            picture.figure.savefig(out / f"backends-{name}.png", dpi=150)
 
 
 def learned(history: dict[str, np.ndarray], model: dict[str, Any]) -> list[dict[str, Any]]:
@@ -47,5 +61,4 @@ def learned(history: dict[str, np.ndarray], model: dict[str, Any]) -> list[dict[
     first = next(iter(layers.values()))
     sets = [{name: values[0] for name, values in first.items()}]
     sets += [{name: values[-1] for name, values in found.items()} for found in layers.values()]
-    assert hasattr(activations.get(model["activation"]), next(iter(first)))
     return [{name: value.tolist() for name, value in found.items()} for found in sets]

@@ -15,7 +15,6 @@ processes may run the same command: each takes runs that no other one is at.
 import argparse
 import os
 import re
-import signal
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -36,8 +35,6 @@ def main() -> None:
         os.environ.setdefault("OMP_NUM_THREADS", "1")
     names = activations(arguments.activation)
     recipes = {(path, v): recipe(path, v, arguments) for path, v in _variants(arguments, names)}
-    # A scheduler's polite end is an interruption too.
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         sweep(list(planned(recipes, arguments, chosen)))
     except KeyboardInterrupt:
@@ -52,7 +49,8 @@ def parse() -> argparse.Namespace:
     parser.add_argument(
         "--activation",
         type=_names,
-        help="a name of keras_yat.activations or Keras's, several with commas between, or all",
+        help="a name of keras_yat.activations, Keras's, or MODULE:NAME of your own; several with "
+        "commas between; or all",
     )
     parser.add_argument(
         "--layers",
@@ -101,13 +99,14 @@ def activations(names: list[str] | None) -> list[str]:
         SystemExit: if one is unknown.
     """
     import keras_yat
+    from examples import models
 
     found: list[str] = []
     for name in names or []:
         found += [*PLAIN, *keras_yat.activations.names()] if name == "all" else [name]
     try:
         for name in found:
-            keras_yat.activations.get(name)
+            models.activation(name)
     except ValueError as error:
         raise SystemExit(f"--activation: {error}") from error
     return list(dict.fromkeys(found))
@@ -151,7 +150,8 @@ def planned(recipes: dict, arguments: argparse.Namespace, chosen: str) -> Iterat
             name = "yat" if found.model.layers == "yat" else found.model.activation
             if arguments.share and name != "yat":
                 name = f"{name}-{arguments.share}"
-            yield runs.Run(found, seed, Path(arguments.out, study, name, f"seed_{seed}"))
+            folder = Path(arguments.out, study, name.replace(":", "."), f"seed_{seed}")
+            yield runs.Run(found, seed, folder)
 
 
 def _study(path: Path, name: str, chosen: str) -> str:

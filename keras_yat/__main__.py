@@ -23,7 +23,7 @@ def main(arguments: list[str] | None = None) -> None:
     command = said.pop("command")
     try:
         command(**said)
-    except (ValueError, ImportError) as error:
+    except (ValueError, ImportError, OSError) as error:
         raise SystemExit(str(error)) from error
 
 
@@ -118,7 +118,7 @@ def draw(name: str, picture: str, out: str | None) -> None:
 
     function: Any = getattr(plot, picture)
     if picture == "landscape":
-        figure, _ = function(["relu", "silu", name])
+        figure, _ = function(list(dict.fromkeys(["relu", "silu", name])))
     else:
         figure, _ = function(name)
     out = out or f"{name}-{picture}.png"

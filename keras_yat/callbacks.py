@@ -21,19 +21,22 @@ class ParameterHistory(keras.callbacks.Callback):
     channel. They are noted once before the training, then after each epoch, or after
     every so many steps. Nothing else of the model is read.
 
-    A `fit` with `initial_epoch=e` goes on: what was noted up to epoch e is kept, what
-    was noted of later ones is dropped.
+    A `fit` with `initial_epoch=e` goes on: what was noted before epoch e is kept, the rest
+    is noted anew.
 
     Args:
         steps: None for one record an epoch, or the number of steps (batches) from one
-            record to the next; the end of each epoch is recorded too.
+            record to the next, counted from the start of each epoch; its end is recorded
+            too.
         path: A file to save to after each epoch, as `save` does, or None.
         log: Whether parameters that are one number go into the logs of the epoch too,
-            where `History`, `CSVLogger` and `TensorBoard` find them.
+            where `History` finds them, and so do `CSVLogger` and `TensorBoard` that come
+            after this in the list of callbacks.
 
     Attributes:
         history: A dict from the path of each weight, such as `"mila/beta"`, to an array
-            of its values, (records, …).
+            of its values, (records, …). NaN stands for what did not exist yet: TensorFlow
+            builds a model of unknown input shape in the first step.
         epochs: When each record was made, in epochs, (records,): 0.0 before the
             training, 1.5 in the middle of the second one.
 
@@ -75,33 +78,36 @@ class ParameterHistory(keras.callbacks.Callback):
 
     def on_train_begin(self, logs=None):
         found = _weights(self.model)
-        if list(found) != list(self._records):  # another model, or the first one
+        if found.keys() != self._records.keys():  # another model, or the first one
             self._epochs, self._records = [], {name: [] for name in found}
         self._begun = False
+        self._together = self.model.steps_per_execution
+        self._length = (self.params or {}).get("steps")
 
     def on_epoch_begin(self, epoch, logs=None):
-        self._epoch, self._count = epoch, 0
-        self._counts: list[int] = []
         if not self._begun:
             self._begun = True
             self._drop(epoch)
-            if epoch not in self._epochs:
-                self._record(epoch)
-        self._first = len(self._epochs)
+            self._record(epoch)
+        self._epoch, self._first, self._count = epoch, len(self._epochs), 0
+        self._counts: list[int] = []
+
+    def on_train_batch_begin(self, batch, logs=None):
+        # Not when the step before ends: Keras may tell that late, from another thread.
+        if self._steps and batch and batch % self._steps < self._together:
+            # How long the epoch is may show only at its end.
+            self._record(self._epoch + batch / (self._length or batch + 1))
+            self._counts.append(batch)
 
     def on_train_batch_end(self, batch, logs=None):
-        # Steps that are executed together end together.
-        before, self._count = self._count, batch + 1
-        if self._steps and self._count // self._steps > before // self._steps:
-            # How long the epoch is shows at its end; until then, after what came before.
-            self._record(self._epoch + self._count / (self._count + 1))
-            self._counts.append(self._count)
+        # Of steps that are executed together the last may be fewer.
+        self._count = min(batch + 1, self._length or batch + 1)
 
     def on_epoch_end(self, epoch, logs=None):
         for i, count in enumerate(self._counts, start=self._first):
             self._epochs[i] = epoch + count / self._count
-        if self._epochs[-1] != epoch + 1:
-            self._record(epoch + 1)
+        self._drop(epoch + 1)  # where data ran out, a step began that was none
+        self._record(epoch + 1)
         if self._log and logs is not None:
             last = {name: records[-1] for name, records in self._records.items()}
             logs.update({name: float(v) for name, v in last.items() if v.ndim == 0})
@@ -109,17 +115,19 @@ class ParameterHistory(keras.callbacks.Callback):
             self.save(self._path)
 
     def _drop(self, epoch: float) -> None:
-        kept = [i for i, at in enumerate(self._epochs) if at <= epoch]
+        kept = [i for i, at in enumerate(self._epochs) if at < epoch]
         self._epochs = [self._epochs[i] for i in kept]
         for name, records in self._records.items():
             self._records[name] = [records[i] for i in kept]
 
     def _record(self, at: float) -> None:
-        self._epochs.append(float(at))
         for name, weight in _weights(self.model).items():
             # A copy: what a backend gives may be the memory of the weight itself.
             value = np.array(keras.ops.convert_to_numpy(weight))
+            if name not in self._records:
+                self._records[name] = [np.full_like(value, np.nan) for _ in self._epochs]
             self._records[name].append(value)
+        self._epochs.append(float(at))
 
     def save(self, path: str | os.PathLike) -> None:
         """Writes an `.npz` with `epochs` and an array for each weight: all of it, or nothing."""

@@ -116,14 +116,14 @@ def run(
     Args:
         activation: A name of `keras_yat.activations.get`.
         model_initialization: `"sequential"` or `"class"`: see `network`.
-        epochs: How many.
+        epochs: How many, at least 1.
         seed: Of the starting weights and of the order of the data.
 
     Returns:
         Loss and accuracy on the 10 000 test images.
 
     Raises:
-        ValueError: if there is no activation of that name.
+        ValueError: for an argument of another kind than named here.
         SystemExit: if the data cannot be had, saying what was tried.
 
     Example:
@@ -136,6 +136,7 @@ def run(
     Reference:
         The demo of Mila.
     """
+    epochs = _validate.count("epochs", epochs)
     layers: list[Any] = [keras.layers.Flatten()]
     keras.utils.set_random_seed(seed)
     for units in UNITS:
@@ -167,7 +168,8 @@ def _data():
     except Exception as error:
         raise SystemExit(
             f"Fashion-MNIST could not be had: {error}\n"
-            "With a connection Keras downloads it once, into its cache. Without one, put the four "
-            "files there; python -m examples.quickstart needs no download."
+            "With a connection Keras downloads it once. Without one, put the four files into "
+            "datasets/fashion-mnist in ~/.keras (or in KERAS_HOME); in a checkout, "
+            "python -m examples.quickstart needs no download."
         ) from error
     return [(x.astype("float32") / 255.0, y) for x, y in parts]

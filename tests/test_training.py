@@ -350,6 +350,7 @@ def test_a_sweep_skips_what_is_done(tmp_path):
         (["--seed", "4-2"], "--seed: must be such as 3, or 0,1,2, or 0-4, not '4-2'"),
         (["--layers", "yatt"], "--layers: must be keras, yat or keras,yat, not 'yatt'"),
         (["--activation", "nammi"], "did you mean 'nami'?"),
+        (["--activation", "examples.models:nope"], "there is no 'examples.models:nope'"),
         (["--epochs", "0"], "--epochs: must be a whole number of 1 or more"),
         (["--data", "letters"], "data.name: input should be 'digits', 'mnist'"),
     ],
@@ -379,6 +380,12 @@ def test_all_is_every_activation():
     every = [*train.PLAIN, *keras_yat.activations.names()]
     assert train.activations(["mila", "all"]) == ["mila", *(n for n in every if n != "mila")]
     assert train.activations(None) == []
+
+
+def test_an_activation_of_ones_own_is_named_with_its_module():
+    mine = models.activation("keras.layers:LeakyReLU")
+    assert float(to_numpy(mine(np.array([-1.0])))[0]) == pytest.approx(-0.3)
+    assert float(to_numpy(models.activation("keras.ops:square")(np.array([-3.0])))[0]) == 9.0
 
 
 # Files.

@@ -64,7 +64,7 @@ def learning(histories, *, metrics=("loss", "accuracy"), baseline=None, title=No
 def pairs(histories, baseline, *, metric="loss", title=None):
     """Draws a metric of each against that of a baseline, a panel each, on the same axes.
 
-    The baseline is grey, the other coloured; training is dashed, validation solid. A line is
+    The baseline is black, the other coloured; training is dashed, validation solid. A line is
     the mean over the seeds, the band goes from the smallest to the largest.
 
     Args:
@@ -100,7 +100,7 @@ def pairs(histories, baseline, *, metric="loss", title=None):
         _validate.refuse("histories", "have another name than the baseline", list(runs))
     (metric,) = _names("metrics", [metric])
     parts = {name: _parts(name, seeds, metric, False) for name, seeds in runs.items()}
-    looks = _looks(runs, baseline, "0.45")
+    looks = _looks(runs, baseline)
     # A panel each: no two are told apart by their dashes.
     looks = {name: {"color": look["color"]} for name, look in looks.items()}
     others = [name for name in runs if name != baseline]
@@ -165,10 +165,10 @@ def _parts(name: str, seeds: list, metric: str, only_validation: bool) -> Parts:
     return parts
 
 
-def _looks(runs: Runs, baseline: str | None, color: str = "black") -> dict[str, dict[str, Any]]:
+def _looks(runs: Runs, baseline: str | None) -> dict[str, dict[str, Any]]:
     others = [name for name in runs if name != baseline]
     looks = dict(zip(others, _panels.styles(len(others)), strict=True))
-    return {name: looks.get(name, {"color": color}) for name in runs}
+    return {name: looks.get(name, {"color": "black"}) for name in runs}
 
 
 def _draw_parts(axis: Any, parts: Parts, look: dict[str, Any]) -> None:
