@@ -1,6 +1,16 @@
 """Trainable activations and Yat layers for Keras 3, on TensorFlow, JAX and PyTorch."""
 
-from keras_yat import activations, callbacks, config, initializers, layers, ops, plot, search
+from keras_yat import (
+    activations,
+    callbacks,
+    config,
+    demo,
+    initializers,
+    layers,
+    ops,
+    plot,
+    search,
+)
 from keras_yat.layers import (
     DELU,
     HELU,
@@ -70,6 +80,7 @@ __all__ = [
     "activations",
     "callbacks",
     "config",
+    "demo",
     "initializers",
     "layers",
     "ops",

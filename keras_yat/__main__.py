@@ -101,21 +101,20 @@ def show(name: str) -> None:
     print(textwrap.indent(d.text, "  ") + "\n")
     print("  Arguments and their defaults:" if d.defaults else "  No arguments.")
     for argument, default in d.defaults.items():
-        given = "needed" if default is inspect.Parameter.empty else repr(default)
-        print(f"    {argument} = {given}".replace(" = needed", "  (needed)"))
+        needed = default is inspect.Parameter.empty
+        print(f"    {argument} (needed)" if needed else f"    {argument} = {default!r}")
+        print(textwrap.indent(textwrap.fill(d.meanings.get(argument, ""), 80), " " * 8))
     if d.limits:
         print(f"\n  Kept within: {', '.join(d.limits)}")
-    print(
-        textwrap.fill(
-            f"Reference: {d.reference}", 88, initial_indent="\n  ", subsequent_indent="  "
-        )
-    )
+    print("\n" + textwrap.indent(textwrap.fill(f"Reference: {d.reference}", 88), "  "))
 
 
 def draw(name: str, picture: str, out: str | None) -> None:
     """Draws an activation, and saves the picture."""
     from keras_yat import plot
 
+    if name in layers.__all__:
+        name = describe(name).name
     function: Any = getattr(plot, picture)
     if picture == "landscape":
         figure, _ = function(list(dict.fromkeys(["relu", "silu", name])))

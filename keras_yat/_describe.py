@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from keras_yat import _validate, activations, layers
+from keras_yat._register import LAYERS
 
 OPTIONS = ("axis", "bounds", "functions", "norm", "epsilon")
 """Arguments of activations that are no trained parameters."""
@@ -25,6 +26,8 @@ class Description:
     """What follows the formula, up to the arguments."""
     defaults: Mapping[str, Any]
     """Of all arguments; None stands for what the documentation says."""
+    meanings: Mapping[str, str]
+    """Of the arguments."""
     bounds: Mapping[str, tuple[float | None, float | None]]
     reference: str
 
@@ -54,11 +57,12 @@ def describe(name: str) -> Description:
     kind, _, formula = first.partition(": ")
     signature = inspect.signature(cls).parameters
     return Description(
-        name if name in activations.names() else cls.__name__,
+        next((known for known, layer in LAYERS.items() if layer is cls), cls.__name__),
         cls.__name__,
         _line(formula or kind),
         rest.partition("\nArgs:")[0].strip(),
         {n: p.default for n, p in signature.items() if p.kind is not p.VAR_KEYWORD},
+        _meanings(text),
         getattr(cls, "published_bounds", {}),
         _section(text, "Reference"),
     )
@@ -78,6 +82,13 @@ def find(name: str) -> type:
 
 def _line(text: str) -> str:
     return re.sub(r"\s+", " ", text).strip().rstrip(".")
+
+
+def _meanings(text: str) -> dict[str, str]:
+    """What the documentation says of each argument."""
+    found = re.search(r"^Args:\n((?:    .*\n?|\n)+)", text, re.M)
+    lines = re.findall(r"^    (\w+): (.*(?:\n {8}.*)*)", found[1] if found else "", re.M)
+    return {name: _line(meaning) for name, meaning in lines}
 
 
 def _section(text: str, name: str) -> str:

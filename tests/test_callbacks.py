@@ -7,8 +7,8 @@ from keras import layers
 
 import keras_yat
 from keras_yat.callbacks import ParameterHistory
-from tests.helpers import BACKEND, draw, model_of, operands, to_numpy
-from tests.layers.catalogue import EVERY_TRAINABLE
+from tests.helpers import BACKEND, draw, operands, to_numpy
+from tests.layers.catalogue import TRAINABLE
 
 X, Y = draw((20, 4)), draw((20, 2), seed=1)
 FIT = {"batch_size": 4, "shuffle": False, "verbose": 0}  # 5 steps an epoch
@@ -127,25 +127,20 @@ def test_weights_of_loaded_and_cloned_models_are_recorded(trained, tmp_path):
         assert {name: value.tolist() for name, (value,) in found.items()} == last
 
 
-@EVERY_TRAINABLE
-def test_every_parameter_of_an_activation_is_recorded(cls):
-    model = model_of(cls, {}, (4,))
-    assert [*started(model).history] == [w.path for w in model.weights] != []
-
-
 @pytest.mark.parametrize("kwargs", [{"learn_epsilon": True}, {"alpha": 2.0}], ids=str)
-def test_learned_scales_are_recorded_and_constant_ones_not(kwargs):
+def test_every_parameter_and_learned_scale_is_recorded(kwargs):
     kinds = {keras_yat.YatEmbedding: (9, 4), keras_yat.YatMultiHeadAttention: (2, 2)}
     kinds |= {keras_yat.YatConv1D: (2, 2), keras_yat.YatLSTM: (2,)}
+    made = [cls(*sizes, **kwargs) for cls, sizes in kinds.items()]
+    made += [cls() for cls in TRAINABLE.values()]
     x = inputs = keras.Input((5,))
-    for cls, sizes in kinds.items():
-        layer = cls(*sizes, **kwargs)
+    for layer in made:
         x = layer(*operands(layer, x))
-    model = keras.Model(inputs, x)
-    recorded = [*started(model).history]
-    assert recorded == [w.path for w in model.weights if w.path.endswith(("alpha", "epsilon"))]
-    # The embedding has an alpha once it scores; the LSTM has two of each.
-    assert len(recorded) == (9 if "learn_epsilon" in kwargs else 0)
+    paths = [w.path for layer in made for w in layer.weights]
+    expected = [p for p in paths if p[:4] != "yat_" or p.endswith(("alpha", "epsilon"))]
+    assert [*started(keras.Model(inputs, x)).history] == expected
+    # The LSTM has two of each.
+    assert sum(p[:4] == "yat_" for p in expected) == (10 if "learn_epsilon" in kwargs else 0)
 
 
 def test_epochs_of_unknown_length():
@@ -155,50 +150,45 @@ def test_epochs_of_unknown_length():
         history = model.fit(batches, verbose=0, callbacks=[recorded]).history
     assert [*history] == ["loss"]
     assert recorded.epochs.tolist() == [0, 0.4, 0.8, 1]
-    members = {"num_batches": None, "__getitem__": lambda *_: (X[:4], Y[:4])}
-    endless = type("Endless", (keras.utils.PyDataset,), members)()
-    model.fit(endless, epochs=2, steps_per_epoch=3, verbose=0, callbacks=[recorded])
-    assert recorded.epochs.tolist() == [0, 2 / 3, 1, 1 + 2 / 3, 2]
 
 
-@pytest.mark.skipif(BACKEND == "torch", reason="Keras's trainer on torch takes one at a time")
 def test_steps_executed_together():
-    model, two, three = small(steps=2), ParameterHistory(2), ParameterHistory(3)
+    # Five in an epoch, two at a time; Keras's trainer on torch takes one at a time.
+    together, seen_after, thirds = (
+        (1, range(11), (0, 3, 5, 8, 10))
+        if BACKEND == "torch"
+        else (2, (0, 2, 4, 5, 7, 9, 10), (0, 4, 5, 9, 10))
+    )
+    model, two, three = small(steps=together), ParameterHistory(2), ParameterHistory(3)
     reader = Reader({"mila/beta": model.layers[-1].beta})
     model.fit(X, Y, epochs=2, callbacks=[two, three, reader], **FIT)
-    assert two.epochs.tolist() == [0, 0.4, 0.8, 1, 1.4, 1.8, 2]
-    assert three.epochs.tolist() == [0, 0.8, 1, 1.8, 2]
-    seen = [each["mila/beta"] for each in reader.seen]
-    assert two.history["mila/beta"].tolist() == seen
-    assert three.history["mila/beta"].tolist() == [seen[i] for i in (0, 2, 3, 5, 6)]
+    seen = dict(zip(seen_after, (each["mila/beta"] for each in reader.seen), strict=True))
+    for recorded, steps in ((two, (0, 2, 4, 5, 7, 9, 10)), (three, thirds)):
+        assert recorded.epochs.tolist() == [step / 5 for step in steps]
+        assert recorded.history["mila/beta"].tolist() == [seen[step] for step in steps]
 
 
-def test_goes_on_as_if_never_stopped(tmp_path):
-    weights, path = f"{tmp_path}/{{epoch}}.weights.h5", tmp_path / "parameters.npz"
-    keep = keras.callbacks.ModelCheckpoint(weights, save_weights_only=True)
-    whole, again = ParameterHistory(steps=2, path=path), small()
+def test_goes_on_or_starts_anew(tmp_path):
+    kept, path = f"{tmp_path}/{{epoch}}.weights.h5", tmp_path / "parameters.npz"
+    keep = keras.callbacks.ModelCheckpoint(kept, save_weights_only=True)
+    whole, model = ParameterHistory(steps=2, path=path), small()
     small().fit(X, Y, epochs=3, callbacks=[whole, keep], **FIT)
-    again.load_weights(weights.format(epoch=2))
+    model.load_weights(kept.format(epoch=2))
     recorded = ParameterHistory.load(path, steps=2)
-    again.fit(X, Y, initial_epoch=2, epochs=3, callbacks=[recorded], **FIT)
+    model.fit(X, Y, initial_epoch=2, epochs=3, callbacks=[recorded], **FIT)
+    values = recorded.history["mila/beta"]
     assert recorded.epochs.tolist() == whole.epochs.tolist()
-    np.testing.assert_allclose(recorded.history["mila/beta"], whole.history["mila/beta"], rtol=1e-6)
-
-
-def test_starts_anew():
-    model, recorded = small(), ParameterHistory(steps=1)
-    model.fit(X, Y, epochs=2, callbacks=[recorded], **FIT)
-    last = recorded.history["mila/beta"][-1]
+    np.testing.assert_allclose(values, whole.history["mila/beta"], rtol=1e-6)
     # Not in a list, when Keras tells of ends of steps from another thread.
     model.fit(X, Y, callbacks=recorded, **FIT)
-    assert recorded.epochs.tolist() == [0, 0.2, 0.4, 0.6, 0.8, 1]
-    assert recorded.history["mila/beta"][0] == last
-    assert len(set(recorded.history["mila/beta"].tolist())) == 6
+    assert recorded.epochs.tolist() == [0, 0.4, 0.8, 1]
+    assert recorded.history["mila/beta"][0] == values[-1]
+    assert len(set(recorded.history["mila/beta"].tolist())) == 4
     assert [*started(small("other"), recorded).history] == ["other/beta"]
-    plain = compiled(keras.Input((4,)), layers.Dense(2))
-    plain.fit(X, Y, callbacks=[recorded], **FIT)
+    model = compiled(keras.Input((4,)), layers.Dense(2))
+    model.fit(X, Y, callbacks=[recorded], **FIT)
     assert recorded.history == {}
-    assert recorded.epochs.tolist() == [0, 0.2, 0.4, 0.6, 0.8, 1]
+    assert recorded.epochs.tolist() == [0, 0.4, 0.8, 1]
 
 
 def test_model_that_is_built_in_the_first_step():
