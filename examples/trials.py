@@ -151,56 +151,16 @@ def draw(grids: dict[str, np.ndarray], title: str, caption: str, path: Path) -> 
 
 def draw_curves(found: list[Trials], title: str, caption: str, path: Path) -> None:
     """Draws training loss and test accuracy against the epoch, for trials that were watched."""
-    import matplotlib
+    from keras_yat import plot
 
-    matplotlib.use("Agg")
-    import matplotlib.pyplot as plt
-
-    figure, axes = plt.subplots(1, 2, figsize=(11.0, 5.4), layout="constrained")
-    figure.get_layout_engine().set(wspace=0.06, h_pad=0.08)
-    late = []
-    for trials in found:
-        losses, accuracies = (
-            np.array([history[key] for history in trials.histories])
-            for key in ("loss", "val_accuracy")
-        )
-        _curve(axes[0], losses, trials.variant)
-        _curve(axes[1], accuracies, trials.variant)
-        late.append(accuracies[:, accuracies.shape[1] // 10 :])
-    # In the first tenth of the epochs all are so low that nothing else would be seen.
-    axes[1].set_ylim(np.min(late) - 0.01, np.max(late) + 0.01)
-    _label(axes)
-    lines = axes[0].get_legend_handles_labels()
-    figure.legend(*lines, loc="outside lower center", ncols=len(found), fontsize=12, frameon=False)
-    figure.suptitle(f"{title}\n", fontsize=14)
-    figure.text(0.5, 0.905, caption, ha="center", fontsize=11, color="0.3")
+    keys = ("loss", "val_accuracy")
+    histories = {
+        trials.variant: [{key: history[key] for key in keys} for history in trials.histories]
+        for trials in found
+    }
+    figure, _ = plot.learning(histories, metrics=("loss", "accuracy"), title=f"{title}\n{caption}")
+    figure.axes[1].set_ylabel("test accuracy", fontsize=figure.axes[1].yaxis.label.get_size())
     figure.savefig(path, dpi=150)
-    plt.close(figure)
-
-
-def _curve(axis, curves, name):
-    """The mean of `curves`, a row a seed, and from the smallest to the largest a band."""
-    epochs = np.arange(1, curves.shape[1] + 1)
-    dash = "-" if name.startswith("Yat") else "--"
-    dot = "o" if len(epochs) == 1 else ""
-    (line,) = axis.plot(epochs, curves.mean(axis=0), dash, marker=dot, linewidth=1.8, label=name)
-    edges = curves.min(axis=0), curves.max(axis=0)
-    axis.fill_between(epochs, *edges, color=line.get_color(), alpha=0.15, linewidth=0)
-
-
-def _label(axes):
-    from matplotlib import ticker
-
-    for axis, name in zip(axes, ("training loss", "test accuracy"), strict=True):
-        axis.set_xlabel("epoch", fontsize=12)
-        axis.set_ylabel(name, fontsize=12)
-        axis.xaxis.set_major_locator(ticker.MaxNLocator(integer=True, steps=[1, 2, 5, 10]))
-        axis.grid(color="0.9")
-        axis.tick_params(labelsize=11)
-    axes[0].set_yscale("log")
-    axes[0].yaxis.set_major_locator(ticker.LogLocator(subs=(1, 2, 5)))
-    axes[0].yaxis.set_major_formatter("{x:g}")
-    axes[0].yaxis.set_minor_formatter(ticker.NullFormatter())
 
 
 def _mosaic(kernels):

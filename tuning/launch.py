@@ -64,11 +64,7 @@ def parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("config", type=Path, help="a TOML file, such as those in tuning/configs")
     parser.add_argument("--workers", type=options.positive, default=2, help="default: %(default)s")
-    parser.add_argument(
-        "--backend",
-        choices=backend.BACKENDS,
-        help="default: KERAS_BACKEND, or the first of these that is installed",
-    )
+    options.add_backend(parser)
     parser.add_argument("--out", type=Path, help="folder (default: runs/ and the config's name)")
     parser.add_argument("--host", default=LOOPBACK, help="where to listen (default: %(default)s)")
     parser.add_argument("--port", type=options.positive, help="the first of one port for each arm")

@@ -20,7 +20,7 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # for `python tuning/study.py`
 
-from examples import backend, durable
+from examples import backend, durable, options
 from tuning import cluster, config
 
 
@@ -52,11 +52,7 @@ def main() -> None:
 def parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("config", type=Path, help="a TOML file, such as those in tuning/configs")
-    parser.add_argument(
-        "--backend",
-        choices=backend.BACKENDS,
-        help="default: KERAS_BACKEND, or the first of these that is installed",
-    )
+    options.add_backend(parser)
     parser.add_argument("--out", type=Path, help="folder (default: runs/ and the config's name)")
     return parser.parse_args()
 
