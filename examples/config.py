@@ -10,7 +10,7 @@ from examples.toml import Count, Seed, Table
 
 Positive = Annotated[float, Field(gt=0.0)]
 Share = Literal["network", "layer", "channel"]
-Layers = Literal["keras", "yat"]
+Layers = Annotated[str, Field(pattern=r"^(keras|yat|[\w.]+:\w+)$")]
 DEPTHS = (8, 14, 18, 20, 26, 32, 44, 50, 56)
 
 
@@ -43,7 +43,8 @@ class Model(Table):
     share: Share = "layer"
     """Whether an activation has one set of parameters for the network, a layer or a channel."""
     layers: Layers = "keras"
-    """`"yat"` has Yat layers in the place of dense layers or convolutions and activations."""
+    """What stands for hidden layers and activations: `"keras"` for Keras's and the activation,
+    `"yat"` for Yat layers, `"module:Class"` for a layer of yours (units or filters first)."""
     kernel_initializer: Literal["glorot_uniform", "he_normal"] = "glorot_uniform"
     """Of all layers but the Yat layers, which have their own."""
 

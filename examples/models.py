@@ -48,18 +48,21 @@ class Parts:
 
     def __init__(self, model: config.Model, l2: float):
         self._model = model
-        self._yat = model.layers == "yat"
+        self._neurons = neurons(model.layers)
         self._shared: Any = None
         # Keras's penalty is λ·Σw².
         self._settings: dict[str, Any] = {
             "kernel_regularizer": keras.regularizers.L2(l2 / 2.0) if l2 else None
         }
-        if not self._yat:
+        if self._neurons is None:
             self._settings["kernel_initializer"] = model.kernel_initializer
 
     def activation(self) -> list[Any]:
-        """The activation's layer: the same one each time if it is shared, none with Yat layers."""
-        if self._yat:
+        """The activation's layer: the same one each time if it is shared.
+
+        None where the neurons need none.
+        """
+        if self._neurons is not None:
             return []
         if self._shared is not None:
             return [self._shared]
@@ -69,14 +72,14 @@ class Parts:
         return [layer]
 
     def dense(self, units: int) -> list[Any]:
-        kind = keras_yat.YatDense if self._yat else keras.layers.Dense
+        kind = self._neurons[0] if self._neurons else keras.layers.Dense
         return [kind(units, **self._settings), *self.activation()]
 
     def convolution(self, filters: int, size: int, strides: int = 1) -> list[Any]:
         """A convolution with normalization behind it, and no activation yet."""
         settings: dict[str, Any] = {"strides": strides, "padding": "same", **self._settings}
-        if self._yat:
-            convolution = keras_yat.YatConv2D(filters, size, **settings)
+        if self._neurons is not None:
+            convolution = self._neurons[1](filters, size, **settings)
         else:
             convolution = keras.layers.Conv2D(filters, size, use_bias=False, **settings)
         return [convolution, keras.layers.BatchNormalization(momentum=0.9, epsilon=1e-5)]
@@ -93,6 +96,19 @@ class Parts:
         )
 
 
+def neurons(name: str) -> tuple[Any, Any] | None:
+    """The classes of dense layers and of convolutions with neurons that need no activation.
+
+    None for Keras's own, which do; one class of yours, `"module:Class"`, for both.
+
+    Raises:
+        ValueError: if there is none of that name.
+    """
+    if name == "keras":
+        return None
+    return (keras_yat.YatDense, keras_yat.YatConv2D) if name == "yat" else (_named(name),) * 2
+
+
 def activation(name: str, share: config.Share = "layer") -> Any:
     """The activation `name` as a layer, with parameters per channel if it is so shared.
 
@@ -102,7 +118,8 @@ def activation(name: str, share: config.Share = "layer") -> Any:
     Raises:
         ValueError: if there is none of that name.
     """
-    found = _imported(name) if ":" in name else keras_yat.activations.get(name)
+    found = _named(name) if ":" in name else keras_yat.activations.get(name)
+    found = found() if isinstance(found, type) else found
     if not isinstance(found, keras.layers.Layer):
         return keras.layers.Activation(found)
     if share == "channel" and hasattr(found, "published_bounds"):  # it has parameters
@@ -110,13 +127,13 @@ def activation(name: str, share: config.Share = "layer") -> Any:
     return found
 
 
-def _imported(name: str) -> Any:
+def _named(name: str) -> Any:
+    """What `"module:name"` names."""
     module, _, attribute = name.partition(":")
     try:
-        found = getattr(importlib.import_module(module), attribute)
-    except (ImportError, AttributeError) as error:
+        return getattr(importlib.import_module(module), attribute)
+    except (ImportError, AttributeError, ValueError) as error:
         raise ValueError(f"there is no {name!r}: {error}") from error
-    return found() if isinstance(found, type) else found
 
 
 def chain(layers: list[Any], x: Any) -> Any:

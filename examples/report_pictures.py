@@ -50,9 +50,9 @@ def draw_backends(study: str, of_backend: dict[str, list[Any]], out: Path) -> No
 def learned(history: dict[str, np.ndarray], model: dict[str, Any]) -> list[dict[str, Any]]:
     """The starting values of an activation, and those that each layer ended with.
 
-    None for Yat layers, and where there are values for each channel.
+    None without activations, and where there are values for each channel.
     """
-    if model["layers"] == "yat" or model["share"] == "channel" or not history:
+    if model["layers"] != "keras" or model["share"] == "channel" or not history:
         return []
     layers: dict[str, dict[str, np.ndarray]] = {}
     for path, values in history.items():

@@ -157,8 +157,13 @@ def optimizer(training: config.Training, steps: int) -> keras.optimizers.Optimiz
     elif training.schedule == "cosine":
         rate = schedules.CosineDecay(rate, steps * training.epochs)
     if training.optimizer == "adam":
-        return keras.optimizers.Adam(rate)
-    return keras.optimizers.SGD(rate, momentum=training.momentum)
+        found = keras.optimizers.Adam(rate)
+    else:
+        found = keras.optimizers.SGD(rate, momentum=training.momentum)
+    if training.precision == "mixed_float16":
+        # As Keras would, but then the saved model loads under any policy.
+        return keras.optimizers.LossScaleOptimizer(found)
+    return found
 
 
 def train(run: Run, parts: Parts, tell: Callable[[int, dict[str, float]], None]) -> dict[str, Any]:

@@ -34,6 +34,7 @@ def main() -> None:
     if chosen == "torch":
         os.environ.setdefault("OMP_NUM_THREADS", "1")
     names = activations(arguments.activation)
+    known(arguments.layers or [])
     recipes = {(path, v): recipe(path, v, arguments) for path, v in _variants(arguments, names)}
     try:
         sweep(list(planned(recipes, arguments, chosen)))
@@ -55,7 +56,8 @@ def parse() -> argparse.Namespace:
     parser.add_argument(
         "--layers",
         type=_layers,
-        help="keras, yat (Yat layers and no activation), or keras,yat",
+        help="keras, yat (Yat layers and no activation), MODULE:CLASS of your own (in the place of "
+        "both), or several with commas between",
     )
     parser.add_argument(
         "--share",
@@ -67,6 +69,7 @@ def parse() -> argparse.Namespace:
     )
     parser.add_argument("--data", help="another data set than the config's, such as digits")
     parser.add_argument("--epochs", type=options.positive, help="another number than the config's")
+    parser.add_argument("--rate", type=options.rate, help="another learning rate than the config's")
     options.add_common(parser, "studies")
     return parser.parse_args()
 
@@ -77,8 +80,8 @@ def _names(text: str) -> list[str]:
 
 def _layers(text: str) -> list[str]:
     found = text.split(",")
-    if not set(found) <= {"keras", "yat"}:
-        raise argparse.ArgumentTypeError(f"must be keras, yat or keras,yat, not {text!r}")
+    if not all(name in ("keras", "yat") or ":" in name for name in found):
+        raise argparse.ArgumentTypeError(f"must be keras, yat or MODULE:CLASS, not {text!r}")
     return found
 
 
@@ -112,6 +115,21 @@ def activations(names: list[str] | None) -> list[str]:
     return list(dict.fromkeys(found))
 
 
+def known(layers: list[str]) -> None:
+    """Sees to it that these are layers.
+
+    Raises:
+        SystemExit: if one is unknown.
+    """
+    from examples import models
+
+    try:
+        for name in layers:
+            models.neurons(name)
+    except ValueError as error:
+        raise SystemExit(f"--layers: {error}") from error
+
+
 def _variants(
     arguments: argparse.Namespace, names: list[str]
 ) -> Iterator[tuple[Path, tuple[str, str | None]]]:
@@ -121,8 +139,9 @@ def _variants(
             choices: list[str | None] = [*names] or [None]
             for name in choices:
                 yield path, ("keras" if arguments.layers or name else "", name)
-        if arguments.layers and "yat" in arguments.layers:
-            yield path, ("yat", None)
+        for layers in arguments.layers or []:
+            if layers != "keras":
+                yield path, (layers, None)
 
 
 def recipe(path: Path, variant: tuple[str, str | None], arguments: Any) -> config.Recipe:
@@ -130,7 +149,7 @@ def recipe(path: Path, variant: tuple[str, str | None], arguments: Any) -> confi
     layers, activation = variant
     said = {
         "data": {"name": arguments.data},
-        "training": {"epochs": arguments.epochs},
+        "training": {"epochs": arguments.epochs, "learning_rate": arguments.rate},
         "model": {"layers": layers, "activation": activation, "share": arguments.share},
     }
     changes = {
@@ -147,8 +166,9 @@ def planned(recipes: dict, arguments: argparse.Namespace, chosen: str) -> Iterat
     for seed in arguments.seed:
         for (path, _), found in recipes.items():
             study = _study(path, found.data.name, chosen)
-            name = "yat" if found.model.layers == "yat" else found.model.activation
-            if arguments.share and name != "yat":
+            plain = found.model.layers == "keras"
+            name = found.model.activation if plain else found.model.layers
+            if arguments.share and plain:
                 name = f"{name}-{arguments.share}"
             folder = Path(arguments.out, study, name.replace(":", "."), f"seed_{seed}")
             yield runs.Run(found, seed, folder)

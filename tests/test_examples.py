@@ -9,6 +9,8 @@ import pytest
 from examples import data, image_classifier, sequences, trials
 from tests.helpers import BACKEND, ROOT, run
 
+pytestmark = pytest.mark.unoptimized
+
 
 def test_quickstart(tmp_path):
     result = run("-m", "examples.quickstart", "--epochs", "3", "--out", str(tmp_path))

@@ -14,6 +14,8 @@ from keras_yat import activations, demo
 from keras_yat.__main__ import main
 from tests.helpers import BACKEND, draw, run, scramble, to_numpy
 
+pytestmark = pytest.mark.unoptimized
+
 NAMES = [*activations.names(), *(n for n in keras_yat.layers.__all__ if n.startswith("Yat"))]
 
 

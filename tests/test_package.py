@@ -16,6 +16,8 @@ import keras_yat
 from keras_yat import activations
 from keras_yat._describe import describe
 
+pytestmark = pytest.mark.unoptimized
+
 ROOT = Path(__file__).parent.parent
 SOURCES = sorted((ROOT / "keras_yat").rglob("*.py"))
 MODULES = [keras_yat.__name__] + [

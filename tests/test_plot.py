@@ -13,6 +13,8 @@ from keras_yat import plot
 from keras_yat._plot import _landscape, _training
 from tests import reference
 
+pytestmark = pytest.mark.unoptimized
+
 
 def lines(axis):
     """What was drawn, without the empty lines that a legend is made of."""

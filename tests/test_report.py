@@ -10,6 +10,8 @@ import pytest
 from examples import config, evaluate, report, runs
 from tests.helpers import ROOT, run
 
+pytestmark = pytest.mark.unoptimized
+
 
 def test_a_paired_test_is_that_of_the_differences():
     """Differences of 0.01 to 0.05: t = 3·√2 with 4 degrees of freedom; its quantile is 2.7764."""

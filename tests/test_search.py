@@ -35,6 +35,8 @@ from tests.spaces import (
     plain,
 )
 
+pytestmark = pytest.mark.unoptimized
+
 # Everything can be searched.
 
 

@@ -32,6 +32,8 @@ from tests.spaces import (
     names_of,
 )
 
+pytestmark = pytest.mark.unoptimized
+
 # A tuner finds the space, in few builds.
 
 

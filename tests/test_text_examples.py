@@ -12,6 +12,8 @@ from examples.transformer import VARIANTS, Size, matched
 from tests.helpers import BACKEND, ROOT, run
 from tests.test_examples import rows
 
+pytestmark = pytest.mark.unoptimized
+
 
 def shared(name):
     """A file of the real data sets, which are not part of the project."""

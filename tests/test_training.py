@@ -12,6 +12,8 @@ import keras_yat
 from examples import config, data, durable, models, runs, train
 from tests.helpers import ROOT, run, to_numpy
 
+pytestmark = pytest.mark.unoptimized
+
 FILES = sorted((ROOT / "examples" / "configs").glob("*.toml"))
 SHAPES = {
     "mnist": ((28, 28, 1), 10),
@@ -228,6 +230,17 @@ def test_augmented_images_are_shifted_and_mirrored():
     assert {mirrored for *_, mirrored in seen} == {False, True}
 
 
+def test_half_precision_is_of_the_run_alone(digits, tmp_path):
+    policy = keras.config.dtype_policy()
+    recipe = small(training={"precision": "mixed_float16", "epochs": 1, "optimizer": "sgd"})
+    here = runs.Run(recipe, 0, tmp_path)
+    assert np.isfinite(runs.train(here, digits, lambda *a: None)["test_loss"])
+    assert keras.config.dtype_policy() == policy
+    model = keras.saving.load_model(tmp_path / "model.keras")
+    assert model.layers[2].compute_dtype == "float16"
+    assert model.layers[2].kernel.dtype == "float32"
+
+
 # Runs that are cut.
 
 
@@ -348,7 +361,8 @@ def test_a_sweep_skips_what_is_done(tmp_path):
     ("options", "message"),
     [
         (["--seed", "4-2"], "--seed: must be such as 3, or 0,1,2, or 0-4, not '4-2'"),
-        (["--layers", "yatt"], "--layers: must be keras, yat or keras,yat, not 'yatt'"),
+        (["--layers", "yatt"], "--layers: must be keras, yat or MODULE:CLASS, not 'yatt'"),
+        (["--layers", "examples:Nope"], "there is no 'examples:Nope'"),
         (["--activation", "nammi"], "did you mean 'nami'?"),
         (["--activation", "examples.models:nope"], "there is no 'examples.models:nope'"),
         (["--epochs", "0"], "--epochs: must be a whole number of 1 or more"),
@@ -386,6 +400,13 @@ def test_an_activation_of_ones_own_is_named_with_its_module():
     mine = models.activation("keras.layers:LeakyReLU")
     assert float(to_numpy(mine(np.array([-1.0])))[0]) == pytest.approx(-0.3)
     assert float(to_numpy(models.activation("keras.ops:square")(np.array([-3.0])))[0]) == 9.0
+
+
+def test_a_layer_of_ones_own_stands_for_layers_with_activations():
+    recipe = load("resnet8", layers="keras.layers:SeparableConv2D")
+    kinds = [type(layer).__name__ for layer in models.build(recipe.model, (8, 8, 1), 10).layers]
+    assert kinds.count("SeparableConv2D") == 7
+    assert not {"Conv2D", "Activation"} & set(kinds)
 
 
 # Files.

@@ -17,6 +17,8 @@ from tests.helpers import BACKEND, COMMANDS, run, to_numpy
 from tuning import config, data, models, oracles, study
 from tuning.tuner import Tuner, failure, results
 
+pytestmark = pytest.mark.unoptimized
+
 TUNERS = ("random", "bayesian", "hyperband", "grid")
 
 

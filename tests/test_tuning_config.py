@@ -15,6 +15,8 @@ from hypothesis import strategies as st
 from tests.helpers import ROOT
 from tuning import config
 
+pytestmark = pytest.mark.unoptimized
+
 FILES = sorted((ROOT / "tuning" / "configs").glob("*.toml"))
 ARMS = [(file, arm) for file in FILES for arm in tomllib.loads(file.read_text())["arms"]]
 

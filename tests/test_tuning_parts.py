@@ -31,6 +31,8 @@ from tests.test_tuning_config import (
 )
 from tuning import cluster, config, data, launch, models, report, study
 
+pytestmark = pytest.mark.unoptimized
+
 # The files of this package.
 
 # Shape of an example, and number of classes. Of sequences any number of steps will do.

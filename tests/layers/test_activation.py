@@ -15,11 +15,13 @@ from tests.helpers import BACKEND, draw, to_numpy, weight_gradients
 from tests.layers.catalogue import ALL, ARGUMENTS, EVERY, EVERY_TRAINABLE, TRAINABLE
 
 
+@pytest.mark.unoptimized
 @pytest.mark.parametrize("name", ALL)
 def test_contract(name, tmp_path, fresh):
     helpers.check_layer(ALL[name], ARGUMENTS[name], (3, 4), folder=tmp_path, fresh=fresh)
 
 
+@pytest.mark.unoptimized
 @pytest.mark.parametrize("name", TRAINABLE)
 def test_contract_per_channel(name, tmp_path, fresh):
     arguments = {**ARGUMENTS[name], "axis": -1}

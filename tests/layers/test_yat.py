@@ -51,6 +51,7 @@ ARGUMENTS = {
 }
 
 
+@pytest.mark.unoptimized
 @EVERY
 def test_contract(name, tmp_path, fresh):
     kwargs, shape = LAYERS[name]
@@ -61,6 +62,7 @@ def test_contract(name, tmp_path, fresh):
 OF_WINDOWS = ("kernel normalized", "sphere", "direct", "drop_connect", "constant_bias")
 
 
+@pytest.mark.unoptimized
 @pytest.mark.parametrize(
     ("name", "argument"),
     [("YatDense", a) for a in ARGUMENTS] + [("YatConv1D", a) for a in OF_WINDOWS],

@@ -12,6 +12,8 @@ import keras_yat
 from tests import helpers
 from tests.helpers import BACKEND, draw, to_numpy
 
+pytestmark = pytest.mark.unoptimized
+
 KINDS = ("SimpleRNN", "LSTM", "GRU")
 EVERY = pytest.mark.parametrize("kind", KINDS)
 
