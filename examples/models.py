@@ -47,22 +47,21 @@ class Parts:
     """Makes the layers of a network: its neurons, and what stands behind them."""
 
     def __init__(self, model: config.Model, l2: float):
-        self._model = model
-        self._neurons = neurons(model.layers)
+        self._model, self._l2 = model, l2
+        self._plain = model.layers == "keras"
+        self._dense, self._convolution = neurons(model.layers)
         self._shared: Any = None
         # Keras's penalty is λ·Σw².
-        self._settings: dict[str, Any] = {
-            "kernel_regularizer": keras.regularizers.L2(l2 / 2.0) if l2 else None
-        }
-        if self._neurons is None:
-            self._settings["kernel_initializer"] = model.kernel_initializer
+        self._penalty = {"kernel_regularizer": keras.regularizers.L2(l2 / 2.0)} if l2 else {}
+        start = {"kernel_initializer": model.kernel_initializer} if self._plain else {}
+        self._settings: dict[str, Any] = {**self._penalty, **start}
 
     def activation(self) -> list[Any]:
         """The activation's layer: the same one each time if it is shared.
 
         None where the neurons need none.
         """
-        if self._neurons is not None:
+        if not self._plain:
             return []
         if self._shared is not None:
             return [self._shared]
@@ -72,40 +71,35 @@ class Parts:
         return [layer]
 
     def dense(self, units: int) -> list[Any]:
-        kind = self._neurons[0] if self._neurons else keras.layers.Dense
-        return [kind(units, **self._settings), *self.activation()]
+        return [self._dense(units, **self._settings), *self.activation()]
 
     def convolution(self, filters: int, size: int, strides: int = 1) -> list[Any]:
         """A convolution with normalization behind it, and no activation yet."""
         settings: dict[str, Any] = {"strides": strides, "padding": "same", **self._settings}
-        if self._neurons is not None:
-            convolution = self._neurons[1](filters, size, **settings)
-        else:
-            convolution = keras.layers.Conv2D(filters, size, use_bias=False, **settings)
+        if self._plain:
+            settings["use_bias"] = False  # normalization has one
+        convolution = self._convolution(filters, size, **settings)
         return [convolution, keras.layers.BatchNormalization(momentum=0.9, epsilon=1e-5)]
 
     def projection(self, filters: int, strides: int) -> list[Any]:
         """What a shortcut goes through where its shape changes."""
-        plain = Parts(self._model.model_copy(update={"layers": "keras"}), 0.0)
-        plain._settings["kernel_regularizer"] = self._settings["kernel_regularizer"]
+        plain = Parts(self._model.model_copy(update={"layers": "keras"}), self._l2)
         return plain.convolution(filters, 1, strides)
 
     def logits(self, classes: int) -> Any:
-        return keras.layers.Dense(
-            classes, kernel_regularizer=self._settings["kernel_regularizer"], name="logits"
-        )
+        return keras.layers.Dense(classes, **self._penalty, name="logits")
 
 
-def neurons(name: str) -> tuple[Any, Any] | None:
-    """The classes of dense layers and of convolutions with neurons that need no activation.
+def neurons(name: str) -> tuple[Any, Any]:
+    """The classes of hidden dense layers and of convolutions.
 
-    None for Keras's own, which do; one class of yours, `"module:Class"`, for both.
+    `name` is `"keras"`, `"yat"`, or `"module:Class"` for a class of yours, for both.
 
     Raises:
         ValueError: if there is none of that name.
     """
     if name == "keras":
-        return None
+        return keras.layers.Dense, keras.layers.Conv2D
     return (keras_yat.YatDense, keras_yat.YatConv2D) if name == "yat" else (_named(name),) * 2
 
 
