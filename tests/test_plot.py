@@ -243,3 +243,15 @@ else:
 """
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert not result.returncode, result.stderr
+
+
+def test_one_that_is_far_from_all_others_does_not_flatten_them():
+    ends = {"a": 0.88, "b": 0.89, "c": 0.90, "d": 0.905, "far": 0.4}
+    histories = {name: {"val_accuracy": [end - 0.02, end]} for name, end in ends.items()}
+    axis = plot.learning(histories, metrics=["accuracy"]).figure.axes[0]
+    assert axis.get_ylim()[0] > 0.8
+    assert axis.get_xlabel() == "epoch (out of range: far)"
+    axes = plot.pairs(histories, "a", metric="accuracy").figure.axes
+    assert [axis.get_title() for axis in axes] == ["b", "c", "d", "far (out of range)"]
+    near = {name: history for name, history in histories.items() if name != "b"}
+    assert plot.learning(near, metrics=["accuracy"]).figure.axes[0].get_ylim()[0] < 0.4

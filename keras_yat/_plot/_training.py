@@ -19,7 +19,9 @@ def learning(histories, *, metrics=("loss", "accuracy"), baseline=None, title=No
     A line is the mean over the seeds, the band goes from the smallest to the largest. With
     more than four names only validation is drawn where there is any. A loss that spans more
     than a factor of 10 gets a logarithmic axis. Elsewhere the axis has the range of the later
-    epochs, where the first tenth would widen it by more than half.
+    epochs, where the first tenth would widen it by more than half. Of five names or more those
+    that end ten times as far from the others as these are from each other are left out of it,
+    and named.
 
     Args:
         histories: A dict from a name (of an activation) to a history, or to a list of them,
@@ -180,7 +182,8 @@ def _draw_parts(axis: Any, parts: Parts, look: dict[str, Any]) -> None:
 
 
 def _finish(axis: Any, metric: str, parts: dict[str, Parts], title: str = "") -> None:
-    every = [rows for of_name in parts.values() for rows in of_name.values()]
+    far = _far(parts)
+    every = [rows for n, of_name in parts.items() for rows in of_name.values() if n not in far]
     _scale(axis, "loss" in metric, every)
     _panels.whole_epochs(axis, 1, max(rows.shape[1] for rows in every))
     keys = {key for of_name in parts.values() for key in of_name}
@@ -189,7 +192,21 @@ def _finish(axis: Any, metric: str, parts: dict[str, Parts], title: str = "") ->
         text = f"validation {text}"
     elif keys == {metric}:
         text = f"training {text}"
-    _panels.label(axis, "epoch", text, title)
+    if title in far:
+        title = f"{title} (out of range)"
+    told = f" (out of range: {', '.join(far)})" if far and not title else ""
+    _panels.label(axis, f"epoch{told}", text, title)
+
+
+def _far(parts: dict[str, Parts]) -> list[str]:
+    """Names that end so far from the others that these could not be told apart."""
+    ends = {name: [*of_name.values()][-1][:, -1].mean() for name, of_name in parts.items()}
+    known = np.array([end for end in ends.values() if np.isfinite(end)])
+    if len(known) < 5:
+        return []
+    low, middle, high = np.quantile(known, [0.25, 0.5, 0.75])
+    room = 10.0 * max(high - low, 1e-3 * abs(middle))
+    return [name for name, end in ends.items() if end < low - room or end > high + room]
 
 
 def _scale(axis: Any, may_be_log: bool, every: list[np.ndarray]) -> None:
