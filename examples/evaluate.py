@@ -27,12 +27,16 @@ def main() -> None:
     if missing:
         raise SystemExit(f"There is no {', '.join(missing)}: a run that is done has one.")
     backend.choose(arguments.backend)
-    from examples import config, runs, trials
+    from examples import config, models, runs, trials
 
     loaded: tuple[Any, Any] = (None, None)
     rows = []
     for folder in arguments.runs:
-        settings = json.loads((folder / "run.json").read_text())["data"]
+        run = json.loads((folder / "run.json").read_text())
+        settings = run["data"]
+        # What is not of this package is registered when its module is imported.
+        models.activation(run["model"]["activation"])
+        models.neurons(run["model"]["layers"])
         if arguments.data:
             settings["name"] = arguments.data
         if settings != loaded[0]:

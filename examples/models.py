@@ -117,7 +117,7 @@ def activation(name: str, share: config.Share = "layer") -> Any:
     if not isinstance(found, keras.layers.Layer):
         return keras.layers.Activation(found)
     if share == "channel" and hasattr(found, "published_bounds"):  # it has parameters
-        return type(found)(axis=-1)
+        return type(found)(axis=-1, name=found.name)
     return found
 
 

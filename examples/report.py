@@ -151,8 +151,9 @@ def across(studies: dict[str, list[Variant]], out: Path) -> list[str]:
 
 
 def agreement(histories: dict[str, dict[str, list[dict]]]) -> list[dict[str, str]]:
-    """For each network that several backends have: the validation loss of its last epoch, and
-    the smallest p of any epoch that the backends' means are equal (one-way analysis of variance).
+    """For each network that several backends have: the validation loss of the last epoch that
+    all have, and the smallest p of any epoch that the backends' means are equal (one-way
+    analysis of variance).
     """
     from examples import trials
 
@@ -164,12 +165,15 @@ def agreement(histories: dict[str, dict[str, list[dict]]]) -> list[dict[str, str
         for name in names
         for b, found in histories.items()
     }
+    epochs = min(found.shape[1] for found in curves.values())
     p = _adjusted({(n, e): v for n in names for e, v in _epochs(n, histories, curves)})
     rows = []
     for name in names:
-        row = {"activation": name}
+        row = {"activation": name, "epoch": str(epochs)}
         for b in histories:
-            row[f"{b}, {len(curves[name, b])} seeds"] = trials.summary(list(curves[name, b][:, -1]))
+            row[f"{b}, {len(curves[name, b])} seeds"] = trials.summary(
+                list(curves[name, b][:, epochs - 1])
+            )
         smallest = min((value for (n, _), value in p.items() if n == name), default=None)
         told = _told_p(smallest)
         row["smallest p of any epoch, adjusted"] = told

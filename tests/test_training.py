@@ -126,6 +126,8 @@ def test_an_activation_is_shared_as_is_said(share, sets):
     shapes = [tuple(weight.shape) for weight in found]
     channels = [(16,), (16,), (16,), (32,), (32,), (64,), (64,)]
     assert shapes == (channels if share == "channel" else [()] * sets)
+    numbers = [int("0" + "".join(filter(str.isdigit, weight.path))) for weight in found]
+    assert numbers == list(range(numbers[0], numbers[0] + sets))  # none was made for nothing
 
 
 def test_a_bare_shortcut_takes_every_other_pixel_and_adds_zeros():
