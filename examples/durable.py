@@ -52,7 +52,7 @@ def same(file: Path, content: dict[str, Any], what: str, but: tuple[str, ...] = 
         return
     changed = [
         f"{key}: {old!r}, now {new!r}"
-        for key, old, new in _differences(json.loads(file.read_text()), content)
+        for key, old, new in differences(json.loads(file.read_text()), content)
         if key.split(".")[0] not in but
     ]
     if changed:
@@ -63,10 +63,11 @@ def same(file: Path, content: dict[str, Any], what: str, but: tuple[str, ...] = 
         )
 
 
-def _differences(old: Any, new: Any, key: str = "") -> Iterator[tuple[str, Any, Any]]:
+def differences(old: Any, new: Any, key: str = "") -> Iterator[tuple[str, Any, Any]]:
+    """Where two tables differ: the dotted key, and both values."""
     if isinstance(old, dict) and isinstance(new, dict):
         for name in dict.fromkeys([*old, *new]):
             place = f"{key}.{name}".lstrip(".")
-            yield from _differences(old.get(name), new.get(name), place)
+            yield from differences(old.get(name), new.get(name), place)
     elif old != new:
         yield key, old, new

@@ -24,7 +24,7 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # for `python examples/…`
 
-from examples import backend, options
+from examples import backend, durable, options
 
 LEVEL = 0.05
 """Below this p, adjusted, a difference is called one."""
@@ -96,10 +96,19 @@ def _folder(text: str) -> Path:
 
 
 def read(folder: Path) -> list[Variant]:
-    """What is done of a study, in the order of the names."""
+    """What is done of a study, in the order of the names.
+
+    Raises:
+        SystemExit: if its runs cannot be compared: their data or their training differ.
+    """
     found: dict[str, Variant] = {}
+    settings: dict[str, Any] = {}
     for file in sorted(folder.glob("*/seed_*/metrics.json")):
         run = json.loads((file.parent / "run.json").read_text())
+        of_run = {key: run[key] for key in ("data", "training")}
+        for key, old, new in durable.differences(settings or of_run, of_run):
+            raise SystemExit(f"{file.parent} has {key} = {new!r}, other runs of {folder} {old!r}.")
+        settings = of_run
         name = file.parent.parent.name
         variant = found.setdefault(name, Variant(name, run, {}, {}))
         variant.metrics[run["seed"]] = json.loads(file.read_text())

@@ -186,7 +186,7 @@ def sweep(todo: list[Any]) -> None:
     from examples import runs
 
     left = [run for run in todo if run.metrics is None]
-    print(f"{len(todo)} runs, {len(todo) - len(left)} of them done already.", flush=True)
+    print(f"Runs: {len(todo)}, of which {len(todo) - len(left)} are done.", flush=True)
     bar = tqdm(
         total=sum(run.recipe.training.epochs for run in left),
         unit="epoch",

@@ -160,6 +160,17 @@ def test_a_report_has_tables_and_pictures(trained, capsys, monkeypatch):
     assert "scikit-learn's digits" in tables
 
 
+def test_runs_that_differ_are_not_compared(tmp_path):
+    for seed, epochs in ((0, 2), (1, 3)):
+        folder = tmp_path / "relu" / f"seed_{seed}"
+        folder.mkdir(parents=True)
+        run = {"seed": seed, "data": {}, "training": {"epochs": epochs}}
+        (folder / "run.json").write_text(json.dumps(run))
+        (folder / "metrics.json").write_text("{}")
+    with pytest.raises(SystemExit, match=r"seed_1 has training.epochs = 3, other runs of .* 2\."):
+        report.read(tmp_path)
+
+
 def test_a_run_is_tested_once_more(trained, tmp_path, capsys, monkeypatch):
     folder = trained / "dnn2-digits-jax" / "nami" / "seed_1"
     noted = json.loads((folder / "metrics.json").read_text())["test_accuracy"]

@@ -611,7 +611,7 @@ def refused(found):
     ],
 )
 def test_data_that_does_not_go_with_the_model(name, kind):
-    allowed = "digits, mnist, fashion_mnist"
+    allowed = "digits, mnist, fashion_mnist, cifar10, cifar100"
     if kind == "recurrent":
         allowed += ", japanese_vowels, osu_leaf, basic_motions"
     assert refused(of_data(name, kind)) == (

@@ -1,0 +1,127 @@
+"""The published networks: their files, their sizes, their parts."""
+
+import tomllib
+
+import keras
+import numpy as np
+import pytest
+
+from examples import config, models, runs
+from tests.helpers import ROOT, to_numpy
+
+pytestmark = pytest.mark.unoptimized
+
+FILES = sorted((ROOT / "examples" / "configs").glob("*.toml"))
+SHAPES = {
+    "mnist": ((28, 28, 1), 10),
+    "fashion_mnist": ((28, 28, 1), 10),
+    "cifar10": ((32, 32, 3), 10),
+    "cifar100": ((32, 32, 3), 100),
+}
+# With ReLU: those that the studies give, and those of the same networks elsewhere.
+PARAMETERS = {
+    "dnn2": 311_650,
+    "dnn3": 386_718,
+    "dnn5": 575_050,
+    "mila": 242_762,
+    "resnet8": 75_290,
+    "resnet18": 11_173_962,
+    "resnet20": 269_722,
+    "resnet32": 464_154,
+    "resnet44": 658_586,
+    "resnet50": 23_705_252,
+    "resnet56": 853_018,
+}
+
+
+def load(name, **model):
+    return config.load(ROOT / "examples" / "configs" / f"{name}.toml", {"model": model})
+
+
+@pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
+def test_each_file_builds_with_as_many_parameters_as_published(file):
+    recipe = config.load(file, {"model": {"activation": "relu"}})
+    shape, classes = SHAPES[recipe.data.name]
+    model = runs.build(recipe, shape, classes, steps=10)
+    found = runs.count(model.trainable_weights)
+    known = PARAMETERS.get(file.stem.removesuffix("_fashion_mnist"))
+    if known is not None:
+        assert found == known
+    assert recipe.parameters in (None, found)
+    assert model.output_shape == (None, classes)
+
+
+def test_every_published_count_is_in_its_file():
+    said = {file.stem: tomllib.loads(file.read_text()).get("parameters") for file in FILES}
+    for name in ("dnn2", "dnn3", "dnn5", "resnet8", "resnet56"):
+        assert said[name] == PARAMETERS[name]
+
+
+def test_figures_are_fractions_of_known_activations():
+    for file in FILES:
+        published = config.load(file).published
+        for name, value in (published.accuracy if published else {}).items():
+            assert isinstance(models.activation(name), keras.layers.Layer)
+            assert 0.5 < value < 1.0
+
+
+@pytest.mark.parametrize(
+    ("name", "neurons"),
+    [("dnn3", 2), ("mila", 3), ("resnet8", 7), ("resnet18", 17), ("resnet50", 49)],
+)
+def test_yat_layers_stand_for_layers_with_activations(name, neurons):
+    """`neurons`: how many places for activations there are, as papers draw the network."""
+    kinds = {}
+    for layers in ("keras", "yat"):
+        recipe = load(name, layers=layers, activation="nami", share="layer")
+        model = models.build(recipe.model, (8, 8, 1), 10)
+        kinds[layers] = [type(layer).__name__ for layer in model.layers]
+    assert kinds["keras"].count("Nami") == neurons
+    assert not [kind for kind in kinds["keras"] if kind.startswith("Yat")]
+    assert "Nami" not in kinds["yat"]
+    # Also those in front of an addition, behind which an activation stands.
+    assert len([kind for kind in kinds["yat"] if kind.startswith("Yat")]) == neurons
+
+
+@pytest.mark.parametrize("name", ["dnn3", "resnet8"])
+@pytest.mark.parametrize("layers", ["keras", "yat"])
+def test_the_networks_compute(name, layers):
+    recipe = load(name, layers=layers, activation="nami")
+    model = models.build(recipe.model, (8, 8, 1), 10)
+    output = to_numpy(model(np.random.default_rng(0).normal(size=(2, 8, 8, 1))))
+    assert output.shape == (2, 10)
+    assert np.all(np.isfinite(output))
+    assert np.ptp(output) > 0.0
+
+
+@pytest.mark.parametrize(("share", "sets"), [("network", 1), ("layer", 7), ("channel", 7)])
+def test_an_activation_is_shared_as_is_said(share, sets):
+    model = models.build(load("resnet8", activation="mila", share=share).model, (8, 8, 1), 10)
+    found = [weight for weight in model.trainable_weights if weight.path.endswith("/beta")]
+    found = [weight for weight in found if "batch_normalization" not in weight.path]
+    assert len(found) == sets
+    shapes = [tuple(weight.shape) for weight in found]
+    channels = [(16,), (16,), (16,), (32,), (32,), (64,), (64,)]
+    assert shapes == (channels if share == "channel" else [()] * sets)
+    numbers = [int("0" + "".join(filter(str.isdigit, weight.path))) for weight in found]
+    assert numbers == list(range(numbers[0], numbers[0] + sets))  # none was made for nothing
+
+
+def test_a_bare_shortcut_takes_every_other_pixel_and_adds_zeros():
+    x = np.random.default_rng(0).normal(size=(2, 5, 6, 3)).astype("float32")
+    expected = np.zeros((2, 3, 3, 8), "float32")
+    expected[..., 2:5] = x[:, ::2, ::2]
+    np.testing.assert_array_equal(to_numpy(models._bare_shortcut(x, 8, 2)), expected)
+
+
+def test_an_activation_of_ones_own_is_named_with_its_module():
+    mine = models.activation("keras.layers:LeakyReLU")
+    assert float(to_numpy(mine(np.array([-1.0])))[0]) == pytest.approx(-0.3)
+    assert float(to_numpy(models.activation("keras.ops:square")(np.array([-3.0])))[0]) == 9.0
+
+
+def test_a_layer_of_ones_own_stands_for_layers_with_activations():
+    recipe = load("resnet8", layers="keras.layers:SeparableConv2D")
+    kinds = [type(layer).__name__ for layer in models.build(recipe.model, (8, 8, 1), 10).layers]
+    assert kinds.count("SeparableConv2D") == 7
+    assert not {"Conv2D", "Activation"} & set(kinds)

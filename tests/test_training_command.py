@@ -1,0 +1,159 @@
+"""The command that trains, and the files that it takes."""
+
+import json
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+
+import keras_yat
+from examples import config, data, runs, train
+from tests.helpers import ROOT, run
+
+pytestmark = pytest.mark.unoptimized
+
+DNN3 = "examples/configs/dnn3.toml"
+QUICK = ("--data", "digits", "--epochs", "1")
+
+
+def test_a_sweep_skips_what_is_done(tmp_path):
+    command = ("-m", "examples.train", DNN3, *QUICK, "--out", str(tmp_path))
+    first = run(*command, "--activation", "relu")
+    assert first.returncode == 0, first.stderr
+    assert "Runs: 1, of which 0 are done." in first.stdout
+    (study,) = tmp_path.iterdir()
+    assert study.name == f"dnn3-digits-{keras.backend.backend()}"
+    noted = (study / "relu" / "seed_0" / "metrics.json").stat().st_mtime_ns
+    more = run(*command, "--activation", "relu,sinlu", "--layers", "keras,yat")
+    assert more.returncode == 0, more.stderr
+    assert "Runs: 3, of which 1 are done." in more.stdout
+    assert sorted(f.name for f in study.iterdir()) == ["relu", "sinlu", "yat"]
+    assert (study / "relu" / "seed_0" / "metrics.json").stat().st_mtime_ns == noted
+    metrics = json.loads((study / "yat" / "seed_0" / "metrics.json").read_text())
+    assert f"yat, seed_0: test accuracy {metrics['test_accuracy']:.4f}" in more.stdout
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--seed", "4-2"], "--seed: must be such as 3, or 0,1,2, or 0-4, not '4-2'"),
+        (["--layers", "yatt"], "--layers: must be keras, yat or MODULE:CLASS, not 'yatt'"),
+        (["--layers", "examples:Nope"], "there is no 'examples:Nope'"),
+        (["--activation", "nammi"], "did you mean 'nami'?"),
+        (["--activation", "examples.models:nope"], "there is no 'examples.models:nope'"),
+        (["--epochs", "0"], "--epochs: must be a whole number of 1 or more"),
+        (["--data", "letters"], "data.name: input should be 'digits', 'mnist'"),
+    ],
+)
+def test_the_command_refuses(options, message, tmp_path, capsys, monkeypatch):
+    told = refusal(["train", DNN3, "--out", str(tmp_path), *options], capsys, monkeypatch)
+    assert message in told
+    assert not list(tmp_path.iterdir())
+
+
+def refusal(arguments, capsys, monkeypatch):
+    monkeypatch.setattr("sys.argv", arguments)
+    monkeypatch.chdir(ROOT)
+    with pytest.raises(SystemExit) as refused:
+        train.main()
+    return str(refused.value.code) + capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("text", "seeds"), [("3", [3]), ("0,2,2", [0, 2]), ("0-2,7", [0, 1, 2, 7]), ("5-5", [5])]
+)
+def test_seeds_are_numbers_and_ranges(text, seeds):
+    assert train._seeds(text) == seeds
+
+
+def test_all_is_every_activation():
+    every = [*train.PLAIN, *keras_yat.activations.names()]
+    assert train.activations(["mila", "all"]) == ["mila", *(n for n in every if n != "mila")]
+    assert train.activations(None) == []
+
+
+# Files.
+
+
+def written(folder, text, name="mine.toml"):
+    file = Path(folder, name)
+    file.write_text(text)
+    return file
+
+
+BASE = (ROOT / "examples" / "configs" / "resnet8.toml").read_text()
+
+
+def test_a_file_that_extends_another_says_what_differs(tmp_path):
+    written(tmp_path, BASE, "base.toml")
+    file = written(tmp_path, 'extends = "base.toml"\n[model]\ndepth = 14\n')
+    base, found = config.load(tmp_path / "base.toml"), config.load(file)
+    assert found.model == base.model.model_copy(update={"depth": 14})
+    assert (found.data, found.training) == (base.data, base.training)
+    assert base.published is not None
+    assert (found.published, found.parameters) == (None, None)
+
+
+def test_figures_are_not_those_of_other_data(tmp_path):
+    file = written(tmp_path, BASE)
+    assert config.load(file, {"data": {"name": "cifar10"}}).published is not None
+    assert config.load(file, {"data": {"name": "digits"}}).published is None
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "told"),
+    [
+        ("depth = 8", "depth = 9", "model.depth: one of 8, 14, 18"),
+        ("depth = 8", "", "model.depth: one of 8, 14, 18"),
+        ("depth = 8", "depth = 8\nunits = [3]", "model.units and style: only with kind = 'dense'"),
+        ('kind = "resnet"', 'kind = "dense"', "model.units: needed with kind = 'dense'"),
+        ("at = [45, 65]", "at = [65, 45]", "training.at: epochs in rising order, each once"),
+        ("at = [45, 65]", "", "training.at: epochs in rising order with schedule = 'steps'"),
+        ('optimizer = "sgd"', 'optimizer = "adam"', "training.momentum: only with optimizer"),
+        ("batch_size = 128", "batchsize = 128", "did you mean batch_size?"),
+        ("epochs = 90", "epochs = 0", "training.epochs: input should be greater than or equal to"),
+        ('share = "network"', 'share = "block"', "model.share: input should be 'network', 'layer'"),
+        ('augment = ["crop", "flip"]', 'augment = ["turn"]', "data.augment.0: input should be"),
+        ('title = "ResNet-8"', 'extends = "none.toml"', "none.toml could not be read"),
+        ('title = "ResNet-8"', 'extends = "mine.toml"', "extends: leads back to mine.toml"),
+        ('title = "ResNet-8"', "extends = 3", "extends: should be the name of a file"),
+    ],
+)
+def test_a_file_is_refused_with_the_key(old, new, told, tmp_path):
+    assert old in BASE
+    with pytest.raises(SystemExit) as refused:
+        config.load(written(tmp_path, BASE.replace(old, new)))
+    assert told in str(refused.value)
+    assert str(refused.value).startswith(str(tmp_path))
+
+
+def test_a_sequential_network_shares_nothing(tmp_path):
+    text = (ROOT / "examples" / "configs" / "mila.toml").read_text()
+    file = written(tmp_path, text.replace("units =", 'share = "network"\nunits ='))
+    with pytest.raises(SystemExit, match=r"model\.style: a sequential model takes no layer twice"):
+        config.load(file)
+
+
+@pytest.mark.parametrize("name", ["mnist", "cifar10", "cifar100"])
+def test_data_of_the_shape_of_each_set_are_read(name, tmp_path, monkeypatch):
+    """The digits, as large as those: from the folder, or from Keras's loader."""
+    images = data.load("digits")
+    times, channels = (4, 3) if name.startswith("cifar") else (3, 1)
+    x = np.repeat(np.repeat(images.x_train * 255.0, times, axis=1), times, axis=2)
+    x = np.repeat(x, channels, axis=3).astype("uint8")
+    x, y = (x if channels > 1 else x[..., 0])[:200], images.y_train[:200, None]
+    np.savez(tmp_path / f"{name}.npz", x_train=x, y_train=y, x_test=x, y_test=y)
+    monkeypatch.setenv("KERAS_YAT_DATA", str(tmp_path))
+    here = runs.load(config.Data(name=name))
+    monkeypatch.delenv("KERAS_YAT_DATA")
+    loader = getattr(keras.datasets, name)
+    monkeypatch.setattr(loader, "load_data", lambda: ((x, y), (x, y)))
+    there = runs.load(config.Data(name=name))
+    for found in (here, there):
+        assert found.train.x.shape == (180, 8 * times, 8 * times, channels)
+        assert found.train.y.shape == (180,)
+        assert found.classes == 10
+    np.testing.assert_array_equal(here.train.x, there.train.x)
+    assert str(tmp_path) in here.origin
+    assert f"keras.datasets.{name}" in there.origin
