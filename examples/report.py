@@ -123,7 +123,7 @@ def tell(variants: list[Variant], baseline: str, out: Path) -> str:
     recipe = variants[0].recipe
     data = next(iter(variants[0].metrics.values()))["data"]
     epochs = recipe["training"]["epochs"]
-    title = f"{recipe['title']}, {recipe['data']['name']}, {epochs} epochs, {recipe['backend']}"
+    title = f"{recipe['title']}, {recipe['data']['name']}, epochs: {epochs}, {recipe['backend']}"
     rows = compare(variants, baseline)
     trials.report(title, rows, out / "accuracy.csv")
     told = [f"### {title}", f"Data: {data}.", trials.markdown(rows)]
