@@ -41,8 +41,9 @@ def main() -> None:
             settings["name"] = arguments.data
         if settings != loaded[0]:
             loaded = settings, runs.load(config.Data(**settings))
-        rows.append({"run": str(folder), **evaluate(folder, loaded[1], arguments.part)})
-    trials.report(f"{loaded[1].origin}, {arguments.part} data", rows, arguments.table)
+        found = evaluate(folder, loaded[1], arguments.part)
+        rows.append({"run": str(folder), **found, "data": loaded[1].origin})
+    trials.report(f"Accuracy on {arguments.part} data", rows, arguments.table)
 
 
 def parse() -> argparse.Namespace:

@@ -34,8 +34,9 @@ def main() -> None:
     if chosen == "torch":
         os.environ.setdefault("OMP_NUM_THREADS", "1")
     names = activations(arguments.activation)
-    known(arguments.layers or [])
     recipes = {(path, v): recipe(path, v, arguments) for path, v in _variants(arguments, names)}
+    for (path, _), found in recipes.items():
+        check(path, found.model)
     try:
         sweep(list(planned(recipes, arguments, chosen)))
     except KeyboardInterrupt:
@@ -96,27 +97,17 @@ def _seeds(text: str) -> list[int]:
 
 
 def activations(names: list[str] | None) -> list[str]:
-    """The names without "all", for which all stand.
-
-    Raises:
-        SystemExit: if one is unknown.
-    """
+    """The names without "all", for which all stand."""
     import keras_yat
-    from examples import models
 
     found: list[str] = []
     for name in names or []:
         found += [*PLAIN, *keras_yat.activations.names()] if name == "all" else [name]
-    try:
-        for name in found:
-            models.activation(name)
-    except ValueError as error:
-        raise SystemExit(f"--activation: {error}") from error
     return list(dict.fromkeys(found))
 
 
-def known(layers: list[str]) -> None:
-    """Sees to it that these are layers.
+def check(path: Path, model: config.Model) -> None:
+    """Sees to it that there are such an activation and such layers, before anything is trained.
 
     Raises:
         SystemExit: if one is unknown.
@@ -124,10 +115,10 @@ def known(layers: list[str]) -> None:
     from examples import models
 
     try:
-        for name in layers:
-            models.neurons(name)
+        models.activation(model.activation)
+        models.neurons(model.layers)
     except ValueError as error:
-        raise SystemExit(f"--layers: {error}") from error
+        raise SystemExit(f"{path}: {error}") from error
 
 
 def _variants(

@@ -60,6 +60,18 @@ def refusal(arguments, capsys, monkeypatch):
     return str(refused.value.code) + capsys.readouterr().err
 
 
+def test_an_unknown_activation_of_a_file_is_told_before_anything_is_trained(
+    tmp_path, capsys, monkeypatch
+):
+    text = (ROOT / "examples" / "configs" / "mila.toml").read_text()
+    file = written(tmp_path, text.replace('activation = "mila"', 'activation = "milla"'))
+    out = tmp_path / "out"
+    told = refusal(["train", str(file), "--out", str(out)], capsys, monkeypatch)
+    assert told.startswith(f"{file}: ")
+    assert "did you mean 'mila'" in told
+    assert not out.exists()
+
+
 @pytest.mark.parametrize(
     ("text", "seeds"), [("3", [3]), ("0,2,2", [0, 2]), ("0-2,7", [0, 1, 2, 7]), ("5-5", [5])]
 )
