@@ -27,10 +27,6 @@ DISTANCES = ("expanded", "direct")
 RESULTS = ("output", "gradient in x", "gradient in w")
 
 
-def main() -> None:
-    command.run(parse(), measure, markdown, threads=2)
-
-
 def parse() -> argparse.Namespace:
     parser = command.parser(__doc__.split("\n")[0], "accuracy")
     parser.add_argument("--draws", type=int, default=256, help="default: %(default)s")
@@ -146,4 +142,4 @@ def cell(rows, name: str, place: tuple) -> str:
 
 
 if __name__ == "__main__":
-    main()
+    command.run(parse, measure, markdown, threads=2)

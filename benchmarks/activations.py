@@ -18,11 +18,6 @@ from benchmarks.command import BACKENDS
 SHAPE = (64, 32, 32, 16)
 
 
-def main() -> None:
-    # One thread for each: what is compared is the arithmetic, not the thread pools.
-    command.run(parse(), measure, markdown, threads=1)
-
-
 def parse() -> argparse.Namespace:
     parser = command.parser(__doc__.split("\n")[0], "activations")
     parser.add_argument("--only", nargs="+", metavar="NAME", help="default: every activation")
@@ -128,4 +123,5 @@ def markdown(rows: list[dict[str, str]]) -> str:
 
 
 if __name__ == "__main__":
-    main()
+    # One thread for each: what is compared is the arithmetic, not the thread pools.
+    command.run(parse, measure, markdown, threads=1)

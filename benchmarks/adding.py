@@ -19,10 +19,6 @@ UNITS = 64
 BATCH = 64
 
 
-def main() -> None:
-    command.run(parse(), measure, markdown, threads=1)
-
-
 def parse() -> argparse.Namespace:
     parser = command.parser(__doc__.split("\n")[0], "adding")
     parser.add_argument("--length", type=int, default=100, help="default: %(default)s")
@@ -121,4 +117,4 @@ def markdown(rows: list[dict[str, str]]) -> str:
 
 
 if __name__ == "__main__":
-    main()
+    command.run(parse, measure, markdown, threads=1)

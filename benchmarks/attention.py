@@ -26,10 +26,6 @@ POSITIONS = 4096
 BASE = "Keras"
 
 
-def main() -> None:
-    command.run(parse(), measure, markdown, threads=1)
-
-
 def parse() -> argparse.Namespace:
     parser = command.parser(__doc__.split("\n")[0], "attention")
     parser.add_argument("--lengths", nargs="+", type=int, default=LENGTHS)
@@ -170,4 +166,4 @@ def markdown(rows: list[dict[str, str]]) -> str:
 
 
 if __name__ == "__main__":
-    main()
+    command.run(parse, measure, markdown, threads=1)

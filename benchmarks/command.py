@@ -11,6 +11,9 @@ import subprocess
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import NoReturn
+
+from examples import command
 
 BACKENDS = ("tensorflow", "jax", "torch")
 RESULTS = Path(__file__).parent / "results"
@@ -31,12 +34,20 @@ def parser(description: str, name: str) -> argparse.ArgumentParser:
 
 
 def run(
-    arguments: argparse.Namespace,
+    parse: Callable[[], argparse.Namespace],
     measure: Callable[[argparse.Namespace], Rows],
     markdown: Callable[[list[dict[str, str]]], str],
     threads: int,
-) -> None:
-    """Does what `arguments` say: print tables, or measure on one backend or on each."""
+) -> NoReturn:
+    """Does what the arguments say: prints tables, or measures on one backend or on each."""
+    # Of torch and of TensorFlow; JAX takes every core that it may run on.
+    for name in ("OMP_NUM_THREADS", "TF_NUM_INTRAOP_THREADS"):
+        os.environ.setdefault(name, str(threads))
+    os.environ.setdefault("KINETO_LOG_LEVEL", "99")  # of torch's profiler
+    command.start(parse, lambda arguments: _run(arguments, measure, markdown))
+
+
+def _run(arguments, measure, markdown):
     if arguments.markdown:
         print(markdown(read(arguments.csv)))
     elif arguments.backend == "all":
@@ -44,15 +55,12 @@ def run(
             arguments.csv.unlink(missing_ok=True)
         own = [sys.executable, "-m", f"benchmarks.{arguments.name}", *sys.argv[1:]]
         for backend in filter(importlib.util.find_spec, BACKENDS):
-            subprocess.run([*own, "--backend", backend, "--append"], check=True)
+            status = subprocess.run([*own, "--backend", backend, "--append"]).returncode
+            if status:
+                return status
     else:
-        os.environ["KERAS_BACKEND"] = arguments.backend
-        # Of torch and of TensorFlow; JAX takes every core that it may run on.
-        for name in ("OMP_NUM_THREADS", "TF_NUM_INTRAOP_THREADS"):
-            os.environ.setdefault(name, str(threads))
-        os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
-        os.environ.setdefault("KINETO_LOG_LEVEL", "99")  # of torch's profiler
         write(measure(arguments), arguments.csv, arguments.append)
+    return 0
 
 
 def write(rows: Rows, path: Path, append: bool) -> None:

@@ -23,10 +23,6 @@ UNITS = 32
 RATE = 0.003
 
 
-def main() -> None:
-    command.run(parse(), measure, markdown, threads=1)
-
-
 def parse() -> argparse.Namespace:
     parser = command.parser(__doc__.split("\n")[0], "gates")
     parser.add_argument("--seeds", type=int, default=3, help="default: %(default)s")
@@ -142,4 +138,4 @@ def _cell(row):
 
 
 if __name__ == "__main__":
-    main()
+    command.run(parse, measure, markdown, threads=1)

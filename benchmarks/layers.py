@@ -24,10 +24,6 @@ MODES = {
 COLUMNS = ("forward", "train", "memory")
 
 
-def main() -> None:
-    command.run(parse(), measure, markdown, threads=2)
-
-
 def parse() -> argparse.Namespace:
     parser = command.parser(__doc__.split("\n")[0], "layers")
     parser.add_argument("--only", nargs="+", metavar="LAYER", help="default: every layer")
@@ -146,4 +142,4 @@ def cell(row: dict[str, str], column: str) -> str:
 
 
 if __name__ == "__main__":
-    main()
+    command.run(parse, measure, markdown, threads=2)

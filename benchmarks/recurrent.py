@@ -21,10 +21,6 @@ HIDDEN = 128
 BASE = "RNN(cell)"
 
 
-def main() -> None:
-    command.run(parse(), measure, markdown, threads=1)
-
-
 def parse() -> argparse.Namespace:
     parser = command.parser(__doc__.split("\n")[0], "recurrent")
     parser.add_argument("--only", nargs="+", choices=LAYERS, default=LAYERS)
@@ -107,4 +103,4 @@ def markdown(rows: list[dict[str, str]]) -> str:
 
 
 if __name__ == "__main__":
-    main()
+    command.run(parse, measure, markdown, threads=1)

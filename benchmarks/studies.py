@@ -22,8 +22,9 @@ import tempfile
 import time
 from pathlib import Path
 
+from examples import command, options
+
 ROOT = Path(__file__).resolve().parents[1]
-BACKENDS = ("tensorflow", "jax", "torch")
 SMALL = """
 [data]
 examples = {examples}
@@ -56,18 +57,20 @@ activation = ["nami", "mila"]
 """
 
 
-def main() -> None:
+def parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("what", choices=["overhead", "kills", "workers"])
-    parser.add_argument("--backend", choices=BACKENDS, default="jax")
+    options.add_backend(parser)
     parser.add_argument("--kills", type=int, default=10, help="default: %(default)s")
     parser.add_argument("--trials", type=int, help="default: 3 for overhead, else 6")
     parser.add_argument("--seconds", type=float, default=30.0, help="of a trial: %(default)s")
-    parser.add_argument("--seed", type=int, default=0, help="of the moments: %(default)s")
-    arguments = parser.parse_args()
-    os.environ["KERAS_BACKEND"] = arguments.backend
-    os.environ.setdefault("OMP_NUM_THREADS", "1")
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    parser.add_argument("--seed", type=options.seed, default=0, help="of the moments: %(default)s")
+    return parser.parse_args()
+
+
+def main(arguments: argparse.Namespace) -> None:
+    command.torch_on_one_thread()
+    os.environ.setdefault("OMP_NUM_THREADS", "1")  # of the studies
     with tempfile.TemporaryDirectory() as folder:
         if arguments.what == "overhead":
             overhead(Path(folder), arguments.trials or 3, arguments.seconds)
@@ -233,4 +236,4 @@ def overhead(folder: Path, trials: int, seconds: float) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    command.start(parse, main)

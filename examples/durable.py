@@ -3,6 +3,7 @@
 import contextlib
 import json
 import os
+import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,30 @@ def write(path: Path | str, content: Any) -> None:
         file.flush()
         os.fsync(file.fileno())
     part.replace(path)
+
+
+@contextlib.contextmanager
+def reading(path: Path | str) -> Iterator[None]:
+    """Says which file it is that cannot be read.
+
+    Raises:
+        SystemExit: if what is read within it is missing or damaged.
+    """
+    try:
+        yield
+    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+        what = f"{type(error).__name__}: {error}"
+        raise SystemExit(f"{path} is missing or damaged: {what}") from error
+
+
+def read(path: Path) -> Any:
+    """The JSON that `write` has written.
+
+    Raises:
+        SystemExit: if it is missing or damaged.
+    """
+    with reading(path):
+        return json.loads(path.read_text(encoding="utf-8"))
 
 
 class Busy(SystemExit):
@@ -52,7 +77,7 @@ def same(file: Path, content: dict[str, Any], what: str, but: tuple[str, ...] = 
         return
     changed = [
         f"{key}: {old!r}, now {new!r}"
-        for key, old, new in differences(json.loads(file.read_text()), content)
+        for key, old, new in differences(read(file), content)
         if key.split(".")[0] not in but
     ]
     if changed:

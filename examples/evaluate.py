@@ -8,7 +8,6 @@ trained; the accuracy that was noted after the training stands beside the one fo
 """
 
 import argparse
-import json
 import sys
 from pathlib import Path
 from typing import Any
@@ -17,26 +16,27 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # for `python examples/…`
 
-from examples import backend, options
+from examples import command, durable, options
 
 
-def main() -> None:
-    arguments = parse()
+def main(arguments: argparse.Namespace) -> None:
     files = [run / "model.keras" for run in arguments.runs]
     missing = [str(file) for file in files if not file.exists()]
     if missing:
         raise SystemExit(f"There is no {', '.join(missing)}: a run that is done has one.")
-    backend.choose(arguments.backend)
     from examples import config, models, runs, trials
 
     loaded: tuple[Any, Any] = (None, None)
     rows = []
     for folder in arguments.runs:
-        run = json.loads((folder / "run.json").read_text())
+        run = durable.read(folder / "run.json")
         settings = run["data"]
         # What is not of this package is registered when its module is imported.
-        models.activation(run["model"]["activation"])
-        models.neurons(run["model"]["layers"])
+        try:
+            models.activation(run["model"]["activation"])
+            models.neurons(run["model"]["layers"])
+        except ValueError as error:
+            raise SystemExit(f"{folder}: {error}") from error
         if arguments.data:
             settings["name"] = arguments.data
         if settings != loaded[0]:
@@ -67,7 +67,8 @@ def evaluate(folder: Path, parts: Any, which: str) -> dict[str, str]:
 
     import keras_yat  # noqa: F401  (so that its layers are known)
 
-    model = keras.saving.load_model(folder / "model.keras")
+    with durable.reading(folder / "model.keras"):
+        model = keras.saving.load_model(folder / "model.keras")
     part = getattr(parts, which)
     if model.input_shape[1:] != part.x.shape[1:]:
         raise SystemExit(
@@ -75,7 +76,7 @@ def evaluate(folder: Path, parts: Any, which: str) -> dict[str, str]:
         )
     found = model.predict(part.x, batch_size=1000, verbose=0).argmax(axis=-1)
     right = found == part.y
-    metrics = json.loads((folder / "metrics.json").read_text())
+    metrics = durable.read(folder / "metrics.json")
     noted = metrics["test_accuracy"] if metrics["data"] == parts.origin else None
     each = {str(c): f"{np.mean(right[part.y == c]):.3f}" for c in np.unique(part.y)}
     return {
@@ -86,4 +87,4 @@ def evaluate(folder: Path, parts: Any, which: str) -> dict[str, str]:
 
 
 if __name__ == "__main__":
-    main()
+    command.start(parse, main)

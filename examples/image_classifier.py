@@ -21,7 +21,7 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # for `python examples/…`
 
-from examples import backend, options
+from examples import command, options
 
 CONVOLUTIONS = ((16, 5), (32, 3), (64, 3))  # filters, size of the window
 
@@ -36,10 +36,7 @@ VARIANTS = {
 DRAWN = ("Conv2D + ReLU", "Yat, default", "Yat, first layer adapted")
 
 
-def main() -> None:
-    arguments = parse()
-    chosen = backend.choose(arguments.backend)
-    import keras
+def main(arguments: argparse.Namespace) -> None:
 
     from examples import data, prototypes
 
@@ -47,7 +44,7 @@ def main() -> None:
     epochs = arguments.epochs or (20 if len(images.x_train) < 10_000 else 3)
     print(
         f"{images.origin}: {len(images.x_train)} images to train on, {len(images.x_test)} to test "
-        f"on; Keras {keras.__version__} on {chosen}."
+        f"on; {command.versions()}."
     )
     folder = Path(arguments.out)
     folder.mkdir(parents=True, exist_ok=True)
@@ -141,4 +138,4 @@ def build(images, variant: str, initializer: str):
 
 
 if __name__ == "__main__":
-    main()
+    command.start(parse, main)

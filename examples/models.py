@@ -121,6 +121,27 @@ def activation(name: str, share: config.Share = "layer") -> Any:
     return found
 
 
+def check_activation(name: str) -> None:
+    """Refuses what is no activation, before a network is made with it.
+
+    Raises:
+        ValueError: if there is none of that name, or it gives no tensor of its input's shape.
+    """
+    if ":" not in name:
+        activation(name)
+        return
+    named = _named(name)
+    if isinstance(named, keras.layers.Layer):
+        return  # to be called with the shape of the network alone
+    try:
+        function = named() if isinstance(named, type) else named
+        shape = tuple(function(keras.ops.zeros((2, 3))).shape)
+    except Exception as error:
+        raise ValueError(f"{name!r} is no activation: {type(error).__name__}: {error}") from error
+    if shape != (2, 3):
+        raise ValueError(f"{name!r} is no activation: an input (2, 3) becomes {shape}")
+
+
 def _named(name: str) -> Any:
     """What `"module:name"` names."""
     module, _, attribute = name.partition(":")

@@ -1,8 +1,9 @@
-"""Options that several examples have. Imports no Keras, which would choose a backend."""
+"""Options that several commands have. Imports no Keras, which would choose a backend."""
 
 import argparse
 
-from examples import backend
+BACKENDS = ("jax", "tensorflow", "torch")
+MOST_SEED = 2**32 - 1
 
 
 def add_common(parser: argparse.ArgumentParser, name: str) -> None:
@@ -14,14 +15,22 @@ def add_common(parser: argparse.ArgumentParser, name: str) -> None:
 def add_backend(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--backend",
-        choices=backend.BACKENDS,
-        help="default: KERAS_BACKEND, or the first of these that is installed",
+        choices=BACKENDS,
+        help="default: KERAS_BACKEND, or that of Keras if it is installed, or one that is",
     )
 
 
 def positive(text: str) -> int:
     if not text.isdecimal() or int(text) < 1:
         raise argparse.ArgumentTypeError(f"must be a whole number of 1 or more, not {text!r}")
+    return int(text)
+
+
+def seed(text: str) -> int:
+    if not text.isdecimal() or int(text) > MOST_SEED:
+        raise argparse.ArgumentTypeError(
+            f"must be a whole number from 0 to {MOST_SEED}, not {text!r}"
+        )
     return int(text)
 
 

@@ -17,17 +17,14 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # for `python examples/…`
 
-from examples import backend, options
+from examples import command, options
 
 UNITS = (128, 64, 32)
 
 
-def main() -> None:
-    arguments = parse()
-    chosen = backend.choose(arguments.backend)
+def main(arguments: argparse.Namespace) -> int:
     if arguments.check:
-        check(Path(arguments.check))
-        return
+        return check(Path(arguments.check))
     import keras
 
     from examples import data
@@ -37,7 +34,7 @@ def main() -> None:
     images = data.load(arguments.data)
     print(
         f"{images.origin}: {len(images.x_train)} images to train on, {len(images.x_test)} to test "
-        f"on; Keras {keras.__version__} on {chosen}."
+        f"on; {command.versions()}."
     )
     model = build(images, activations)
     model.summary()
@@ -61,8 +58,8 @@ def main() -> None:
     model.save(folder / "quickstart.keras")
     np.savez(folder / "predictions.npz", x=images.x_test, y=model.predict(images.x_test, verbose=0))
     print(f"\nSaved {folder}/quickstart.keras and {folder}/quickstart.png.")
-    command = [sys.executable, __file__, "--check", str(folder), "--backend", chosen]
-    sys.exit(subprocess.run(command).returncode)
+    again = [sys.executable, __file__, "--check", str(folder)]
+    return subprocess.run([*again, "--backend", keras.backend.backend()]).returncode
 
 
 def parse() -> argparse.Namespace:
@@ -171,7 +168,7 @@ def draw(before, after, path: Path) -> None:
     plt.close(figure)
 
 
-def check(folder: Path) -> None:
+def check(folder: Path) -> int:
     """Loads the model in this process, which has only imported `keras_yat`."""
     import keras
 
@@ -184,9 +181,11 @@ def check(folder: Path) -> None:
             f"Loaded it in a new process: {len(saved['x'])} predictions, the largest difference "
             f"is {difference:.1e}."
         )
-    if difference > 1e-5:
-        raise SystemExit("The loaded model predicts something else than the saved one.")
+    if difference <= 1e-5:
+        return 0
+    print("The loaded model predicts something else than the saved one.", file=sys.stderr)
+    return 1
 
 
 if __name__ == "__main__":
-    main()
+    command.start(parse, main)

@@ -13,7 +13,6 @@ on several backends, their curves are held against each other. Takes what is don
 """
 
 import argparse
-import json
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -24,7 +23,7 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # for `python examples/…`
 
-from examples import backend, durable, options
+from examples import command, durable, options
 
 LEVEL = 0.05
 """Below this p, adjusted, a difference is called one."""
@@ -50,22 +49,24 @@ class Variant:
 
     def histories(self) -> list[dict[str, list[float]]]:
         files = [folder / "history.json" for folder in self.folders.values()]
-        return [json.loads(file.read_text()) for file in files]
+        return [durable.read(file) for file in files]
 
     def recorded(self) -> list[Any]:
         from keras_yat import callbacks
 
         files = [folder / "parameters.npz" for folder in self.folders.values()]
-        return [callbacks.ParameterHistory.load(file) for file in files]
+        found = []
+        for file in files:
+            with durable.reading(file):
+                found.append(callbacks.ParameterHistory.load(file))
+        return found
 
 
-def main() -> None:
-    arguments = parse()
+def main(arguments: argparse.Namespace) -> None:
     studies = {folder.name: read(folder) for folder in sorted(arguments.runs.iterdir())}
     studies = {name: variants for name, variants in studies.items() if variants}
     if not studies:
         raise SystemExit(f"No run in {arguments.runs} is done.")
-    backend.choose(arguments.backend)
     from tqdm import tqdm
 
     out = arguments.runs / "report"
@@ -104,14 +105,14 @@ def read(folder: Path) -> list[Variant]:
     found: dict[str, Variant] = {}
     settings: dict[str, Any] = {}
     for file in sorted(folder.glob("*/seed_*/metrics.json")):
-        run = json.loads((file.parent / "run.json").read_text())
+        run = durable.read(file.parent / "run.json")
         of_run = {key: run[key] for key in ("data", "training")}
         for key, old, new in durable.differences(settings or of_run, of_run):
             raise SystemExit(f"{file.parent} has {key} = {new!r}, other runs of {folder} {old!r}.")
         settings = of_run
         name = file.parent.parent.name
         variant = found.setdefault(name, Variant(name, run, {}, {}))
-        variant.metrics[run["seed"]] = json.loads(file.read_text())
+        variant.metrics[run["seed"]] = durable.read(file)
         variant.folders[run["seed"]] = file.parent
     return list(found.values())
 
@@ -305,4 +306,4 @@ def _spread(values: list[float]) -> str:
 
 
 if __name__ == "__main__":
-    main()
+    command.start(parse, main)

@@ -11,7 +11,6 @@ A folder has
 In between there is `epoch_N.weights.h5`, from which it goes on.
 """
 
-import json
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -37,7 +36,7 @@ class Run:
     def metrics(self) -> dict[str, Any] | None:
         """What it ended with, if it has ended."""
         file = self.folder / "metrics.json"
-        return json.loads(file.read_text()) if file.exists() else None
+        return durable.read(file) if file.exists() else None
 
     @property
     def label(self) -> str:
@@ -245,7 +244,8 @@ def restore(model: keras.Model, weights: Path | str) -> None:
     """Loads weights, and the state of the optimizer, which has to be there for that."""
     if model.optimizer is not None:
         model.optimizer.build(model.trainable_variables)
-    model.load_weights(weights)
+    with durable.reading(weights):
+        model.load_weights(weights)
 
 
 def _state(folder: Path) -> tuple[dict[str, list[float]], Any]:
@@ -253,8 +253,9 @@ def _state(folder: Path) -> tuple[dict[str, list[float]], Any]:
     file, path = folder / "history.json", folder / "parameters.npz"
     if not file.exists():
         return {}, keras_yat.callbacks.ParameterHistory(path=path, log=False)
-    recorded = keras_yat.callbacks.ParameterHistory.load(path, log=False)
-    return json.loads(file.read_text()), recorded
+    with durable.reading(path):
+        recorded = keras_yat.callbacks.ParameterHistory.load(path, log=False)
+    return durable.read(file), recorded
 
 
 class _Keep(keras.callbacks.Callback):

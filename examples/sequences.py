@@ -25,7 +25,7 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # for `python examples/…`
 
-from examples import backend, options
+from examples import command, options
 
 VARIANTS = ("LSTM", "GRU", "YatLSTM", "YatGRU", "YatSimpleRNN")
 BATCH = 32
@@ -43,10 +43,7 @@ EPOCHS = {
 }
 
 
-def main() -> None:
-    arguments = parse()
-    chosen = backend.choose(arguments.backend)
-    import keras
+def main(arguments: argparse.Namespace) -> None:
 
     from examples import data
 
@@ -55,7 +52,7 @@ def main() -> None:
     print(
         f"{sequences.origin}: {len(x)} sequences to train on, {len(sequences.y_test)} to test on, "
         f"{f'{mask[0].sum(axis=1).min()} to ' if mask else ''}{x.shape[1]} steps, "
-        f"{x.shape[2]} numbers a step; Keras {keras.__version__} on {chosen}."
+        f"{x.shape[2]} numbers a step; {command.versions()}."
     )
     folder = Path(arguments.out)
     folder.mkdir(parents=True, exist_ok=True)
@@ -156,4 +153,4 @@ def columns(found: Any, units: int, count: int) -> dict[str, str]:
 
 
 if __name__ == "__main__":
-    main()
+    command.start(parse, main)

@@ -24,7 +24,7 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # for `python examples/…`
 
-from examples import backend, options
+from examples import command, options
 
 BATCH = 64
 DROPOUT = 0.3
@@ -34,10 +34,7 @@ LINEAR = "TF-IDF, logistic regression"
 LENGTHS = {"movie_snippets": 40, "imdb": 200}
 
 
-def main() -> None:
-    arguments = parse()
-    chosen = backend.choose(arguments.backend)
-    import keras
+def main(arguments: argparse.Namespace) -> None:
 
     from examples import data
 
@@ -45,7 +42,7 @@ def main() -> None:
     reviews = data.load_reviews(arguments.data, length, arguments.vocabulary)
     print(
         f"{reviews.origin}: {len(reviews.y_train)} reviews to train on, {len(reviews.y_test)} to "
-        f"test on, of at most {length} words; Keras {keras.__version__} on {chosen}."
+        f"test on, of at most {length} words; {command.versions()}."
     )
     folder = Path(arguments.out)
     folder.mkdir(parents=True, exist_ok=True)
@@ -161,4 +158,4 @@ def linear(reviews: Any) -> float:
 
 
 if __name__ == "__main__":
-    main()
+    command.start(parse, main)

@@ -35,7 +35,7 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # for `python examples/…`
 
-from examples import backend, options
+from examples import command, options
 
 # Adam's highest learning rate: of 0.006 and 0.01 the one with fewer held-out bits at the end.
 RATES = {"Yat": 0.01, "Yat, softermax": 0.01, "Keras": 0.01, "Keras, rotary": 0.006}
@@ -44,10 +44,7 @@ SIZES = {"context": 128, "width": 128, "heads": 4, "blocks": 3, "hidden": 256, "
 QUICK = {"context": 32, "width": 16, "heads": 2, "blocks": 1, "hidden": 32, "batch": 8}
 
 
-def main() -> None:
-    arguments = parse()
-    chosen = backend.choose(arguments.backend)
-    import keras
+def main(arguments: argparse.Namespace) -> None:
 
     from examples import data
 
@@ -60,7 +57,7 @@ def main() -> None:
         raise SystemExit(f"{text.origin}: too short for a --context of {arguments.context}")
     print(
         f"{text.origin}: {len(text.train)} characters to train on, {len(text.test)} held out, "
-        f"{len(letters)} different ones; Keras {keras.__version__} on {chosen}."
+        f"{len(letters)} different ones; {command.versions()}."
     )
     folder = Path(arguments.out)
     folder.mkdir(parents=True, exist_ok=True)
@@ -198,4 +195,4 @@ def draw(curves: dict[str, list[tuple[int, float]]], title: str, caption: str, p
 
 
 if __name__ == "__main__":
-    main()
+    command.start(parse, main)

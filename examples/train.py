@@ -13,7 +13,6 @@ processes may run the same command: each takes runs that no other one is at.
 """
 
 import argparse
-import os
 import re
 import sys
 from collections.abc import Iterator
@@ -22,26 +21,23 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # for `python examples/…`
 
-from examples import backend, config, durable, options
+from examples import command, config, durable, options
 
 PLAIN = ("relu", "gelu", "silu")
 """Of Keras's activations, those that `--activation all` has too."""
 
 
-def main() -> None:
-    arguments = parse()
-    chosen = backend.choose(arguments.backend)
-    if chosen == "torch":
-        os.environ.setdefault("OMP_NUM_THREADS", "1")
+def main(arguments: argparse.Namespace) -> int:
+    command.torch_on_one_thread()
     names = activations(arguments.activation)
     recipes = {(path, v): recipe(path, v, arguments) for path, v in _variants(arguments, names)}
     for (path, _), found in recipes.items():
         check(path, found.model)
     try:
-        sweep(list(planned(recipes, arguments, chosen)))
+        return sweep(list(planned(recipes, arguments)))
     except KeyboardInterrupt:
-        raise SystemExit(
-            f"\nInterrupted. The same command goes on from {arguments.out}, after the last epoch."
+        raise KeyboardInterrupt(
+            f"\nInterrupted. The same command resumes from {arguments.out}, after the last epoch."
         ) from None
 
 
@@ -92,7 +88,8 @@ def _seeds(text: str) -> list[int]:
         match = re.fullmatch(r"(\d+)(?:-(\d+))?", part)
         if not match or (match[2] and int(match[2]) < int(match[1])):
             raise argparse.ArgumentTypeError(f"must be such as 3, or 0,1,2, or 0-4, not {text!r}")
-        found += range(int(match[1]), int(match[2] or match[1]) + 1)
+        last = options.seed(match[2] or match[1])
+        found += range(int(match[1]), last + 1)
     return list(dict.fromkeys(found))
 
 
@@ -115,7 +112,7 @@ def check(path: Path, model: config.Model) -> None:
     from examples import models
 
     try:
-        models.activation(model.activation)
+        models.check_activation(model.activation)
         models.neurons(model.layers)
     except ValueError as error:
         raise SystemExit(f"{path}: {error}") from error
@@ -150,13 +147,13 @@ def recipe(path: Path, variant: tuple[str, str | None], arguments: Any) -> confi
     return config.load(path, {table: values for table, values in changes.items() if values})
 
 
-def planned(recipes: dict, arguments: argparse.Namespace, chosen: str) -> Iterator[Any]:
+def planned(recipes: dict, arguments: argparse.Namespace) -> Iterator[Any]:
     """All runs, seed by seed, so that a sweep that is cut has some of each variant."""
     from examples import runs
 
     for seed in arguments.seed:
         for (path, _), found in recipes.items():
-            study = _study(path, found.data.name, chosen)
+            study = _study(path, found.data.name)
             plain = found.model.layers == "keras"
             name = found.model.activation if plain else found.model.layers
             if arguments.share and plain:
@@ -165,13 +162,15 @@ def planned(recipes: dict, arguments: argparse.Namespace, chosen: str) -> Iterat
             yield runs.Run(found, seed, folder)
 
 
-def _study(path: Path, name: str, chosen: str) -> str:
+def _study(path: Path, name: str) -> str:
+    import keras
+
     stem = path.stem.removesuffix(f"_{name}")
-    return f"{stem}-{name}-{chosen}"
+    return f"{stem}-{name}-{keras.backend.backend()}"
 
 
-def sweep(todo: list[Any]) -> None:
-    """Trains all runs that are not done, data set by data set."""
+def sweep(todo: list[Any]) -> int:
+    """Trains all runs that are not done; the exit status: 1 if one could not be trained."""
     from tqdm import tqdm
 
     from examples import runs
@@ -185,17 +184,20 @@ def sweep(todo: list[Any]) -> None:
         smoothing=0.1,
     )
     loaded: tuple[Any, Any] = (None, None)
+    failed = 0
     with bar:
         for run in left:
             if run.recipe.data != loaded[0]:
                 loaded = run.recipe.data, runs.load(run.recipe.data)
-            _one(run, loaded[1], bar)
+            failed += not _one(run, loaded[1], bar)
+    return min(failed, 1)
 
 
-def _one(run: Any, parts: Any, bar: Any) -> None:
+def _one(run: Any, parts: Any, bar: Any) -> bool:
+    """Trains a run; whether it could be trained."""
     from examples import runs
 
-    begun = bar.n
+    begun, fine = bar.n, True
 
     def tell(done: int, metrics: dict[str, float]) -> None:
         bar.set_postfix_str(f"{run.label}: {metrics['val_accuracy']:.4f}", refresh=False)
@@ -205,10 +207,14 @@ def _one(run: Any, parts: Any, bar: Any) -> None:
         metrics = runs.train(run, parts, tell)
     except durable.Busy:
         bar.write(f"{run.label}: another process is at it")
+    except SystemExit as error:
+        fine = False
+        bar.write(f"{run.label}: {error}", file=sys.stderr)
     else:
         bar.write(f"{run.label}: test accuracy {metrics['test_accuracy']:.4f}")
     bar.update(begun + run.recipe.training.epochs - bar.n)
+    return fine
 
 
 if __name__ == "__main__":
-    main()
+    command.start(parse, main)

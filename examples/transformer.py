@@ -7,6 +7,7 @@ from typing import Any
 import keras
 
 import keras_yat
+from keras_yat._keras_compat import TransformedAttention
 
 WAVELENGTH = 10_000.0
 """That of the rotary positions."""
@@ -33,14 +34,14 @@ class Size:
 
 
 @keras.saving.register_keras_serializable("examples")
-class RotaryAttention(keras.layers.MultiHeadAttention):
+class RotaryAttention(TransformedAttention):
     """Keras's attention with the rotary positions of the Yat attention."""
 
-    def _compute_attention(self, query, key, *rest, **settings):
+    def transform(self, query, key):
         query, key = (
             keras_yat.ops.rotary_embedding(x, max_wavelength=WAVELENGTH) for x in (query, key)
         )
-        return super()._compute_attention(query, key, *rest, **settings)
+        return query, key
 
 
 @keras.saving.register_keras_serializable("examples")

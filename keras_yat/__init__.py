@@ -1,5 +1,7 @@
 """Trainable activations and Yat layers for Keras 3, on TensorFlow, JAX and PyTorch."""
 
+from keras_yat import _start as _start  # isort: split
+
 from keras_yat import (
     activations,
     callbacks,

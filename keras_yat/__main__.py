@@ -9,22 +9,22 @@ python -m keras_yat demo --activation mila --model-initialization class
 import argparse
 import inspect
 import textwrap
-from typing import Any
+from typing import Any, NoReturn
 
-from keras_yat import activations, demo, layers
+from keras_yat import _command, _validate, activations, demo, layers
 from keras_yat._describe import describe
 
 PICTURES = ("curves", "contours", "gradient_field", "landscape")
 
 
-def main(arguments: list[str] | None = None) -> None:
-    """Runs the command that `arguments` (those of the process by default) say."""
-    said = vars(_parser().parse_args(arguments))
-    command = said.pop("command")
-    try:
-        command(**said)
-    except (ValueError, ImportError, OSError) as error:
-        raise SystemExit(str(error)) from error
+def main(arguments: list[str] | None = None) -> NoReturn:
+    """Runs the command that `arguments` (those of the process by default) say, and ends."""
+
+    def run() -> None:
+        said = vars(_parser().parse_args(arguments))
+        said.pop("command")(**said)
+
+    _command.run(run)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -68,7 +68,7 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument(
         "--epochs", type=_positive, default=demo.EPOCHS, help="default: %(default)s"
     )
-    command.add_argument("--seed", type=int, default=0, help="default: %(default)s")
+    command.add_argument("--seed", type=_seed, default=0, help="default: %(default)s")
     command.set_defaults(command=demo.run)
     return parser
 
@@ -76,6 +76,14 @@ def _parser() -> argparse.ArgumentParser:
 def _positive(text: str) -> int:
     if not text.isdecimal() or int(text) < 1:
         raise argparse.ArgumentTypeError(f"must be a whole number of 1 or more, not {text!r}")
+    return int(text)
+
+
+def _seed(text: str) -> int:
+    if not text.isdecimal() or int(text) > _validate.MOST_SEED:
+        raise argparse.ArgumentTypeError(
+            f"must be a whole number from 0 to {_validate.MOST_SEED}, not {text!r}"
+        )
     return int(text)
 
 
@@ -121,7 +129,10 @@ def draw(name: str, picture: str, out: str | None) -> None:
     else:
         figure, _ = function(name)
     out = out or f"{name}-{picture}.png"
-    figure.savefig(out, dpi=150)
+    try:
+        figure.savefig(out, dpi=150)
+    except ValueError as error:  # of the kind of file
+        raise SystemExit(f"--out: {error}") from error
     print(f"Saved {out}.")
 
 

@@ -6,6 +6,8 @@ from typing import Any
 import keras
 from keras import ops
 
+from keras_yat._keras_compat import loop_of_rnn
+
 Step = Callable[[list[Any], list[Any]], tuple[list[Any], list[Any]]]
 
 
@@ -86,10 +88,8 @@ def _rolled(step, states, sequences, reverse, derived):
         states, outputs = step(list(states), entry(x))
         return outputs, states
 
-    layer = keras.layers.RNN(
-        _Cell(call, len(states)), go_backwards=reverse, return_sequences=True, name="loop"
-    )
-    _, outputs, states = layer.inner_loop(sequence, list(states), mask=None)
+    cell = _Cell(call, len(states))
+    outputs, states = loop_of_rnn(cell, sequence, list(states), backwards=reverse)
     outputs = [ops.swapaxes(output, 0, 1) for output in outputs]
     return list(states), [ops.flip(o, axis=0) for o in outputs] if reverse else outputs
 

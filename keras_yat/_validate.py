@@ -9,6 +9,8 @@ import numpy as np
 
 T = TypeVar("T")
 
+MOST_SEED = 2**32 - 1
+
 
 def refuse(name: str, allowed: str, received: Any, **context: Any) -> NoReturn:
     """Raises the `ValueError` that every check of the package raises.
@@ -17,7 +19,9 @@ def refuse(name: str, allowed: str, received: Any, **context: Any) -> NoReturn:
     held against.
     """
     shown = ", ".join(f"{k}={v!r}" for k, v in {name: received, **context}.items())
-    raise ValueError(f"`{name}` must {allowed}. Received: {shown}")
+    error: Any = ValueError(f"`{name}` must {allowed}. Received: {shown}")
+    error.argument = name  # by this a command knows what its user can mend
+    raise error
 
 
 def number(name: str, value: Any, above: float | None = None) -> float:
@@ -107,11 +111,12 @@ def rate(name: str, value: Any) -> float:
 
 
 def seed(name: str, value: Any) -> int | None:
-    """`value` as an int or None."""
+    """`value` as None or an int that all backends take for a seed."""
     if value is None:
         return None
-    if isinstance(value, bool) or not isinstance(value, numbers.Integral):
-        refuse(name, "be None or an int", value)
+    whole = isinstance(value, numbers.Integral) and not isinstance(value, bool)
+    if not whole or not 0 <= value <= MOST_SEED:
+        refuse(name, f"be None or an int from 0 to {MOST_SEED}", value)
     return int(value)
 
 

@@ -138,7 +138,7 @@ def run(
     """
     epochs = _validate.count("epochs", epochs)
     layers: list[Any] = [keras.layers.Flatten()]
-    keras.utils.set_random_seed(seed)
+    keras.utils.set_random_seed(_validate.seed("seed", seed) or 0)
     for units in UNITS:
         found = activations.get(activation, "activation")
         layer = found if isinstance(found, keras.layers.Layer) else keras.layers.Activation(found)

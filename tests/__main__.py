@@ -1,40 +1,97 @@
-"""`python -m tests [pytest arguments]`: the whole suite on each backend, on all cores."""
+"""`python -m tests`: the tests on each backend that is installed.
 
+    python -m tests                        on each backend: what a change has to pass
+    python -m tests --fast                 on one backend, the quick ones: after each edit
+    python -m tests --all                  on each backend, with the nightly tier
+    python -m tests --backend jax -k nami  arguments of pytest are passed on
+
+Tests that do not depend on the backend (marker `once`) run on one.
+"""
+
+import argparse
+import importlib.util
 import os
 import subprocess
 import sys
+import tempfile
+import time
 from pathlib import Path
 
+ROOT = Path(__file__).parent.parent
+# The last one that is installed has the tests that run once, and is that of `--fast`.
+BACKENDS = ("tensorflow", "jax", "torch")
 WORKERS = ("-n", "auto", "--maxprocesses", "4")
 NO_TESTS = 5
 """What pytest ends with where the arguments leave none."""
 # JAX would spend half of the time on optimizing what runs once.
-RUNS = {
-    "tensorflow": ("tensorflow", (), {}),
-    "jax": ("jax", ("-m", "not unoptimized"), {}),
-    "jax, unoptimized": (
-        "jax",
-        ("-m", "unoptimized"),
-        {"XLA_FLAGS": "--xla_backend_optimization_level=0"},
-    ),
-    "torch": ("torch", (), {}),
-}
+UNOPTIMIZED = {"XLA_FLAGS": "--xla_backend_optimization_level=0"}
 
 
 def main() -> int:
+    arguments, of_pytest = parse()
+    chosen = arguments.backend or [b for b in BACKENDS if importlib.util.find_spec(b)]
+    if not chosen:
+        sys.exit('No backend is installed: python -m pip install -e ".[dev]"')
+    if arguments.fast and not arguments.backend:
+        chosen = [os.environ.get("KERAS_BACKEND") or chosen[-1]]
     outcomes = {}
-    for name, (backend, chosen, settings) in RUNS.items():
-        print(f"\n=== KERAS_BACKEND={name} ===", flush=True)
-        code = subprocess.run(
-            [sys.executable, "-m", "pytest", *WORKERS, *chosen, *sys.argv[1:]],
-            cwd=Path(__file__).parent.parent,
-            env={**os.environ, "KERAS_BACKEND": backend, **settings},
+    for backend in chosen:
+        for name, marks, environment in runs(backend, arguments, once=backend == chosen[-1]):
+            print(f"\n=== {name} ===", flush=True)
+            start = time.monotonic()
+            code = pytest(["-m", marks, *of_pytest], backend, environment)
+            passed = code == 0 or (code == NO_TESTS and bool(of_pytest))
+            took = f"{time.monotonic() - start:.0f} s"
+            outcomes[name] = passed, f"{'passed' if passed else f'FAILED ({code})'}, {took}"
+    print("\n" + "\n".join(f"{name}: {told}" for name, (_, told) in outcomes.items()))
+    return 0 if all(passed for passed, _ in outcomes.values()) else 1
+
+
+def parse() -> tuple[argparse.Namespace, list[str]]:
+    parser = argparse.ArgumentParser(
+        prog="python -m tests",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,  # the other options are pytest's
+    )
+    tier = parser.add_mutually_exclusive_group()
+    tier.add_argument("--fast", action="store_true", help="the quick tests, on one backend")
+    tier.add_argument("--all", action="store_true", help="the nightly tier too")
+    parser.add_argument(
+        "--backend", action="append", choices=BACKENDS, help="may be given several times"
+    )
+    parser.add_argument("-m", dest="marks", metavar="MARKS", help="of these tests those so marked")
+    return parser.parse_known_args()
+
+
+def runs(backend: str, arguments: argparse.Namespace, once: bool):
+    """The runs of pytest on a backend: name, expression of markers, environment."""
+    marks = [] if arguments.all else ["not nightly"]
+    marks += ["not slow"] if arguments.fast else []
+    # The nightly tier leaves nothing out on any backend.
+    marks += [] if once or arguments.all else ["not once"]
+    marks += [f"({arguments.marks})"] if arguments.marks else []
+    profile = {"HYPOTHESIS_PROFILE": "nightly"} if arguments.all else {}
+    if backend == "jax":
+        yield "jax", " and ".join([*marks, "not unoptimized"]), profile
+        yield "jax, unoptimized", " and ".join([*marks, "unoptimized"]), profile | UNOPTIMIZED
+    else:
+        yield backend, " and ".join(marks), profile
+
+
+def pytest(options: list[str], backend: str, environment: dict[str, str]) -> int:
+    command = [sys.executable, "-m", "pytest", *WORKERS, *options]
+    # What JAX compiles is shared by all processes of a run, those of commands too.
+    with tempfile.TemporaryDirectory() as cache:
+        settings = {
+            "KERAS_BACKEND": backend,
+            "JAX_COMPILATION_CACHE_DIR": cache,
+            "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",
+            "JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES": "-1",
+        }
+        return subprocess.run(
+            command, cwd=ROOT, env={**os.environ, **settings, **environment}
         ).returncode
-        outcomes[name] = 0 if code == NO_TESTS and sys.argv[1:] else code
-    print()
-    for name, code in outcomes.items():
-        print(f"{name}: {'passed' if code == 0 else f'FAILED (exit code {code})'}")
-    return max(outcomes.values())
 
 
 if __name__ == "__main__":

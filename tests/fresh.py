@@ -1,9 +1,10 @@
-"""Processes that have imported `keras_yat` and nothing else, to load files in.
+"""Loads saved models in new processes that have only imported `keras_yat`, one for each backend.
 
-Run as a script it is such a process: it answers each line of JSON on its standard
-input with one on its standard output.
+Run as a script it is such a process: it takes a folder, and for each model `NAME.keras` in it
+writes what the model makes of `NAME.in.npy` to `NAME.BACKEND.npy`.
 """
 
+import importlib.util
 import json
 import os
 import subprocess
@@ -13,55 +14,52 @@ from pathlib import Path
 
 import numpy as np
 
-BACKENDS = ("tensorflow", "jax", "torch")
+BACKENDS = tuple(b for b in ("tensorflow", "jax", "torch") if importlib.util.find_spec(b))
 
 
-class FreshProcess:
-    def __init__(self, backend: str):
-        self._process = subprocess.Popen(
-            [sys.executable, __file__],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            text=True,
-            env={**os.environ, "KERAS_BACKEND": backend, "OMP_NUM_THREADS": "1"},
-        )
-
-    def predict(self, model: Path, inputs: np.ndarray) -> np.ndarray:
-        """The outputs of the model in a `.keras` file for `inputs`."""
-        questions, answers = self._process.stdin, self._process.stdout
-        assert questions is not None
-        assert answers is not None
-        given, result = model.with_suffix(".in.npy"), model.with_suffix(".out.npy")
-        np.save(given, inputs)
-        print(
-            json.dumps([str(model), str(given), str(result)]), file=self._process.stdin, flush=True
-        )
-        answer = json.loads(self._process.stdout.readline())
-        assert answer == "done", answer
-        return np.load(result)
-
-    def close(self):
-        self._process.communicate()
+def predictions(folder: Path, backends: tuple[str, ...] = BACKENDS) -> dict[str, dict[str, object]]:
+    """What the models of a folder predict, by backend and name; an error as text."""
+    processes = {backend: _process(folder, backend) for backend in backends}
+    try:
+        return {backend: _answers(folder, backend, p) for backend, p in processes.items()}
+    finally:
+        for process in processes.values():
+            process.kill()
 
 
-def _serve():
+def _process(folder, backend):
+    return subprocess.Popen(
+        [sys.executable, __file__, str(folder)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "KERAS_BACKEND": backend, "OMP_NUM_THREADS": "1"},
+    )
+
+
+def _answers(folder, backend, process):
+    _, errors = process.communicate()
+    file = folder / f"{backend}.json"
+    assert process.returncode == 0, errors
+    failed = json.loads(file.read_text())
+    names = [model.stem for model in sorted(folder.glob("*.keras"))]
+    return {n: failed.get(n) or np.load(folder / f"{n}.{backend}.npy") for n in names}
+
+
+def _serve(folder):
     import keras_yat  # noqa: F401, I001 - what a user imports before loading
     import keras
 
-    # Frameworks print to the standard output too; the answers have it to themselves.
-    answers = os.fdopen(os.dup(1), "w")
-    os.dup2(2, 1)
-    for line in sys.stdin:
-        model, given, result = json.loads(line)
+    backend, failed = keras.backend.backend(), {}
+    for file in sorted(folder.glob("*.keras")):
         try:
-            outputs = keras.saving.load_model(model)(np.load(given), training=False)
-            np.save(result, keras.ops.convert_to_numpy(keras.ops.cast(outputs, "float32")))
-            answer = "done"
+            model = keras.saving.load_model(file)
+            outputs = model.predict_on_batch(np.load(folder / f"{file.stem}.in.npy"))
+            np.save(folder / f"{file.stem}.{backend}.npy", outputs)
         except Exception:
-            answer = traceback.format_exc()
-        print(json.dumps(answer), file=answers, flush=True)
+            failed[file.stem] = traceback.format_exc()
+    (folder / f"{backend}.json").write_text(json.dumps(failed))
 
 
 if __name__ == "__main__":
-    _serve()
+    _serve(Path(sys.argv[1]))

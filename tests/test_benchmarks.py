@@ -44,6 +44,8 @@ def command(name, path, *options):
     return list(csv.DictReader(path.read_text().splitlines())), tables
 
 
+@pytest.mark.once
+@pytest.mark.slow
 def test_activations_benchmark(tmp_path):
     options = ["--only", "mila", "--rounds", "2"]
     rows, tables = command("activations", tmp_path / "activations.csv", *options)
@@ -79,6 +81,8 @@ def test_peak_memory_is_that_of_the_output():
     assert 1.0 <= peak_memory(harness.forward(layer, x)) / size <= 2.1
 
 
+@pytest.mark.once
+@pytest.mark.slow
 def test_layers_benchmark(tmp_path):
     options = ["--quick", "--rounds", "3", "--only", "dense", "embedding"]
     rows, tables = command("layers", tmp_path / "layers.csv", *options)
@@ -91,6 +95,7 @@ def test_layers_benchmark(tmp_path):
         assert BACKEND == "tensorflow" or 0.2 < float(row["memory"]) < 5.0
 
 
+@pytest.mark.nightly
 def test_recurrent_benchmark(tmp_path):
     rows, tables = command("recurrent", tmp_path / "r.csv", "--quick", "--rounds", "3")
     assert [row["layer"] for row in rows] == list(recurrent.LAYERS)
@@ -101,6 +106,7 @@ def test_recurrent_benchmark(tmp_path):
         assert f"{times[1]:.2f}" in tables
 
 
+@pytest.mark.nightly
 def test_attention_benchmark(tmp_path):
     options = ["--lengths", "4", "6", "--rounds", "3"]
     rows, tables = command("attention", tmp_path / "attention.csv", *options)
@@ -158,6 +164,7 @@ def counted():
     return True
 
 
+@pytest.mark.nightly
 def test_gates_benchmark(tmp_path):
     options = ["--quick", "--seeds", "2", "--tasks", "digits", "--layers", "SimpleRNN"]
     rows, tables = command("gates", tmp_path / "gates.csv", *options)
@@ -167,6 +174,7 @@ def test_gates_benchmark(tmp_path):
         assert f"{float(row['accuracy']):.3f} ± {float(row['spread']):.3f}" in tables
 
 
+@pytest.mark.nightly
 def test_adding_benchmark(tmp_path):
     options = ["--length", "6", "--steps", "4", "--every", "2", "--only", "YatGRU", "GRU"]
     rows, tables = command("adding", tmp_path / "adding.csv", *options)
@@ -184,6 +192,8 @@ def test_the_sums_of_the_adding_problem():
     np.testing.assert_allclose(np.prod(x, axis=-1).sum(axis=1, keepdims=True), y, rtol=1e-6)
 
 
+@pytest.mark.once
+@pytest.mark.slow
 def test_accuracy_benchmark(tmp_path):
     rows, tables = command("accuracy", tmp_path / "accuracy.csv", "--quick")
     assert len(rows) == 3 * 2 * 3 * 4

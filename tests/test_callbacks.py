@@ -1,5 +1,7 @@
 """ParameterHistory, held to what another callback reads at the same moments."""
 
+import warnings
+
 import keras
 import numpy as np
 import pytest
@@ -148,7 +150,8 @@ def test_every_parameter_and_learned_scale_is_recorded(kwargs):
 def test_epochs_of_unknown_length():
     model, recorded = small(), ParameterHistory(steps=2, log=False)
     batches = ((X[i : i + 4], Y[i : i + 4]) for i in range(0, 20, 4))
-    with pytest.warns(UserWarning, match="ran out of data"):
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # Keras 3.15 tells that the data ran out, 3.16 does not
         history = model.fit(batches, verbose=0, callbacks=[recorded]).history
     assert [*history] == ["loss"]
     assert recorded.epochs.tolist() == [0, 0.4, 0.8, 1]

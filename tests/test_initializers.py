@@ -156,10 +156,13 @@ def accuracy_of_ten_layers(**settings):
     return model.evaluate(x[1437:], y[1437:], verbose=0)[1]
 
 
+@pytest.mark.slow
+@pytest.mark.once
 def test_ten_layers_learn_the_digits():
     assert accuracy_of_ten_layers() >= 0.95
 
 
+@pytest.mark.nightly
 def test_ten_layers_with_published_starting_values_stay_at_chance():
     assert accuracy_of_ten_layers(kernel_initializer="glorot_uniform") < 0.2
 

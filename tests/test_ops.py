@@ -3,7 +3,7 @@
 import keras
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from keras import ops
 
@@ -257,7 +257,6 @@ def test_works_in_a_functional_model(tmp_path):
     )
 
 
-@settings(max_examples=10, deadline=None)
 @given(
     batch=st.lists(st.integers(1, 4), max_size=3),
     entries=st.integers(1, 6),

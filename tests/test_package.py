@@ -2,10 +2,12 @@
 
 import ast
 import doctest
+import functools
 import importlib
 import inspect
 import pkgutil
 import re
+import textwrap
 from pathlib import Path
 
 import keras
@@ -15,8 +17,10 @@ import pytest
 import keras_yat
 from keras_yat import activations
 from keras_yat._describe import describe
+from tuning import _keras_tuner_compat
 
 pytestmark = pytest.mark.unoptimized
+ONCE = pytest.mark.once
 
 ROOT = Path(__file__).parent.parent
 SOURCES = sorted((ROOT / "keras_yat").rglob("*.py"))
@@ -27,14 +31,16 @@ FORBIDDEN = {"tensorflow", "jax", "torch", "keras_tuner", "sklearn"}
 # Each may import from those before it.
 FLOORS = [
     {
+        "keras_yat._start",
         "keras_yat._validate",
+        "keras_yat._keras_compat",
         "keras_yat._register",
         "keras_yat._space",
         "keras_yat._math",
         "keras_yat._loop",
         "keras_yat.config",
     },
-    {"keras_yat._gradient"},
+    {"keras_yat._command", "keras_yat._gradient"},
     {"keras_yat._formula"},
     {"keras_yat.activations", "keras_yat.ops", "keras_yat.initializers"},
     {"keras_yat.layers"},
@@ -62,6 +68,7 @@ def imports(path, of_functions=True):
             yield from (f"{node.module}.{alias.name}" for alias in node.names)
 
 
+@ONCE
 @pytest.mark.parametrize("path", SOURCES, ids=lambda p: str(p.relative_to(ROOT)))
 def test_imports_no_backend_and_nothing_private_of_keras(path):
     for name in imports(path):
@@ -72,6 +79,7 @@ def test_imports_no_backend_and_nothing_private_of_keras(path):
     assert not any(name.startswith("matplotlib.pyplot") for name in imports(path)), "global state"
 
 
+@ONCE
 @pytest.mark.parametrize("path", SOURCES, ids=lambda p: str(p.relative_to(ROOT)))
 def test_imports_go_one_way(path):
     module = ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
@@ -93,6 +101,72 @@ def test_imports_go_one_way(path):
             assert floor(name) <= own, f"{module} imports {name}"
 
 
+# Private names of Keras and of Keras Tuner.
+
+COMPATIBLE = {"keras_yat": "_keras_compat.py", "tuning": "_keras_tuner_compat.py"}
+OURS = [
+    file
+    for folder in ("keras_yat", "examples", "tuning", "benchmarks")
+    for file in sorted((ROOT / folder).rglob("*.py"))
+    if file.name not in COMPATIBLE.values()
+]
+
+
+def private(name):
+    return name.startswith("_") and not name.startswith("__")
+
+
+def of_own(tree):
+    """The private names that a class has or asks `self` and `super()` for, and where."""
+    for node in ast.walk(tree):
+        if isinstance(node, (ast.FunctionDef, ast.ClassDef)):
+            yield node.name, node.lineno
+        elif isinstance(node, ast.Attribute) and isinstance(node.value, (ast.Name, ast.Call)):
+            yield node.attr, node.lineno
+        elif isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name):
+            yield node.targets[0].id, node.lineno
+
+
+@functools.cache
+def foreign(cls):
+    """The private names of the classes of Keras and Keras Tuner that a class stands on."""
+    found = set()
+    for base in cls.__mro__:
+        if base.__module__.split(".")[0] in ("keras", "keras_tuner"):
+            tree = ast.parse(textwrap.dedent(inspect.getsource(base)))
+            found |= {name for name, _ in of_own(tree) if private(name)}
+    return found
+
+
+@ONCE
+@pytest.mark.parametrize("path", OURS, ids=lambda p: str(p.relative_to(ROOT)))
+def test_private_names_of_keras_are_in_one_module(path):
+    assert not any(re.match(r"keras(_tuner)?\.src\b", name) for name in imports(path))
+    text = path.read_text()
+    assert "_keras_mask" not in text
+    module = ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
+    if module.endswith("__main__"):
+        return
+    found = importlib.import_module(module)
+    for node in ast.parse(text).body:
+        cls = getattr(found, node.name, None) if isinstance(node, ast.ClassDef) else None
+        if not inspect.isclass(cls):
+            continue
+        used = {name: line for name, line in of_own(node) if private(name)}
+        clash = {name: line for name, line in used.items() if name in foreign(cls)}
+        assert not clash, f"{path.name}: {cls.__name__} uses what Keras has for itself: {clash}"
+
+
+@ONCE
+def test_versions_that_were_tried():
+    """Those of the environment that the tests are pinned to are among them."""
+    pinned = re.findall(r'"(keras(?:-tuner)?)==([\d.]+)"', (ROOT / "pyproject.toml").read_text())
+    tried = {"keras": keras_yat._keras_compat.TRIED, "keras-tuner": _keras_tuner_compat.TRIED}
+    assert {name for name, _ in pinned} == set(tried)
+    assert all(version in tried[name] for name, version in pinned)
+
+
+@ONCE
 @pytest.mark.parametrize("name", MODULES)
 def test_what_is_exported_is_there_and_documented(name):
     module = importlib.import_module(name)
@@ -101,12 +175,14 @@ def test_what_is_exported_is_there_and_documented(name):
         assert inspect.getdoc(getattr(module, public)), public
 
 
+@ONCE
 def test_every_layer_is_at_the_door():
     for name in keras_yat.layers.__all__:
         assert getattr(keras_yat, name) is getattr(keras_yat.layers, name)
         assert name in keras_yat.__all__
 
 
+@ONCE
 def test_every_layer_is_registered():
     for name in keras_yat.layers.__all__:
         cls = getattr(keras_yat, name)
@@ -152,6 +228,7 @@ def test_docstring_examples_run(name):
     assert run_examples(inspect.getdoc(PUBLIC[name]), name) > 0
 
 
+@ONCE
 @pytest.mark.parametrize("name", [n for n in PUBLIC if "config" not in n])
 def test_docstrings_give_every_argument_and_the_source(name):
     item = PUBLIC[name]
@@ -166,6 +243,7 @@ def test_docstrings_give_every_argument_and_the_source(name):
 README = (ROOT / "README.md").read_text()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "code", re.findall(r"```python\n(.*?)```", README, re.S), ids=lambda c: c.split("\n")[0]
 )
@@ -187,14 +265,17 @@ def readme_table():
     return "\n".join(rows)
 
 
+@ONCE
 def test_readme_has_the_table_of_activations():
     assert readme_table() in README, f"put this in the README:\n{readme_table()}"
 
 
+@ONCE
 def test_readme_names_files_that_exist():
     for name in re.findall(r"\]\((?!http)([^)#]+)\)", README):
         assert (ROOT / name).exists(), name
 
 
+@ONCE
 def test_version_is_in_the_changelog():
     assert f"## {keras_yat.__version__}" in (ROOT / "CHANGELOG.md").read_text()

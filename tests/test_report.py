@@ -10,7 +10,7 @@ import pytest
 from examples import config, evaluate, report, runs
 from tests.helpers import ROOT, run
 
-pytestmark = pytest.mark.unoptimized
+pytestmark = [pytest.mark.once, pytest.mark.unoptimized]
 
 
 def test_a_paired_test_is_that_of_the_differences():
@@ -127,7 +127,7 @@ def table(file):
 
 def test_a_report_has_tables_and_pictures(trained, capsys, monkeypatch):
     monkeypatch.setattr("sys.argv", ["report", str(trained)])
-    report.main()
+    report.main(report.parse())
     printed = capsys.readouterr().out
     out = trained / "report" / "dnn2-digits-jax"
     rows = table(out / "accuracy.csv")

@@ -7,7 +7,7 @@ import keras
 import keras_tuner
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from keras_tuner import HyperParameters
 
@@ -35,7 +35,7 @@ from tests.spaces import (
     plain,
 )
 
-pytestmark = pytest.mark.unoptimized
+pytestmark = [pytest.mark.once, pytest.mark.unoptimized]
 
 # Everything can be searched.
 
@@ -202,7 +202,6 @@ def test_every_option_and_every_end_of_a_range(name):
 
 
 @EACH_ACTIVATION
-@settings(max_examples=10, deadline=None)
 @given(data=st.data())
 def test_an_activation_computes_with_any_values(label, data):
     axis = data.draw(st.sampled_from([None, -1])) if label in TRAINABLE else None
@@ -223,7 +222,6 @@ def names_of_floats(call):
     return [each.name for each in declared(call).space if isinstance(each, floats)]
 
 
-@settings(max_examples=15, deadline=None)
 @given(data=st.data())
 def test_a_dense_layer_computes_with_any_values(data):
     layer, values = made(CASES["YatDense"], probability=lambda: data.draw(PROBABILITIES))
@@ -234,7 +232,6 @@ def test_a_dense_layer_computes_with_any_values(data):
 
 
 @EACH_CASE
-@settings(max_examples=10, deadline=None)
 @given(data=st.data())
 def test_a_layer_is_made_with_any_values(name, data):
     layer, values = made(CASES[name], probability=lambda: data.draw(PROBABILITIES))
@@ -243,7 +240,6 @@ def test_a_layer_is_made_with_any_values(name, data):
 
 
 @pytest.mark.parametrize("name", BUILT)
-@settings(max_examples=4, deadline=None)
 @given(data=st.data())
 def test_a_layer_is_built_with_any_values(name, data):
     layer, _ = made(CASES[name], probability=lambda: data.draw(PROBABILITIES))
@@ -252,7 +248,6 @@ def test_a_layer_is_built_with_any_values(name, data):
     assert all(np.all(np.isfinite(to_numpy(weight))) for weight in layer.weights)
 
 
-@settings(max_examples=10, deadline=None)
 @given(data=st.data())
 def test_an_optimizer_has_any_values(data):
     optimizer, values = made(search.optimizer, probability=lambda: data.draw(PROBABILITIES))

@@ -9,14 +9,15 @@ import pytest
 
 import keras_yat
 from examples import config, data, runs, train
-from tests.helpers import ROOT, run
+from tests.helpers import ROOT, refusal, run
 
-pytestmark = pytest.mark.unoptimized
+pytestmark = [pytest.mark.once, pytest.mark.unoptimized]
 
 DNN3 = "examples/configs/dnn3.toml"
 QUICK = ("--data", "digits", "--epochs", "1")
 
 
+@pytest.mark.slow
 def test_a_sweep_skips_what_is_done(tmp_path):
     command = ("-m", "examples.train", DNN3, *QUICK, "--out", str(tmp_path))
     first = run(*command, "--activation", "relu")
@@ -47,17 +48,10 @@ def test_a_sweep_skips_what_is_done(tmp_path):
     ],
 )
 def test_the_command_refuses(options, message, tmp_path, capsys, monkeypatch):
-    told = refusal(["train", DNN3, "--out", str(tmp_path), *options], capsys, monkeypatch)
+    monkeypatch.chdir(ROOT)
+    told = refusal(train, [DNN3, "--out", str(tmp_path), *options], monkeypatch, capsys)
     assert message in told
     assert not list(tmp_path.iterdir())
-
-
-def refusal(arguments, capsys, monkeypatch):
-    monkeypatch.setattr("sys.argv", arguments)
-    monkeypatch.chdir(ROOT)
-    with pytest.raises(SystemExit) as refused:
-        train.main()
-    return str(refused.value.code) + capsys.readouterr().err
 
 
 def test_an_unknown_activation_of_a_file_is_told_before_anything_is_trained(
@@ -66,7 +60,7 @@ def test_an_unknown_activation_of_a_file_is_told_before_anything_is_trained(
     text = (ROOT / "examples" / "configs" / "mila.toml").read_text()
     file = written(tmp_path, text.replace('activation = "mila"', 'activation = "milla"'))
     out = tmp_path / "out"
-    told = refusal(["train", str(file), "--out", str(out)], capsys, monkeypatch)
+    told = refusal(train, [str(file), "--out", str(out)], monkeypatch, capsys)
     assert told.startswith(f"{file}: ")
     assert "did you mean 'mila'" in told
     assert not out.exists()

@@ -13,11 +13,12 @@ import pytest
 
 from benchmarks import studies
 from examples import durable
+from tests import fresh
 from tests.helpers import BACKEND, COMMANDS, run, to_numpy
 from tuning import config, data, models, oracles, study
 from tuning.tuner import Tuner, failure, results
 
-pytestmark = pytest.mark.unoptimized
+pytestmark = [pytest.mark.once, pytest.mark.unoptimized]
 
 TUNERS = ("random", "bayesian", "hyperband", "grid")
 
@@ -35,7 +36,8 @@ def table(path):
         return list(csv.DictReader(file))
 
 
-def test_a_whole_study(tmp_path, fresh):
+@pytest.mark.nightly
+def test_a_whole_study(tmp_path):
     file = tmp_path / "study.toml"
     file.write_text(
         """
@@ -78,7 +80,8 @@ def test_a_whole_study(tmp_path, fresh):
     x = np.random.default_rng(0).uniform(size=(5, 8, 8, 1)).astype("float32")
     model = keras.saving.load_model(out / "best.keras")
     # In a process that has only imported keras_yat.
-    found = fresh(BACKEND).predict(out / "best.keras", x)
+    np.save(out / "best.in.npy", x)
+    found = fresh.predictions(out, (BACKEND,))[BACKEND]["best"]
     np.testing.assert_allclose(found, to_numpy(model(x)), rtol=1e-5, atol=1e-5)
     # It is ended: the same command only tells.
     again = run("-m", "tuning.study", str(file), "--out", str(out))
@@ -86,6 +89,7 @@ def test_a_whole_study(tmp_path, fresh):
     assert table(out / "table.csv") == rows
 
 
+@pytest.mark.nightly
 @pytest.mark.parametrize("kind", ["random", "hyperband"])
 def test_best_models_have_the_trained_parameters(kind, small, tmp_path):
     found = config.load(small(kind, 2))
@@ -143,6 +147,7 @@ def formula(found, folder, begun):
     return oracle, count
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", TUNERS)
 def test_a_kill_at_any_write_loses_nothing(kind, small, tmp_path, monkeypatch):
     found = config.load(small(kind, 4))
@@ -182,6 +187,7 @@ def test_a_kill_at_any_write_loses_nothing(kind, small, tmp_path, monkeypatch):
             assert again == truth, (place, after)
 
 
+@pytest.mark.nightly
 def test_a_killed_study_ends_as_if_it_had_not_been(small, tmp_path):
     file = small(trials=3)
     studies.run(file, tmp_path / "whole")
@@ -193,6 +199,7 @@ def test_a_killed_study_ends_as_if_it_had_not_been(small, tmp_path):
     assert found["begun"] <= 3 + kills
 
 
+@pytest.mark.nightly
 def test_two_workers_one_of_them_killed(small, tmp_path):
     out = tmp_path / "out"
     kills = studies.worker_killed(small(trials=3), out)
@@ -222,6 +229,7 @@ def build(hp):
 """
 
 
+@pytest.mark.slow
 def test_trials_that_fail_are_told_and_the_study_goes_on(tmp_path, monkeypatch, capsys):
     (tmp_path / "failing.py").write_text(FAILING)
     monkeypatch.syspath_prepend(tmp_path)
@@ -262,6 +270,7 @@ def test_where_all_fail_the_reason_is_told(tmp_path, monkeypatch, capsys):
     assert "RuntimeError: always" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_a_trial_that_kills_its_process_is_given_up(small, tmp_path):
     found = config.load(small())
     parts = data.load(found)

@@ -1,1 +1,5 @@
-"""Keras Tuner studies from a TOML file, on one machine or many: `python -m tuning.study`."""
+"""Keras Tuner studies from TOML files: `python -m tuning.study`, from a clone."""
+
+from examples.command import prepare
+
+prepare(__file__, "tuner", "keras_tuner", "grpc", "six")

@@ -1,6 +1,5 @@
 """What the best values of an arm are worth: new trainings, and a test."""
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -34,7 +33,7 @@ def test(study: config.Study, name: str, tuner: Tuner, folder: Path) -> list[dic
         file = place / f"seed_{seed}.json"
         if not file.exists():
             durable.write(file, _train(study, tuner, best, seed))
-        found.append(json.loads(file.read_text()))
+        found.append(durable.read(file))
     return found
 
 

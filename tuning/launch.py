@@ -20,7 +20,7 @@ from typing import IO
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # for `python tuning/launch.py`
 
-from examples import backend, options
+from examples import command, options
 from tuning import config
 
 RESTARTS = 20
@@ -28,10 +28,10 @@ RESTARTS = 20
 LOOPBACK = "127.0.0.1"
 
 
-def main() -> int:
-    arguments = parse()
+def main(arguments: argparse.Namespace) -> int:
+    import keras
+
     study = config.load(arguments.config)
-    chosen = backend.choose(arguments.backend)
     folder = arguments.out or Path("runs", arguments.config.stem)
     (folder / "logs").mkdir(parents=True, exist_ok=True)
     if arguments.host != LOOPBACK:
@@ -40,8 +40,8 @@ def main() -> int:
             "whoever reaches that port can read and write the study."
         )
     port = arguments.port or free_ports(arguments.host, len(study.arms))
-    command = [sys.executable, "-m", "tuning.study", str(arguments.config)]
-    command += ["--backend", chosen, "--out", str(folder)]
+    member = [sys.executable, "-m", "tuning.study", str(arguments.config)]
+    member += ["--backend", keras.backend.backend(), "--out", str(folder)]
     environment = {
         "KERASTUNER_ORACLE_IP": arguments.host,
         "KERASTUNER_ORACLE_PORT": str(port),
@@ -49,12 +49,13 @@ def main() -> int:
     names = ["chief", *(f"tuner{i}" for i in range(arguments.workers))]
     for polite in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(polite, signal.default_int_handler)
-    members = [Member(name, command, environment, folder) for name in names]
+    members = [Member(name, member, environment, folder) for name in names]
     try:
         return watch(*members)
     except KeyboardInterrupt:
-        print("\nInterrupted. The same command goes on, with all trials that ended.")
-        return 130
+        raise KeyboardInterrupt(
+            "\nInterrupted. The same command resumes, with all trials that ended."
+        ) from None
     finally:
         for member in members:
             member.stop()
@@ -160,4 +161,4 @@ def told(text: str) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    command.start(parse, main)

@@ -12,7 +12,6 @@ where it was. On many machines: see tuning/README.md.
 
 import argparse
 import fnmatch
-import os
 import signal
 import sys
 from pathlib import Path
@@ -20,16 +19,16 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # for `python tuning/study.py`
 
-from examples import backend, durable, options
+from examples import command, durable, options
 from tuning import cluster, config
 
 
-def main() -> None:
-    arguments = parse()
+def main(arguments: argparse.Namespace) -> int:
+    import keras
+    from keras_tuner.errors import FatalError
+
     study = config.load(arguments.config)
-    chosen = backend.choose(arguments.backend)
-    if chosen == "torch":
-        os.environ.setdefault("OMP_NUM_THREADS", "1")
+    command.torch_on_one_thread()
     # A scheduler's polite end is an interruption too.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     folder = arguments.out or Path("runs", arguments.config.stem)
@@ -37,16 +36,20 @@ def main() -> None:
     role = cluster.role()
     try:
         if role == "worker":
-            _same_study(study, chosen, folder)
+            _same_study(study, keras.backend.backend(), folder)
             run(study, folder, role)
         else:
             with durable.alone(folder, "runs the study"):
-                _same_study(study, chosen, folder)
+                _same_study(study, keras.backend.backend(), folder)
                 run(study, folder, role)
+    except FatalError as error:
+        print(error, file=sys.stderr)
+        return 1
     except KeyboardInterrupt:
-        raise SystemExit(
-            f"\nInterrupted. The same command goes on from {folder}, with all trials that ended."
+        raise KeyboardInterrupt(
+            f"\nInterrupted. The same command resumes from {folder}, with all trials that ended."
         ) from None
+    return 0
 
 
 def parse() -> argparse.Namespace:
@@ -66,15 +69,13 @@ def _same_study(study: config.Study, chosen: str, folder: Path) -> None:
 
 def run(study: config.Study, folder: Path, role: str | None = None) -> None:
     """Searches each arm, tests its best values, and reports."""
-    import keras
 
     from tuning import data, final, report
 
     parts = data.load(study)
     print(
         f"{parts.origin}: {len(parts.train.y)} examples to train on, {len(parts.validation.y)} to "
-        f"score trials on, {len(parts.test.y)} to test on; Keras {keras.__version__} on "
-        f"{keras.backend.backend()}.",
+        f"score trials on, {len(parts.test.y)} to test on; {command.versions()}.",
         flush=True,
     )
     if role == "worker":
@@ -165,12 +166,11 @@ def _check_held(arm: config.Arm, name: str, oracle: Any) -> None:
 def _work(study: config.Study, folder: Path, parts: Any) -> None:
     """Runs trials for a chief elsewhere, arm by arm."""
     import grpc
-    from keras_tuner.src.distribute import oracle_client
 
     from tuning import oracles
+    from tuning._keras_tuner_compat import set_patience
 
-    # Not an hour for a chief that has gone on to the next arm.
-    oracle_client.TIMEOUT = 120
+    set_patience(120)  # the chief may have gone on to the next arm
     names = list(study.arms)
     place = 0
     while place < len(names):
@@ -198,4 +198,4 @@ def _tell_failures(name: str, tuner: Any) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    command.start(parse, main)

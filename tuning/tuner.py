@@ -1,6 +1,5 @@
 """The tuner: a trial is a training from each of several seeds, and all of them are kept."""
 
-import json
 import math
 import os
 import shutil
@@ -9,19 +8,19 @@ from pathlib import Path
 from typing import Any
 
 import keras
-import keras_tuner
 from keras_tuner.errors import FailedTrialError, FatalError
 
 from examples import durable
 from examples.runs import restore
 from tuning import config, models, oracles
+from tuning._keras_tuner_compat import BaseTuner
 from tuning.data import Part, Parts
 
 ATTEMPTS = 10
 """How often a trial is begun before it counts as one that kills its process."""
 
 
-class Tuner(keras_tuner.Tuner):
+class Tuner(BaseTuner):
     """One arm of a study.
 
     A trial's folder has, beside what Keras Tuner puts there, for each seed the history
@@ -42,16 +41,6 @@ class Tuner(keras_tuner.Tuner):
         # Without this file nothing would be resumed.
         self.save()
 
-    def _get_tuner_fname(self) -> str:
-        # Of the same name on one machine and with workers, which may take turns.
-        name = f"worker_{self.tuner_id}" if self._is_worker() else "tuner"
-        return os.path.join(self.project_dir, f"{name}.json")
-
-    def save(self) -> None:
-        if not self._is_worker():
-            self.oracle.save()
-        durable.write(self._get_tuner_fname(), self.get_state())
-
     def pre_create_trial(self) -> None:
         # Keras Tuner asks again and again where there is nothing to do yet.
         if self._idle:
@@ -62,14 +51,14 @@ class Tuner(keras_tuner.Tuner):
         self._idle = False
 
     def on_trial_end(self, trial: Any) -> None:
-        if self._is_worker() and "RpcError" in (trial.message or ""):
+        if self.is_worker() and "RpcError" in (trial.message or ""):
             raise ConnectionError("the chief went away")
         super().on_trial_end(trial)
 
     def load_model(self, trial: Any) -> keras.Model:
         keras.utils.clear_session()
         model = self._built(trial)
-        restore(model, self._get_checkpoint_fname(trial.trial_id))
+        restore(model, self.checkpoint(trial.trial_id))
         return model
 
     def _built(self, trial: Any) -> keras.Model:
@@ -104,7 +93,7 @@ class Tuner(keras_tuner.Tuner):
         for seed in range(self.study.training.seeds):
             result = folder / f"seed_{seed}.json"
             of = {"values": values, "epochs": epochs, "backend": keras.backend.backend()}
-            history = json.loads(result.read_text()) if result.exists() else {}
+            history = durable.read(result) if result.exists() else {}
             if history.get("of") != of:
                 keras.utils.clear_session(free_memory=True)
                 keras.utils.set_random_seed(seed)
@@ -125,7 +114,7 @@ class Tuner(keras_tuner.Tuner):
             if not all(map(math.isfinite, history["loss"])):
                 raise FailedTrialError(f"the loss of seed {seed} is not finite: {history['loss']}")
         best = folder / f"seed_{scores.index(max(scores))}.weights.h5"
-        shutil.copy(best, self._get_checkpoint_fname(trial.trial_id))
+        shutil.copy(best, self.checkpoint(trial.trial_id))
         return [{oracles.OBJECTIVE: score} for score in scores]
 
     def _fit(self, model: keras.Model, weights: Path, begun: int, epochs: int) -> dict:
@@ -178,7 +167,7 @@ def results(tuner: Tuner, trial: Any) -> list[dict[str, Any]]:
     """What is kept of each seed of a trial."""
     folder = Path(tuner.get_trial_dir(trial.trial_id))
     files = [folder / f"seed_{seed}.json" for seed in range(tuner.study.training.seeds)]
-    return [json.loads(file.read_text()) for file in files if file.exists()]
+    return [durable.read(file) for file in files if file.exists()]
 
 
 def failure(tuner: Tuner, trial: Any) -> str:

@@ -21,6 +21,7 @@ from keras import ops
 
 from keras_yat._formula import Response, sum_of_squares, summed
 from keras_yat._gradient import Rows, own_gradient, sum_to
+from keras_yat._keras_compat import OneSeed
 from keras_yat._loop import loop
 from keras_yat.ops._masks import Masks
 
@@ -52,14 +53,14 @@ class Attention:
         """The weighted sums of the values for each query."""
         spans = self._spans(query.shape[3], key.shape[3])
         if len(spans) == 1:
-            return self._sums(query, key, value, alpha, epsilon)
+            return self.sums(query, key, value, alpha, epsilon)
         parts = []
         for rows, keys in spans:
             masks, seed = self.masks.cut(rows, keys), self.seed
             if self.rate:
                 seed = _moved(seed, rows.start)
             cut = query[:, :, :, rows], key[:, :, :, keys], value[:, :, :, keys]
-            parts.append(replace(self, masks=masks, seed=seed)._sums(*cut, alpha, epsilon))
+            parts.append(replace(self, masks=masks, seed=seed).sums(*cut, alpha, epsilon))
         return ops.concatenate(parts, axis=3)
 
     def _spans(self, queries, keys):
@@ -74,7 +75,7 @@ class Attention:
             found.append((rows, self.masks.reach(rows, keys)))
         return found
 
-    def _sums(self, query, key, value, alpha, epsilon):
+    def sums(self, query, key, value, alpha, epsilon):
         response = _response(self.unit, key, alpha, epsilon)
         constants = self._constants(query)
         tensors = [query, sum_of_squares(query, -1), key, value, *response.tensors]
@@ -105,7 +106,7 @@ class Attention:
 
     def kept(self, weights: Any, seed: Any, number: Any) -> Any:
         """What the weights of block `number` are multiplied with: 0 where they are dropped."""
-        seed = _Drawn(_moved(seed, number))
+        seed = OneSeed(_moved(seed, number))
         return keras.random.dropout(ops.ones_like(weights), self.rate, seed=seed)
 
     def _constants(self, query):
@@ -194,17 +195,6 @@ class _Block:
         of_key = sum_to(ops.swapaxes(of_product, -1, -2) @ self._query, self._key)
         of_scales = self._response.gradients([s for s in sums if s is not None])
         return of_product @ self._key, of_square, of_key, *of_scales
-
-
-class _Drawn(keras.random.SeedGenerator):
-    """A generator that gives one state, which may be a tracer."""
-
-    def __init__(self, state):
-        self._state = state
-        self._initial_seed = 0  # asked for on torch: that there is one
-
-    def next(self, ordered=True):
-        return self._state
 
 
 def _moved(seed, number):

@@ -7,7 +7,8 @@ import pytest
 import keras_yat
 from keras_yat import activations
 from tests.activations.test_values import CASE, function_of
-from tests.helpers import BACKEND, draw, to_numpy
+from tests.helpers import draw, to_numpy
+from tests.reference import CASES
 
 
 @CASE
@@ -47,9 +48,8 @@ def test_on_a_variable(case):
     np.testing.assert_array_equal(to_numpy(value), to_numpy(function_of(case)(x, *numbers)))
 
 
+@pytest.mark.backends("tensorflow")  # the others know every shape
 def test_on_tensors_whose_shapes_are_traced_as_unknown():
-    if BACKEND != "tensorflow":
-        return  # the others know every shape
     import tensorflow as tf
 
     for spec in ([None, None], None):
@@ -116,9 +116,8 @@ def test_the_switch_of_the_gradient():
 
 
 @CASE
+@pytest.mark.backends("jax")  # the other two have their forward mode outside of Keras
 def test_forward_mode_needs_the_plain_form(case):
-    if BACKEND != "jax":
-        return  # the other two have their forward mode outside of Keras
     import jax
 
     x = draw((3, 4))
@@ -137,11 +136,14 @@ def test_forward_mode_needs_the_plain_form(case):
         np.testing.assert_allclose(tangent, pull_back(np.ones_like(x))[0], rtol=1e-5, atol=1e-5)
 
 
-@CASE
+@pytest.mark.backends("torch")
+@pytest.mark.parametrize(
+    "case",  # the combinations keep what their functions keep
+    [case for case in CASES if case.name not in ("lincomb", "norm_lincomb")],
+    ids=lambda case: case.id,
+)
 def test_memory_kept_for_the_backward_pass_on_torch(case):
     """One input's size, where the composition of operations keeps 4 to 9 times that."""
-    if BACKEND != "torch" or case.name in ("lincomb", "norm_lincomb"):
-        return  # the combinations keep what their functions keep
     import torch
 
     for dtype in (torch.float32, torch.bfloat16):

@@ -3,7 +3,7 @@
 import keras
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from keras import ops
 
@@ -11,32 +11,30 @@ import keras_yat
 from keras_yat import activations
 from keras_yat.layers.activation._base import TrainableActivation
 from tests import helpers, reference
-from tests.helpers import BACKEND, draw, to_numpy, weight_gradients
+from tests.helpers import all_gradients, draw, to_numpy
 from tests.layers.catalogue import ALL, ARGUMENTS, EVERY, EVERY_TRAINABLE, TRAINABLE
 
 
+@pytest.mark.slow
 @pytest.mark.unoptimized
 @pytest.mark.parametrize("name", ALL)
-def test_contract(name, tmp_path, fresh):
-    helpers.check_layer(ALL[name], ARGUMENTS[name], (3, 4), folder=tmp_path, fresh=fresh)
+def test_contract(name, tmp_path):
+    helpers.check_layer(ALL[name], ARGUMENTS[name], (3, 4), tmp_path)
 
 
+@pytest.mark.slow
 @pytest.mark.unoptimized
 @pytest.mark.parametrize("name", TRAINABLE)
-def test_contract_per_channel(name, tmp_path, fresh):
-    arguments = {**ARGUMENTS[name], "axis": -1}
-    helpers.check_layer(TRAINABLE[name], arguments, (3, 4), folder=tmp_path, fresh=fresh)
+def test_contract_per_channel(name, tmp_path):
+    helpers.check_layer(TRAINABLE[name], {**ARGUMENTS[name], "axis": -1}, (3, 4), tmp_path)
 
 
 @EVERY
-@pytest.mark.filterwarnings("ignore:The model does not have any trainable weights")
 def test_keras_own_layer_test(cls):
-    from keras.src import testing
-
     count = 0
     if issubclass(cls, TrainableActivation):
         count = len(cls()._starts)
-    testing.TestCase("run_layer_test").run_layer_test(
+    helpers.keras_layer_test(
         cls,
         init_kwargs={},
         input_shape=(2, 3, 4),
@@ -67,22 +65,21 @@ def test_one_set_per_channel(cls, rank, axis):
     layer = cls(axis=axis)
     symbolic = layer.compute_output_spec(keras.KerasTensor(shape))
     assert tuple(symbolic.shape) == shape
-    layer(x)
+    helpers.build(layer, x)
     channels = shape[axis]
     rng = np.random.default_rng(0)
     for weight in layer.weights:
         assert tuple(weight.shape)[-1] == channels
         weight.assign(to_numpy(weight) * rng.uniform(0.8, 1.2, tuple(weight.shape)))
-    output = to_numpy(layer(x))
+    output = to_numpy(helpers.call(layer, x))
     single = cls()
     for channel in range(channels):
         for one, many in zip(single.weights, layer.weights, strict=True):
             one.assign(to_numpy(many)[..., channel])
         take = [slice(None)] * rank
         take[axis] = slice(channel, channel + 1)
-        np.testing.assert_allclose(
-            output[tuple(take)], to_numpy(single(x[tuple(take)])), rtol=1e-5, atol=1e-6
-        )
+        found = to_numpy(helpers.call(single, x[tuple(take)]))
+        np.testing.assert_allclose(output[tuple(take)], found, rtol=1e-5, atol=1e-6)
 
 
 @EVERY_TRAINABLE
@@ -90,22 +87,23 @@ def test_one_set_per_channel(cls, rank, axis):
 @pytest.mark.parametrize("policy", ["mixed_float16", "mixed_bfloat16"])
 def test_mixed_precision(cls, axis, policy):
     """Output within 1 rounding unit of the rounded truth; parameter gradients within 1 %."""
-    shape = (64, 32, 32, 16)
+    shape = (16, 16, 16, 8)
     name = next(n for n, c in TRAINABLE.items() if c is cls)
     case = next(c for c in reference.CASES if c.name == name)
     layer = cls(
         **{k: np.asarray(v).tolist() for k, v in case.parameters.items()}, axis=axis, dtype=policy
     )
     dtype = layer.compute_dtype
-    x = ops.cast(draw(shape, scale=2.0), dtype)
+    x = to_numpy(ops.cast(draw(shape, scale=2.0), dtype))
+    # Differences have no slope at a kink, and many numbers of half precision are one.
+    x = ops.cast(np.where(np.isin(x, case.kinks), 1.5, x), dtype)
     upstream = ops.cast(1.0 + draw(shape, seed=1), dtype)
-    output = layer(x)
+    output, _, gradients = all_gradients(layer, x, upstream)
     exact = to_numpy(x).astype("float64")
     parameters = [np.float32(p).astype("float64") for p in case.parameters.values()]
     truth = case.definition(exact, *parameters)
     assert rounding_units(output, truth, dtype) <= 1
 
-    gradients = weight_gradients(layer, x, upstream)
     weights = to_numpy(upstream).astype("float64")
     for i, key in enumerate(case.parameters):
         for place in np.ndindex(np.shape(parameters[i])):
@@ -143,7 +141,6 @@ def test_an_input_with_other_channels_is_refused():
         layer(draw((2, 4)))
 
 
-@settings(max_examples=25, deadline=None)
 @given(
     shape=st.lists(st.integers(1, 4), min_size=2, max_size=5),
     data=st.data(),
@@ -164,10 +161,10 @@ def test_any_shape_axis_and_precision(shape, data, name, dtype):
 
 # The compiler reads `.grad` and calls deprecated functions of its own.
 @pytest.mark.filterwarnings("default")
+@pytest.mark.backends("torch")  # on the others the contract compiles each layer
+@pytest.mark.slow
 def test_torch_compiles_them_all():
     """`jit_compile` on torch takes a minute a model: one model with every layer."""
-    if BACKEND != "torch":
-        return  # there the contract of each layer has it
     layers = [cls() for cls in ALL.values()]
     model = keras.Sequential([keras.Input((4,)), *layers, keras.layers.Dense(1)])
     model.compile("sgd", "mse", jit_compile=True)

@@ -10,7 +10,7 @@ import pytest
 import keras_yat
 from keras_yat import activations
 from tests import helpers
-from tests.helpers import BACKEND, draw, to_numpy
+from tests.helpers import draw, to_numpy
 from tests.layers.catalogue import EVERY_TRAINABLE
 
 pytestmark = pytest.mark.unoptimized
@@ -124,15 +124,36 @@ def test_lincomb_takes_whatever_get_takes():
     assert default.get_config()["functions"] == ["relu", "sigmoid", "tanh", "softsign"]
 
 
+@pytest.mark.backends("torch")
 def test_in_a_module_of_torch():
     """Its parameters are those of the module, as a stock layer's are, once it is built."""
-    if BACKEND != "torch":
-        return  # the others have no such containers
     import torch
 
     module = torch.nn.Sequential(keras_yat.Nami(), keras_yat.LinComb(functions=["nami", "relu"]))
     module(torch.ones(2, 3))
     assert len(list(module.parameters())) == 3 + 1 + 3
+
+
+@pytest.mark.filterwarnings("ignore:Layer .* does not have a `quantize")
+@pytest.mark.parametrize("activation", [keras_yat.Nami, keras_yat.LinComb, keras_yat.SoftTanh])
+def test_a_model_is_quantized_before_it_was_called(activation):
+    model = keras.Sequential(
+        [
+            keras.Input((4,)),
+            keras.layers.Dense(3, activation=activation()),
+            keras.layers.Dense(5),
+            activation(axis=-1) if activation is not keras_yat.SoftTanh else activation(),
+        ]
+    )
+    expected = to_numpy(model(draw((6, 4))))
+    fresh = keras.models.clone_model(model)
+    fresh.set_weights(model.get_weights())
+    fresh.quantize("int8")
+    assert fresh.layers[1].dtype_policy.name == "int8_from_float32"
+    # Keras 3.15 leaves out a layer that has another layer in it.
+    inside = fresh.layers[0].dtype_policy.name == "int8_from_float32"
+    assert inside == (not keras.__version__.startswith("3.15."))
+    np.testing.assert_allclose(to_numpy(fresh(draw((6, 4)))), expected, atol=0.05)
 
 
 def test_softermax_over_several_axes_given_as_numpy_integers():

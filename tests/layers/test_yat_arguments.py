@@ -3,7 +3,7 @@
 import keras
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 import keras_yat
@@ -197,7 +197,6 @@ def test_data_to_adapt_to():
     refused("`kernel_from` must be None: adapt the layer that owns", lambda: user.adapt(same))
 
 
-@settings(max_examples=20, deadline=None)
 @given(
     filters=st.integers(1, 4),
     groups=st.integers(1, 3),

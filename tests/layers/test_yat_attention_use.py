@@ -143,22 +143,22 @@ CONTRACTS = {
 }  # fmt: skip
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("arguments", CONTRACTS)
-def test_contract(arguments, tmp_path, fresh):
+def test_contract(arguments, tmp_path):
     kwargs = {"num_heads": 2, "key_dim": 4, **CONTRACTS[arguments]}
-    helpers.check_layer(YatMultiHeadAttention, kwargs, (3, 6), folder=tmp_path, fresh=fresh)
+    helpers.check_layer(YatMultiHeadAttention, kwargs, (3, 6), tmp_path)
 
 
-def test_contract_on_a_plane(tmp_path, fresh):
+@pytest.mark.slow
+def test_contract_on_a_plane(tmp_path):
     kwargs = {"num_heads": 2, "key_dim": 4, "attention_axes": [2]}
-    helpers.check_layer(YatMultiHeadAttention, kwargs, (2, 3, 6), folder=tmp_path, fresh=fresh)
+    helpers.check_layer(YatMultiHeadAttention, kwargs, (2, 3, 6), tmp_path)
 
 
 @pytest.mark.parametrize("dropout", [0.0, 0.1])
 def test_keras_own_layer_test(dropout):
-    from keras.src import testing
-
-    testing.TestCase("run_layer_test").run_layer_test(
+    helpers.keras_layer_test(
         YatMultiHeadAttention,
         init_kwargs={"num_heads": 2, "key_dim": 4, "dropout": dropout},
         input_shape={"query_shape": (2, 5, 6), "value_shape": (2, 3, 6)},
@@ -169,7 +169,6 @@ def test_keras_own_layer_test(dropout):
         expected_num_seed_generators=int(dropout > 0.0),
         expected_num_non_trainable_variables=int(dropout > 0.0),
         supports_masking=True,
-        run_training_check=False,  # it has one input
     )
 
 
@@ -208,26 +207,6 @@ def test_sequences_of_unknown_length(block_size):
         assert_near(model.predict(x, verbose=0), expected)
     model.compile("sgd", "mse")
     model.fit(x, x, verbose=0)
-
-
-@pytest.mark.parametrize("name", ["causal", "masked", "scores"])
-def test_a_model_loads_in_a_fresh_process(name, tmp_path, fresh):
-    layer = YatMultiHeadAttention(2, 4, num_key_value_heads=1, rope_max_wavelength=100.0)
-    inputs = keras.Input((4, 6))
-    x = keras.layers.Masking()(inputs) if name == "masked" else inputs
-    other = keras.layers.Dense(6)(x)
-    output = {
-        "causal": lambda: layer(x, other, use_causal_mask=True),
-        "masked": lambda: layer(x, other, x),
-        "scores": lambda: layer(x, other, return_attention_scores=True)[1],
-    }[name]()
-    model = keras.Model(inputs, output)
-    helpers.scramble(model)
-    x = draw((2, 4, 6))
-    x[0, 2:] = 0.0
-    model.save(tmp_path / "model.keras")
-    found = fresh(BACKEND).predict(tmp_path / "model.keras", x)
-    np.testing.assert_allclose(found, to_numpy(model(x)), rtol=1e-5, atol=1e-6)
 
 
 @pytest.mark.parametrize(
@@ -269,6 +248,7 @@ def test_dropout(block_size):
     assert np.max(np.abs(first - whole)) > 0.1
 
 
+@pytest.mark.slow
 def test_it_learns_to_copy():
     """The token before, which only attention sees."""
     inputs = keras.Input((8,), dtype="int32")

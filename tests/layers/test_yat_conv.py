@@ -5,11 +5,10 @@ import itertools
 import keras
 import numpy as np
 import pytest
-from keras import ops
 
 import keras_yat
 from tests import reference_yat
-from tests.helpers import draw, to_numpy, value_and_gradients, weight_gradients
+from tests.helpers import all_gradients, call, draw, to_numpy, value_and_gradients
 
 SIZES = {1: (9,), 2: (6, 5), 3: (4, 3, 4)}
 WINDOWS = {1: (3,), 2: (3, 2), 3: (2, 3, 2)}
@@ -124,7 +123,7 @@ def test_values_gradients_and_shape(case):
     truth = reference_yat.convolve(windows, x, window_first, groups, **weights)
     shown = np.moveaxis(truth, -1, 1) if first else truth
     upstream = draw(shown.shape, seed=7)
-    value, (of_inputs,) = value_and_gradients(layer, inputs, upstream=upstream)
+    value, of_inputs, found = all_gradients(layer, inputs, upstream)
 
     assert tuple(value.shape) == shown.shape == layer.compute_output_shape(inputs.shape)
     unknown = (None, CHANNELS, *[None] * rank) if first else (None, *[None] * rank, CHANNELS)
@@ -135,7 +134,6 @@ def test_values_gradients_and_shape(case):
     last = np.moveaxis(upstream, 1, -1) if first else upstream
     slopes = reference_yat.convolve(windows, x, window_first, groups, last, **weights)
     close(np.moveaxis(to_numpy(of_inputs), 1, -1) if first else of_inputs, slopes["x"])
-    found = weight_gradients(layer, ops.convert_to_tensor(inputs), upstream)
     of_kernel = slopes["kernel"].reshape(window_first.shape)
     close(found["kernel"], np.swapaxes(of_kernel, -1, -2) if kind else of_kernel)
     close(found["bias"], slopes["bias"])
@@ -190,7 +188,7 @@ def test_normalized(normalize, kind, distance):
         epsilon=0.05,
         normalize=normalize,
     )
-    close(layer(inputs), truth)
+    close(call(layer, inputs), truth)
 
 
 @pytest.mark.parametrize("data_format", FORMATS)
@@ -234,5 +232,5 @@ def test_the_linear_part_is_that_of_keras(rank, kind):
     stock.build(x.shape)
     stock.set_weights(own.get_weights())
     np.testing.assert_allclose(
-        to_numpy(own(x)) * 1e8, to_numpy(stock(x)) ** 2, rtol=1e-4, atol=1e-5
+        to_numpy(call(own, x)) * 1e8, to_numpy(call(stock, x)) ** 2, rtol=1e-4, atol=1e-5
     )

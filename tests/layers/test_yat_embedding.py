@@ -7,7 +7,7 @@ from keras import ops
 
 import keras_yat
 from tests import helpers, reference_yat
-from tests.helpers import BACKEND, double_precision, draw, to_numpy, value_and_gradients
+from tests.helpers import double_precision, draw, to_numpy, value_and_gradients
 
 ARGUMENTS = (
     {},
@@ -18,16 +18,15 @@ ARGUMENTS = (
 
 
 @pytest.mark.parametrize("arguments", ARGUMENTS, ids=str)
-def test_config_and_file(arguments, tmp_path, fresh):
+def test_config_and_file(arguments, tmp_path):
     kwargs = {"input_dim": 7, "output_dim": 4, **arguments}
     helpers.check_config(keras_yat.YatEmbedding, kwargs, without=("weights",))
     model = keras.Sequential([keras.Input((3,), dtype="int32"), keras_yat.YatEmbedding(**kwargs)])
     x = np.array([[1, 0, 6], [2, 2, 0]], "int32")
     helpers.scramble(model)
     model.save(tmp_path / "model.keras")
-    for backend in ("tensorflow", "jax", "torch"):
-        found = fresh(backend).predict(tmp_path / "model.keras", x)
-        np.testing.assert_allclose(found, to_numpy(model(x)), rtol=1e-6)
+    loaded = keras.saving.load_model(tmp_path / "model.keras")
+    np.testing.assert_array_equal(to_numpy(loaded(x)), to_numpy(model(x)))
 
 
 def test_looks_up():
@@ -59,7 +58,7 @@ def test_scores(distance):
     np.testing.assert_allclose(to_numpy(of_x), truth, rtol=1e-3, atol=1e-5)
 
 
-def test_scores_in_a_functional_model(tmp_path, fresh):
+def test_scores_in_a_functional_model(tmp_path):
     rows = keras_yat.YatEmbedding(7, 4)
     inputs = keras.Input((3,), dtype="int32")
     outputs = rows.score(keras.layers.Dense(4)(rows(inputs)))
@@ -68,9 +67,8 @@ def test_scores_in_a_functional_model(tmp_path, fresh):
     assert len(model.weights) == 2 + 2
     x = np.array([[1, 2, 6]], "int32")
     model.save(tmp_path / "tied.keras")
-    found = fresh(BACKEND).predict(tmp_path / "tied.keras", x)
-    np.testing.assert_allclose(found, to_numpy(model(x)), rtol=1e-5)
     loaded = keras.saving.load_model(tmp_path / "tied.keras")
+    np.testing.assert_array_equal(to_numpy(loaded(x)), to_numpy(model(x)))
     assert len(loaded.weights) == 2 + 2
     loaded.compile("sgd", keras.losses.SparseCategoricalCrossentropy(from_logits=True))
     loaded.fit(x, x, verbose=0)

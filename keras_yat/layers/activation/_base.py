@@ -31,6 +31,9 @@ class Activation(keras.layers.Layer):
     def __init__(self, **kwargs: Any):
         super().__init__(**kwargs)
         self.supports_masking = True
+        # There is no kernel to quantize. By itself Keras would refuse a whole model for an
+        # activation that is not built, as no stock layer builds its activation.
+        self.quantize = _quantize_nothing
 
     def compute_output_shape(self, input_shape):
         return input_shape
@@ -38,6 +41,10 @@ class Activation(keras.layers.Layer):
     def curve(self) -> Curve | None:
         """This function with its slope, if it works by entries and has no weights."""
         return None
+
+
+def _quantize_nothing(mode: Any = None, config: Any = None, **kwargs: Any) -> None:
+    """In the place of `quantize` of a layer."""
 
 
 class TrainableActivation(Activation):

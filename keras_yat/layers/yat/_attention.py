@@ -7,6 +7,7 @@ import keras
 from keras import ops
 
 from keras_yat import _validate, initializers
+from keras_yat._keras_compat import BaseAttention
 from keras_yat._register import register
 from keras_yat._space import Choice, Float, With
 from keras_yat.layers.yat import _base, _cache
@@ -22,7 +23,7 @@ PROJECTIONS = ("query", "key", "value", "gate", "attention_output")
 
 @register()
 @documented
-class YatMultiHeadAttention(Scaled, keras.layers.MultiHeadAttention):
+class YatMultiHeadAttention(Scaled, BaseAttention):
     """Attention with the scores `alpha·⟨q, k⟩² / (‖q - k‖² + epsilon) / sqrt(key_dim)`.
 
     In the place of `keras.layers.MultiHeadAttention`: its arguments, its projections of
@@ -195,7 +196,8 @@ class YatMultiHeadAttention(Scaled, keras.layers.MultiHeadAttention):
             **kwargs,
         )
         # Keras has one that a switch for all models turns on.
-        self._flash_attention = flash_attention
+        self.flash_attention = flash_attention
+        self.set_flash_attention(flash_attention)
         normalization_of(normalization, power)
         self.normalization, self.power = normalization, float(power)
         self.normalize = _validate.one_of("normalize", normalize, NORMS)
@@ -209,20 +211,23 @@ class YatMultiHeadAttention(Scaled, keras.layers.MultiHeadAttention):
         key_shape = value_shape if key_shape is None else key_shape
         self._check_shapes(query_shape, value_shape, key_shape)
         # Only to refuse them here.
-        Axes.of(len(query_shape), self._attention_axes)
-        heads, key_heads = self._num_heads, self.num_key_value_heads
-        self._query_dense = self._projection("query", query_shape, (heads, self._key_dim))
-        self._key_dense = self._projection("key", key_shape, (key_heads, self._key_dim))
-        self._value_dense = self._projection("value", value_shape, (key_heads, self._value_dim))
-        found = (heads, self._value_dim)
-        if self._use_gate:
-            self._gate_dense = self._projection("gate", query_shape, found, "sigmoid")
-        self._output_dense = self._projection(
+        Axes.of(len(query_shape), self.attention_axes)
+        heads, key_heads = self.num_heads, self.num_key_value_heads
+        found = (heads, self.value_dim)
+        layers = {
+            "query": self._projection("query", query_shape, (heads, self.key_dim)),
+            "key": self._projection("key", key_shape, (key_heads, self.key_dim)),
+            "value": self._projection("value", value_shape, (key_heads, self.value_dim)),
+        }
+        if self.use_gate:
+            layers["gate"] = self._projection("gate", query_shape, found, "sigmoid")
+        layers["output"] = self._projection(
             "attention_output",
             (*query_shape[:-1], *found),
-            self._output_shape or (query_shape[-1],),
+            self.output_sizes or (query_shape[-1],),
             features=2,
         )
+        self.set_projections(**layers)
         # A softermax takes no notice of a factor of all scores.
         self.add_scales(1.0 if self.normalization == "softmax" else None)
 
@@ -251,12 +256,12 @@ class YatMultiHeadAttention(Scaled, keras.layers.MultiHeadAttention):
         layer = keras.layers.EinsumDense(
             f"{free}{bound},{bound}{found}->{free}{found}",
             output_shape=(*(None,) * (len(free) - 1), *outputs),
-            bias_axes=found if self._use_bias else None,
+            bias_axes=found if self.use_bias else None,
             activation=activation,
             name=name,
             **{
-                **self._get_common_kwargs_for_sublayer(),
-                "kernel_initializer": _of_its_own(self._kernel_initializer, name),
+                **self.projection_arguments(),
+                "kernel_initializer": _of_its_own(self.projection_initializer, name),
             },
         )
         # A mask of its input is no concern of it, and no reason to warn.
@@ -280,9 +285,9 @@ class YatMultiHeadAttention(Scaled, keras.layers.MultiHeadAttention):
         cache_update_index=None,
     ):
         key = value if key is None else key
-        axes = Axes.of(len(query.shape), self._attention_axes)
-        gate = self._gate_dense(query) if self._use_gate else None
-        projected = self._query_dense(query), self._key_dense(key), self._value_dense(value)
+        axes = Axes.of(len(query.shape), self.attention_axes)
+        gate = self.gate_dense(query) if self.use_gate else None
+        projected = self.query_dense(query), self.key_dense(key), self.value_dense(value)
         heads = [axes.flat(x) for x in projected]
         start = 0
         if cache is not None:
@@ -298,7 +303,7 @@ class YatMultiHeadAttention(Scaled, keras.layers.MultiHeadAttention):
             key = cache[0]
         found = self._attend(
             heads,
-            axes.attention_mask(attention_mask, query, key, self._num_heads),
+            axes.attention_mask(attention_mask, query, key, self.num_heads),
             training,
             return_attention_scores=return_attention_scores,
             query_mask=axes.mask("query_mask", query_mask, query),
@@ -310,7 +315,7 @@ class YatMultiHeadAttention(Scaled, keras.layers.MultiHeadAttention):
         )
         output, scores = found if return_attention_scores else (found, None)
         output = axes.unflat(output, query)
-        outputs = [self._output_dense(output if gate is None else output * gate)]
+        outputs = [self.output_dense(output if gate is None else output * gate)]
         if return_attention_scores:
             outputs.append(axes.scores(scores, query, key))
         if cache is not None:
@@ -320,13 +325,13 @@ class YatMultiHeadAttention(Scaled, keras.layers.MultiHeadAttention):
     def _attend(self, heads, mask, training, **settings):
         query, key, value = heads
         # In this order: `training` may be a tracer, of which Python cannot ask.
-        rate = self._dropout if self._dropout and training else 0.0
+        rate = self.dropout if self.dropout and training else 0.0
         return yat_attention(
             query,
             key,
             value,
             mask,
-            sliding_window=self._sliding_window,
+            sliding_window=self.sliding_window,
             normalize=self.normalize,
             normalization=self.normalization,
             power=self.power,
@@ -357,7 +362,7 @@ class YatMultiHeadAttention(Scaled, keras.layers.MultiHeadAttention):
     @property
     def _cached_shapes(self):
         heads = self.num_key_value_heads
-        return (heads, self._key_dim), (heads, self._value_dim)
+        return (heads, self.key_dim), (heads, self.value_dim)
 
     def compute_output_spec(
         self, query, value, key=None, return_attention_scores=False, cache=None, **rest
@@ -366,9 +371,9 @@ class YatMultiHeadAttention(Scaled, keras.layers.MultiHeadAttention):
         shape = self.compute_output_shape(query.shape, value.shape, key.shape)
         outputs = [keras.KerasTensor(shape, dtype=self.compute_dtype)]
         if return_attention_scores:
-            axes = Axes.of(len(query.shape), self._attention_axes)
+            axes = Axes.of(len(query.shape), self.attention_axes)
             along = key.shape if cache is None else cache[0].shape
-            shape = axes.scores_shape(tuple(query.shape), tuple(along), self._num_heads)
+            shape = axes.scores_shape(tuple(query.shape), tuple(along), self.num_heads)
             outputs.append(keras.KerasTensor(shape, dtype=self.compute_dtype))
         if cache is not None:
             outputs.append(tuple(keras.KerasTensor(x.shape, dtype=x.dtype) for x in cache))
@@ -377,7 +382,7 @@ class YatMultiHeadAttention(Scaled, keras.layers.MultiHeadAttention):
     def get_config(self):
         return {
             **super().get_config(),
-            "flash_attention": self._flash_attention,
+            "flash_attention": self.flash_attention,
             "normalization": self.normalization,
             "power": self.power,
             "normalize": self.normalize,

@@ -171,6 +171,7 @@ class EmbeddingScores(keras.layers.Layer):
     def __init__(self, embedding: YatEmbedding, **kwargs: Any):
         super().__init__(dtype=embedding.dtype_policy, **kwargs)
         self.embedding = embedding
+        self.supports_masking = True
         # Its inputs may be wider than the compute dtype: they are cast once.
         self.autocast = False
 

@@ -45,7 +45,7 @@ class KernelLayer(YatLayer):
             activity_regularizer=_base.regularizer("activity_regularizer", activity_regularizer),
             **kwargs,
         )
-        self._features = features
+        self.features = features
         self.activation = _base.activation("activation", activation, self.dtype_policy)
         self.use_bias = self.checked_use_bias(use_bias)
         self.kernel_initializer = initializers.get(kernel_initializer, "kernel_initializer")
@@ -78,11 +78,11 @@ class KernelLayer(YatLayer):
         if self.kernel_from is None:
             _validate.refuse("kernel_slice", "be None without `kernel_from`", given)
         start, stop = _validate.counts("kernel_slice", given, 2, least=0)
-        if stop - start != self._features or stop > self.kernel_from._features:
+        if stop - start != self.features or stop > self.kernel_from.features:
             _validate.refuse(
                 "kernel_slice",
-                f"be (start, stop) with stop - start = {self._features} and stop at most "
-                f"{self.kernel_from._features}",
+                f"be (start, stop) with stop - start = {self.features} and stop at most "
+                f"{self.kernel_from.features}",
                 given,
             )
         return start, stop
@@ -111,7 +111,7 @@ class KernelLayer(YatLayer):
         if self.use_bias and self.constant_bias is None:
             self.bias = self.add_weight(
                 name="bias",
-                shape=(self._features,),
+                shape=(self.features,),
                 initializer=self.bias_initializer or keras.initializers.Constant(bias),
                 regularizer=self.bias_regularizer,
                 constraint=self.bias_constraint,
@@ -128,7 +128,7 @@ class KernelLayer(YatLayer):
             owner.built = True
         found = list(owner.kernel.shape)
         if self.kernel_slice is not None:
-            found[self.features_axis] = self._features
+            found[self.features_axis] = self.features
         if tuple(found) != tuple(shape):
             _validate.refuse(
                 "kernel_from",
@@ -140,7 +140,7 @@ class KernelLayer(YatLayer):
         return owner.kernel
 
     def _suited_to(self, kernel_shape):
-        entries = math.prod(kernel_shape) // self._features
+        entries = math.prod(kernel_shape) // self.features
         free = self.use_bias and self.constant_bias is None and self.bias_initializer is None
         initializer = self.kernel_initializer
         bias = None if free else self.constant_bias or 0.0

@@ -5,14 +5,10 @@ from typing import Any
 import keras
 from keras import ops
 
-# By this class `keras.layers.RNN` knows the cells whose random masks are to be drawn before its
-# loop: within the loop, on JAX, no random state can change. It has no public name of its own.
-_DropoutCell: Any = next(
-    base for base in keras.layers.SimpleRNNCell.__mro__ if base.__name__ == "DropoutRNNCell"
-)
+from keras_yat._keras_compat import BaseDropoutCell
 
 
-class SequenceMasks(_DropoutCell):
+class SequenceMasks(BaseDropoutCell):
     """Abstract: a cell with random masks on its inputs, its state and its two kernels.
 
     `keras.layers.RNN` has them drawn before its loop; in a call outside of one each is
@@ -33,21 +29,16 @@ class SequenceMasks(_DropoutCell):
             kept = self._kept(x, rate)
         return x * ops.cast(kept, x.dtype)
 
-    # What `keras.layers.RNN` calls before and after its loop.
-
-    def get_dropout_mask(self, step_input):
+    def draw_input_masks(self, inputs):
         drawn = self._masks.of_sequence
-        drawn["inputs"] = self._kept(step_input, self.dropout)
+        drawn["inputs"] = self._kept(inputs, self.dropout)
         for name in ("kernel", "recurrent_kernel"):
             drawn[name] = self._kept(getattr(self, name), self.drop_connect)
 
-    def get_recurrent_dropout_mask(self, step_input):
-        self._masks.of_sequence["state"] = self._kept(step_input, self.recurrent_dropout)
+    def draw_state_masks(self, states):
+        self._masks.of_sequence["state"] = self._kept(states, self.recurrent_dropout)
 
-    def reset_dropout_mask(self):
-        self._masks.of_sequence.clear()
-
-    def reset_recurrent_dropout_mask(self):
+    def clear_masks(self):
         self._masks.of_sequence.clear()
 
     def _kept(self, like, rate):

@@ -8,13 +8,14 @@ import keras
 from keras import ops
 
 from keras_yat import _validate
+from keras_yat._keras_compat import BaseRNN
 from keras_yat._space import Space
 from keras_yat.layers.yat import _base
 from keras_yat.layers.yat._cell import YatCell
 from keras_yat.layers.yat._scales import serialized
 
 
-class YatRecurrent(keras.layers.RNN):
+class YatRecurrent(BaseRNN):
     """Abstract: `keras.layers.RNN` over a cell of its own, with the cell's arguments.
 
     A subclass names its `cell_class`, and has the cell's arguments as attributes. What
@@ -57,18 +58,18 @@ class YatRecurrent(keras.layers.RNN):
             **kwargs,
         )
         self.input_spec = keras.layers.InputSpec(ndim=3)
-        self.supports_masking = True
+        self.supports_masking = True  # which Keras 3.16 no longer sets
 
     def build(self, sequences_shape, initial_state_shape=None):
         super().build(sequences_shape, initial_state_shape)
         self.input_spec = keras.layers.InputSpec(ndim=3, axes={-1: sequences_shape[-1]})
 
-    def inner_loop(self, sequences, initial_state, mask, training=False):
+    def run_loop(self, sequences, states, mask, training):
         try:
-            return self._loop(sequences, list(initial_state), mask, training)
+            return self._loop(sequences, states, mask, training)
         finally:
             # Whatever happens, masks of this sequence are not for the next.
-            self.cell.reset_dropout_mask()
+            self.cell.clear_masks()
 
     def _loop(self, sequences, states, mask, training):
         self.cell.check_states("initial_state", states, sequences.shape[0])

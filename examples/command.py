@@ -1,0 +1,78 @@
+"""Starts the commands of examples, studies and benchmarks.
+
+Imports no Keras before its backend is chosen.
+"""
+
+import argparse
+import importlib.util
+import os
+import signal
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import NoReturn
+
+WRONG_USE = 2
+
+
+def prepare(package: str, extra: str, *needed: str) -> None:
+    """Where a command of a package is about to start: Ctrl-C ends it, and missing packages too.
+
+    Args:
+        package: The file of the package.
+        extra: The extra of this project that installs what it needs.
+        needed: The packages that it needs.
+    """
+    first = sys.argv[0] if sys.argv else ""
+    # While Python locates the module of `python -m`, the first argument is that.
+    if first != "-m" and Path(first).resolve().parent != Path(package).resolve().parent:
+        return
+    if signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:
+        signal.signal(signal.SIGINT, lambda *_: os._exit(130))
+    missing = [name for name in needed if importlib.util.find_spec(name) is None]
+    if missing:
+        _end(
+            f"Not installed: {', '.join(missing)}. Install the packages of this command with: "
+            f'python -m pip install -e ".[{extra}]"'
+        )
+
+
+def start(
+    parse: Callable[[], argparse.Namespace], main: Callable[[argparse.Namespace], int | None]
+) -> NoReturn:
+    """Parses the arguments, chooses the backend, and runs `main` as `keras_yat._command` does.
+
+    The backend is `--backend`, else that of `KERAS_BACKEND`, else that of Keras if it is
+    installed, else one that is.
+    """
+    arguments = parse()
+    if getattr(arguments, "backend", None) not in (None, "all"):
+        os.environ["KERAS_BACKEND"] = arguments.backend
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    try:
+        from keras_yat import _command
+    except ImportError as error:
+        _end(str(error))
+    _command.run(lambda: main(arguments))
+
+
+def versions() -> str:
+    """What a command runs on, for a person to read."""
+    import keras
+
+    return f"Keras {keras.__version__} on {keras.backend.backend()}"
+
+
+def torch_on_one_thread() -> None:
+    """Small networks are faster so; `OMP_NUM_THREADS` says otherwise."""
+    import keras
+
+    if keras.backend.backend() == "torch" and "OMP_NUM_THREADS" not in os.environ:
+        import torch
+
+        torch.set_num_threads(1)
+
+
+def _end(line: str) -> NoReturn:
+    print(line, file=sys.stderr)
+    sys.exit(WRONG_USE)

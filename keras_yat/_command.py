@@ -1,0 +1,71 @@
+"""How a command ends: one line for what its user can mend, and a status that scripts can use."""
+
+import errno
+import os
+import select
+import signal
+import sys
+from collections.abc import Callable
+from typing import NoReturn
+
+WRONG_USE, INTERRUPTED = 2, 130
+_OF_THE_MACHINE = (errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.ENOMEM, errno.EMFILE)
+
+
+def run(main: Callable[[], int | None]) -> NoReturn:
+    """Runs `main` and ends the process.
+
+    The status is that which `main` gives (None is 0); 2 for what the user can mend: a
+    `SystemExit` with a message, an argument that is refused, a package that is missing, a
+    file that cannot be opened; 1 where the machine fails, as with a full disk; 130 for
+    Ctrl-C; 0 where nobody reads the output any more. Other errors keep their traceback.
+    """
+    try:
+        if signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:
+            signal.signal(signal.SIGINT, signal.default_int_handler)
+        status = _status(main)
+    except KeyboardInterrupt as interrupt:
+        status = _line(str(interrupt) or "Interrupted.", INTERRUPTED)
+    try:
+        sys.stdout.flush()
+    except BrokenPipeError:
+        status = _unread()
+    # Nothing is left to be interrupted, but Python's own end.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    sys.exit(status)
+
+
+def _status(main):
+    try:
+        return main() or 0
+    except BrokenPipeError:
+        if _is_read():
+            raise  # another pipe
+        return _unread()
+    except SystemExit as left:
+        return _line(left.code, WRONG_USE) if isinstance(left.code, str) else left.code or 0
+    except (ValueError, ImportError) as error:
+        if isinstance(error, ValueError) and not hasattr(error, "argument"):
+            raise
+        return _line(str(error), WRONG_USE)
+    except OSError as error:
+        where = f"{error.filename}: {error.strerror}" if error.filename else str(error)
+        return _line(where, 1 if error.errno in _OF_THE_MACHINE else WRONG_USE)
+
+
+def _line(text, status):
+    print(text, file=sys.stderr)
+    return status
+
+
+def _is_read():
+    """Whether somebody reads the standard output."""
+    probe = select.poll()
+    probe.register(sys.stdout, 0)
+    return not probe.poll(0)
+
+
+def _unread():
+    # Python flushes once more at its end.
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return 0

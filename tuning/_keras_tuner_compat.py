@@ -1,0 +1,141 @@
+"""Every private name of Keras Tuner that the studies touch, and nothing else.
+
+Tried on Keras Tuner 1.4.8. Keras Tuner writes its files in place and in several steps. Killed
+between two of them it would, when it resumes, lose a trial, run a finished one again, or fail
+to read its state. Here each file is replaced as a whole, and `reload` puts right what was cut
+in two.
+"""
+
+import os
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import keras_tuner
+
+from examples import durable
+
+TRIED = ("1.4.8",)
+ENDED = ("COMPLETED", "FAILED")
+
+
+class Durable:
+    """Mixed into an oracle: whole files, and a `reload` that mends."""
+
+    listener: Callable[[Any], None] | None = None
+    """Called with each trial that has ended."""
+
+    def save(self: Any) -> None:
+        durable.write(self._get_oracle_fname(), self.get_state())
+
+    def _save_trial(self: Any, trial: Any) -> None:
+        durable.write(Path(self._get_trial_dir(trial.trial_id), "trial.json"), trial.get_state())
+
+    def reload(self: Any) -> None:
+        for folder in Path(self._project_dir).glob("trial_*"):
+            if not (folder / "trial.json").exists():
+                shutil.rmtree(folder)
+        with durable.reading(self._project_dir):
+            super().reload()  # type: ignore[misc]
+        for trial_id in set(self.trials) - set(self.start_order):
+            # Not begun as far as the oracle knows: it will suggest the same one again.
+            del self.trials[trial_id]
+            shutil.rmtree(self._get_trial_dir(trial_id))
+        for trial_id in dict.fromkeys(self._retry_queue):
+            trial = self.trials[trial_id]
+            if trial.status in ENDED:
+                self._end_again(trial)
+            else:
+                # What it has reported already it will report once more.
+                trial.metrics = type(trial.metrics)()
+
+    def _end_again(self: Any, trial: Any) -> None:
+        """Ends a trial that had ended, but the oracle had not noted all of it."""
+        self.end_order = [i for i in self.end_order if i != trial.trial_id]
+        self.end_trial(trial)
+
+    @keras_tuner.synchronized
+    def end_trial(self: Any, trial: Any) -> None:
+        if trial.trial_id in self.end_order:
+            return  # by a worker that had been given up, and came back
+        self._retry_queue = [i for i in self._retry_queue if i != trial.trial_id]
+        super().end_trial(trial)  # type: ignore[misc]
+        # Without it the file says until the next trial that this one is under way.
+        self.save()
+        if self.listener is not None:
+            self.listener(self.trials[trial.trial_id])
+
+    def finished(self: Any) -> bool:
+        """Whether all trials have ended, as far as their number says."""
+        return self.max_trials is not None and len(self.end_order) >= self.max_trials
+
+    def ended(self: Any) -> list[Any]:
+        """The trials that have ended, in that order."""
+        return [self.trials[trial_id] for trial_id in self.end_order]
+
+
+class Random(Durable, keras_tuner.oracles.RandomSearchOracle):
+    """Random search."""
+
+
+class Bayesian(Durable, keras_tuner.oracles.BayesianOptimizationOracle):
+    """Bayesian optimization with a Gaussian process."""
+
+
+class Grid(Durable, keras_tuner.oracles.GridSearchOracle):
+    """Grid search, which starts at the defaults and varies the last hyperparameter first.
+
+    Keras Tuner's own would not know, resumed, where on the grid it is.
+    """
+
+    def get_state(self) -> dict[str, Any]:
+        order, place = [], self._ordered_ids._next_index[None]
+        while place is not None:
+            order.append(self._ordered_ids._memory[place])
+            place = self._ordered_ids._next_index[place]
+        return {**super().get_state(), "order": order, "populate_next": self._populate_next}
+
+    def set_state(self, state: dict[str, Any]) -> None:
+        super().set_state(state)
+        for trial_id in state["order"]:
+            self._ordered_ids.insert(trial_id)
+        self._populate_next = state["populate_next"]
+
+
+class Hyperband(Durable, keras_tuner.oracles.HyperbandOracle):
+    """Hyperband: many short trials, of which the better ones are trained on."""
+
+    def count(self) -> int:
+        """How many trials there will be."""
+        brackets = range(self._get_num_brackets())
+        rounds = sum(self._get_size(b, r) for b in brackets for r in range(b + 1))
+        return self.hyperband_iterations * rounds
+
+
+class BaseTuner(keras_tuner.Tuner):
+    """Abstract: Keras Tuner's tuner with whole files, one for each process."""
+
+    def is_worker(self) -> bool:
+        return self._is_worker()
+
+    def checkpoint(self, trial_id: str) -> str:
+        """The file with the weights of a trial that `get_best_models` loads."""
+        return self._get_checkpoint_fname(trial_id)
+
+    def _get_tuner_fname(self) -> str:
+        # Of the same name on one machine and with workers, which may take turns.
+        name = f"worker_{self.tuner_id}" if self._is_worker() else "tuner"
+        return os.path.join(self.project_dir, f"{name}.json")
+
+    def save(self) -> None:
+        if not self._is_worker():
+            self.oracle.save()
+        durable.write(self._get_tuner_fname(), self.get_state())
+
+
+def set_patience(seconds: float) -> None:
+    """How long a worker waits for an answer of the chief; an hour by default."""
+    from keras_tuner.src.distribute import oracle_client
+
+    oracle_client.TIMEOUT = seconds
