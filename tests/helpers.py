@@ -14,10 +14,12 @@ import numpy as np
 import pytest
 from keras import ops
 
+from tests.__main__ import UNOPTIMIZED
+
 BACKEND = keras.backend.backend()
 ROOT = Path(__file__).parent.parent
 # Commands are run to see that they work: JAX would spend half of the time on optimizing.
-COMMANDS = {"KERAS_BACKEND": BACKEND, "XLA_FLAGS": "--xla_backend_optimization_level=0"}
+COMMANDS = {"KERAS_BACKEND": BACKEND, **UNOPTIMIZED}
 
 
 def run(*arguments, cwd=ROOT):

@@ -105,6 +105,7 @@ def check_against_the_definition(arrays, upstream, settings, tolerance=1e-5, who
     return value, found
 
 
+@pytest.mark.optimized
 @pytest.mark.parametrize(
     ("case", "form", "block_size"),
     [(case, "custom", None) for case in CASES]

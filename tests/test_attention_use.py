@@ -15,8 +15,6 @@ from tests.helpers import (
 )
 from tests.test_attention import EMPTY, SCORES, assert_near, operands
 
-pytestmark = pytest.mark.unoptimized
-
 
 @pytest.mark.parametrize("block_size", [None, 2])
 def test_dropout_keeps_the_mean(block_size):

@@ -20,8 +20,6 @@ from keras_yat.layers import yat
 from keras_yat.ops import yat_attention
 from tests.helpers import BACKEND, COMMANDS, ROOT, draw, to_numpy
 
-pytestmark = pytest.mark.unoptimized
-
 
 def test_every_activation_is_measured():
     assert set(COMPOSITIONS) == set(activations.names())

@@ -12,8 +12,6 @@ from keras_yat.callbacks import ParameterHistory
 from tests.helpers import BACKEND, draw, operands, to_numpy
 from tests.layers.catalogue import TRAINABLE
 
-pytestmark = pytest.mark.unoptimized
-
 X, Y = draw((20, 4)), draw((20, 2), seed=1)
 FIT = {"batch_size": 4, "shuffle": False, "verbose": 0}  # 5 steps an epoch
 ENDS = [0, 5, 10]

@@ -9,7 +9,7 @@ import pytest
 from examples import data, image_classifier, sequences, trials
 from tests.helpers import BACKEND, refusal, run
 
-pytestmark = [pytest.mark.once, pytest.mark.unoptimized]
+pytestmark = pytest.mark.once
 
 
 def rows(path):

@@ -12,7 +12,7 @@ from tests.layers import catalogue
 from tests.layers.test_yat import LAYERS, sharing_model
 from tests.layers.test_yat_recurrent_use import KINDS
 
-pytestmark = [pytest.mark.slow, pytest.mark.unoptimized]
+pytestmark = pytest.mark.slow
 
 CELLS = {kind: getattr(keras_yat, f"Yat{kind}Cell") for kind in KINDS}
 

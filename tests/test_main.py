@@ -13,7 +13,7 @@ import keras_yat
 from keras_yat import __main__, activations, demo
 from tests.helpers import draw, run, scramble, to_numpy
 
-pytestmark = [pytest.mark.once, pytest.mark.unoptimized]
+pytestmark = pytest.mark.once
 
 NAMES = [*activations.names(), *(n for n in keras_yat.layers.__all__ if n.startswith("Yat"))]
 

@@ -7,6 +7,8 @@ from keras import ops
 from keras_yat import _math
 from tests.helpers import double_precision, to_numpy
 
+pytestmark = pytest.mark.optimized
+
 WIDE = np.concatenate([np.linspace(-60.0, 60.0, 4001), np.geomspace(1e-30, 6e4, 2001)])
 
 

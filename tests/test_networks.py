@@ -9,7 +9,7 @@ import pytest
 from examples import config, models, runs
 from tests.helpers import ROOT, to_numpy
 
-pytestmark = [pytest.mark.once, pytest.mark.unoptimized]
+pytestmark = pytest.mark.once
 
 FILES = sorted((ROOT / "examples" / "configs").glob("*.toml"))
 SHAPES = {

@@ -11,6 +11,8 @@ from keras_yat.ops import yat_product
 from tests import reference_yat
 from tests.helpers import BACKEND, double_precision, draw, to_numpy, value_and_gradients
 
+pytestmark = pytest.mark.optimized
+
 DTYPES = ("float32", "bfloat16", "float16")
 
 

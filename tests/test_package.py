@@ -19,7 +19,6 @@ from keras_yat import activations
 from keras_yat._describe import describe
 from tuning import _keras_tuner_compat
 
-pytestmark = pytest.mark.unoptimized
 ONCE = pytest.mark.once
 
 ROOT = Path(__file__).parent.parent

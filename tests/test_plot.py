@@ -13,7 +13,7 @@ from keras_yat import plot
 from keras_yat._plot import _landscape, _training
 from tests import reference
 
-pytestmark = [pytest.mark.once, pytest.mark.unoptimized]
+pytestmark = pytest.mark.once
 
 
 def lines(axis):

@@ -5,8 +5,6 @@ import pytest
 from examples import quickstart
 from tests.helpers import BACKEND, ROOT, refusal, run
 
-pytestmark = pytest.mark.unoptimized
-
 
 @pytest.mark.slow
 def test_quickstart(tmp_path):

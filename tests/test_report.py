@@ -10,7 +10,7 @@ import pytest
 from examples import config, evaluate, report, runs
 from tests.helpers import ROOT, run
 
-pytestmark = [pytest.mark.once, pytest.mark.unoptimized]
+pytestmark = pytest.mark.once
 
 
 def test_a_paired_test_is_that_of_the_differences():

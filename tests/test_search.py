@@ -35,7 +35,7 @@ from tests.spaces import (
     plain,
 )
 
-pytestmark = [pytest.mark.once, pytest.mark.unoptimized]
+pytestmark = pytest.mark.once
 
 # Everything can be searched.
 

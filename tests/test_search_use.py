@@ -32,7 +32,7 @@ from tests.spaces import (
     names_of,
 )
 
-pytestmark = [pytest.mark.once, pytest.mark.unoptimized]
+pytestmark = pytest.mark.once
 
 # A tuner finds the space, in few builds.
 

@@ -15,7 +15,7 @@ from examples import command
 from keras_yat import _command, _start, _validate
 from tests.helpers import BACKEND, ROOT
 
-pytestmark = [pytest.mark.once, pytest.mark.unoptimized]
+pytestmark = pytest.mark.once
 
 ALL = ["jax", "tensorflow", "torch"]
 

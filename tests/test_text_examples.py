@@ -9,7 +9,7 @@ from examples.transformer import VARIANTS, Size, matched
 from tests.helpers import BACKEND, ROOT, refusal, run
 from tests.test_examples import rows
 
-pytestmark = [pytest.mark.once, pytest.mark.unoptimized]
+pytestmark = pytest.mark.once
 
 
 TEXT = ROOT / "LICENSE"  # a real text that is always there, and stays as it is

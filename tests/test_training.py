@@ -9,7 +9,7 @@ import pytest
 from examples import config, data, durable, runs
 from tests.helpers import ROOT, to_numpy
 
-pytestmark = [pytest.mark.once, pytest.mark.unoptimized]
+pytestmark = pytest.mark.once
 
 CONFIGS = ROOT / "examples" / "configs"
 

@@ -11,7 +11,7 @@ import keras_yat
 from examples import config, data, runs, train
 from tests.helpers import ROOT, refusal, run
 
-pytestmark = [pytest.mark.once, pytest.mark.unoptimized]
+pytestmark = pytest.mark.once
 
 DNN3 = "examples/configs/dnn3.toml"
 QUICK = ("--data", "digits", "--epochs", "1")

@@ -18,7 +18,7 @@ from tests.helpers import BACKEND, COMMANDS, run, to_numpy
 from tuning import config, data, models, oracles, study
 from tuning.tuner import Tuner, failure, results
 
-pytestmark = [pytest.mark.once, pytest.mark.unoptimized]
+pytestmark = pytest.mark.once
 
 TUNERS = ("random", "bayesian", "hyperband", "grid")
 

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from tests.helpers import ROOT
 from tuning import config
 
-pytestmark = [pytest.mark.once, pytest.mark.unoptimized]
+pytestmark = pytest.mark.once
 
 FILES = sorted((ROOT / "tuning" / "configs").glob("*.toml"))
 ARMS = [(file, arm) for file in FILES for arm in tomllib.loads(file.read_text())["arms"]]

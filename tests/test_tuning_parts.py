@@ -31,7 +31,7 @@ from tests.test_tuning_config import (
 )
 from tuning import cluster, config, data, launch, models, report, study
 
-pytestmark = [pytest.mark.once, pytest.mark.unoptimized]
+pytestmark = pytest.mark.once
 
 # The files of this package.
 

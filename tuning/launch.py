@@ -40,8 +40,8 @@ def main(arguments: argparse.Namespace) -> int:
             "whoever reaches that port can read and write the study."
         )
     port = arguments.port or free_ports(arguments.host, len(study.arms))
-    member = [sys.executable, "-m", "tuning.study", str(arguments.config)]
-    member += ["--backend", keras.backend.backend(), "--out", str(folder)]
+    own = [sys.executable, "-m", "tuning.study", str(arguments.config)]
+    own += ["--backend", keras.backend.backend(), "--out", str(folder)]
     environment = {
         "KERASTUNER_ORACLE_IP": arguments.host,
         "KERASTUNER_ORACLE_PORT": str(port),
@@ -49,7 +49,7 @@ def main(arguments: argparse.Namespace) -> int:
     names = ["chief", *(f"tuner{i}" for i in range(arguments.workers))]
     for polite in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(polite, signal.default_int_handler)
-    members = [Member(name, member, environment, folder) for name in names]
+    members = [Member(name, own, environment, folder) for name in names]
     try:
         return watch(*members)
     except KeyboardInterrupt:

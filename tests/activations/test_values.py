@@ -10,6 +10,8 @@ from tests import reference
 from tests.helpers import double_precision, gradients_of_slope, to_numpy, value_and_gradients
 from tests.reference import CASES
 
+pytestmark = pytest.mark.optimized
+
 CASE = pytest.mark.parametrize("case", CASES, ids=lambda case: case.id)
 POINTWISE = pytest.mark.parametrize(
     "case", [c for c in CASES if c.name != "softermax"], ids=lambda case: case.id

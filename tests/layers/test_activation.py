@@ -16,14 +16,12 @@ from tests.layers.catalogue import ALL, ARGUMENTS, EVERY, EVERY_TRAINABLE, TRAIN
 
 
 @pytest.mark.slow
-@pytest.mark.unoptimized
 @pytest.mark.parametrize("name", ALL)
 def test_contract(name, tmp_path):
     helpers.check_layer(ALL[name], ARGUMENTS[name], (3, 4), tmp_path)
 
 
 @pytest.mark.slow
-@pytest.mark.unoptimized
 @pytest.mark.parametrize("name", TRAINABLE)
 def test_contract_per_channel(name, tmp_path):
     helpers.check_layer(TRAINABLE[name], {**ARGUMENTS[name], "axis": -1}, (3, 4), tmp_path)

@@ -9,8 +9,6 @@ import keras_yat
 from tests.helpers import draw, to_numpy, weight_gradients
 from tests.layers.catalogue import ALL
 
-pytestmark = pytest.mark.unoptimized
-
 
 @pytest.mark.parametrize("name", ["nami", "relun", "scaled_softsign"])
 def test_an_update_is_projected_onto_the_bounds(name):

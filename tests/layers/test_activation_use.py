@@ -13,8 +13,6 @@ from tests import helpers
 from tests.helpers import draw, to_numpy
 from tests.layers.catalogue import EVERY_TRAINABLE
 
-pytestmark = pytest.mark.unoptimized
-
 
 @EVERY_TRAINABLE
 def test_in_a_stock_layer(cls, tmp_path):

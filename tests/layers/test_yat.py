@@ -52,7 +52,6 @@ ARGUMENTS = {
 
 
 @pytest.mark.slow
-@pytest.mark.unoptimized
 @EVERY
 def test_contract(name, tmp_path):
     kwargs, shape = LAYERS[name]
@@ -64,7 +63,6 @@ OF_WINDOWS = ("kernel normalized", "sphere", "direct", "drop_connect", "constant
 
 
 @pytest.mark.slow
-@pytest.mark.unoptimized
 @pytest.mark.parametrize(
     ("name", "argument"),
     [("YatDense", a) for a in ARGUMENTS] + [("YatConv1D", a) for a in OF_WINDOWS],

@@ -8,8 +8,6 @@ from sklearn.datasets import load_digits
 import keras_yat
 from tests.helpers import draw, to_numpy
 
-pytestmark = pytest.mark.unoptimized
-
 IMAGES = (load_digits().images[..., None] / 16.0).astype("float32")
 
 

@@ -9,8 +9,6 @@ from hypothesis import strategies as st
 import keras_yat
 from tests.helpers import draw
 
-pytestmark = pytest.mark.unoptimized
-
 NAN, INFINITY = float("nan"), float("inf")
 
 

@@ -18,8 +18,6 @@ from tests.layers.test_yat_attention import (
     randomized,
 )
 
-pytestmark = pytest.mark.unoptimized
-
 DECODED = {
     "plain": ({}, {}),
     "rotary": ({"rope_max_wavelength": 100.0}, {}),

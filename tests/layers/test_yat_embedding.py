@@ -48,6 +48,7 @@ def test_large_indices_survive_half_precision():
 @pytest.mark.parametrize("distance", ["expanded", "direct"])
 def test_scores(distance):
     layer = keras_yat.YatEmbedding(6, 5, epsilon=0.2, distance=distance)
+    layer.build()
     x = draw((2, 3, 5))
     upstream = draw((2, 3, 6), seed=1)
     value, (of_x,) = value_and_gradients(layer.score, x, upstream=upstream)

@@ -92,6 +92,7 @@ VARIANTS = {
 }  # fmt: skip
 
 
+@pytest.mark.optimized
 @KINDS
 @pytest.mark.parametrize(
     ("variant", "masked", "form"),
@@ -209,6 +210,7 @@ ARGUMENTS = {
 }
 
 
+@pytest.mark.optimized
 @KINDS
 @pytest.mark.parametrize("argument", ARGUMENTS)
 def test_yat_arguments(kind, argument):

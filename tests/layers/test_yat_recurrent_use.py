@@ -12,8 +12,6 @@ import keras_yat
 from tests import helpers
 from tests.helpers import draw, to_numpy
 
-pytestmark = pytest.mark.unoptimized
-
 KINDS = ("SimpleRNN", "LSTM", "GRU")
 EVERY = pytest.mark.parametrize("kind", KINDS)
 
