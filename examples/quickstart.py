@@ -31,6 +31,8 @@ def main(arguments: argparse.Namespace) -> int:
 
     keras.utils.set_random_seed(0)
     activations = [named(name) for name in arguments.activation]
+    folder = Path(arguments.out)
+    folder.mkdir(parents=True, exist_ok=True)
     images = data.load(arguments.data)
     print(
         f"{images.origin}: {len(images.x_train)} images to train on, {len(images.x_test)} to test "
@@ -52,8 +54,6 @@ def main(arguments: argparse.Namespace) -> int:
 
     print(f"\nTest accuracy: {accuracy:.4f}\n")
     print(table(before, after))
-    folder = Path(arguments.out)
-    folder.mkdir(parents=True, exist_ok=True)
     draw(before, after, folder / "quickstart.png")
     model.save(folder / "quickstart.keras")
     np.savez(folder / "predictions.npz", x=images.x_test, y=model.predict(images.x_test, verbose=0))

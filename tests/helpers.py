@@ -216,7 +216,7 @@ def draw(shape, seed=0, scale=1.0):
     return (scale * np.random.default_rng(seed).normal(size=shape)).astype("float32")
 
 
-def check_layer(cls, kwargs, input_shape, folder):
+def check_layer(cls, kwargs, input_shape, folder, jit=False):
     """The contract that every layer of the package passes.
 
     That its files load in other processes and on other backends is in `tests/test_files.py`.
@@ -226,12 +226,13 @@ def check_layer(cls, kwargs, input_shape, folder):
         kwargs: What its constructor gets, of plain values.
         input_shape: Without the batch.
         folder: Where files may be written.
+        jit: Whether TensorFlow trains it under XLA too; once for each class is enough.
     """
     inputs = draw((4, *input_shape))
     check_config(cls, kwargs)
     check_shapes(cls, kwargs, input_shape)
     check_files(cls, kwargs, inputs, folder)
-    check_training(cls, kwargs, inputs)
+    check_training(cls, kwargs, inputs, jit)
     for policy in ("mixed_bfloat16", "mixed_float16", "float64"):
         check_policy(cls, kwargs, inputs, policy)
     check_mask(cls, kwargs, inputs)
@@ -326,11 +327,12 @@ def check_files(cls, kwargs, inputs, folder):
         np.testing.assert_array_equal(to_numpy(call(again, inputs)), expected)
 
 
-def check_training(cls, kwargs, inputs):
+def check_training(cls, kwargs, inputs, jit):
     """One step of an optimizer moves every weight, and does so under `jit_compile` too."""
-    # torch's compiler takes a minute for each model: tests/test_compile.py has all in one.
+    # torch's compiler takes half a minute for each model: two tests have all layers in one.
     # JAX compiles in either case, without it each operation by itself.
-    for jit in {"torch": (False,), "jax": (True,)}.get(BACKEND, (False, True)):
+    both = (False, True) if jit else (False,)
+    for jit in {"torch": (False,), "jax": (True,)}.get(BACKEND, both):
         before = keras.layers.Dense(inputs.shape[-1])
         model = model_of(cls, kwargs, inputs.shape[1:], before)
         model.compile(keras.optimizers.SGD(0.01), "mse", jit_compile=jit)

@@ -105,7 +105,6 @@ def check_against_the_definition(arrays, upstream, settings, tolerance=1e-5, who
     return value, found
 
 
-@pytest.mark.optimized
 @pytest.mark.parametrize(
     ("case", "form", "block_size"),
     [(case, "custom", None) for case in CASES]
@@ -133,6 +132,7 @@ def test_heads_of_keys(heads, kv_heads, block_size, form):
     )
 
 
+@pytest.mark.optimized
 @pytest.mark.parametrize("block_size", [None, 1, 5, 8, "auto"])
 def test_defaults(block_size):
     arrays, upstream = operands(), draw((2, 5, 4, 2), seed=3)
@@ -382,6 +382,7 @@ def test_finite_in_each_precision(dtype, normalization, block_size):
         assert np.all(np.isfinite(to_numpy(tensor)))
 
 
+@pytest.mark.optimized
 @pytest.mark.parametrize(
     ("dtype", "limit"), [("float32", 1e-5), ("bfloat16", 2e-2), ("float16", 5e-3)]
 )

@@ -79,8 +79,7 @@ def test_peak_memory_is_that_of_the_output():
     assert 1.0 <= peak_memory(harness.forward(layer, x)) / size <= 2.1
 
 
-@pytest.mark.once
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_layers_benchmark(tmp_path):
     options = ["--quick", "--rounds", "3", "--only", "dense", "embedding"]
     rows, tables = command("layers", tmp_path / "layers.csv", *options)
@@ -190,8 +189,7 @@ def test_the_sums_of_the_adding_problem():
     np.testing.assert_allclose(np.prod(x, axis=-1).sum(axis=1, keepdims=True), y, rtol=1e-6)
 
 
-@pytest.mark.once
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_accuracy_benchmark(tmp_path):
     rows, tables = command("accuracy", tmp_path / "accuracy.csv", "--quick")
     assert len(rows) == 3 * 2 * 3 * 4

@@ -156,8 +156,7 @@ def accuracy_of_ten_layers(**settings):
     return model.evaluate(x[1437:], y[1437:], verbose=0)[1]
 
 
-@pytest.mark.slow
-@pytest.mark.once
+@pytest.mark.nightly
 def test_ten_layers_learn_the_digits():
     assert accuracy_of_ten_layers() >= 0.95
 

@@ -11,8 +11,6 @@ from keras_yat.ops import yat_product
 from tests import reference_yat
 from tests.helpers import BACKEND, double_precision, draw, to_numpy, value_and_gradients
 
-pytestmark = pytest.mark.optimized
-
 DTYPES = ("float32", "bfloat16", "float16")
 
 
@@ -31,6 +29,7 @@ ARGUMENTS = {
 }
 
 
+@pytest.mark.optimized
 @pytest.mark.parametrize("distance", ["expanded", "direct"])
 def test_values_and_gradients(form, distance):
     upstream = draw((6, 4), seed=3)
@@ -47,6 +46,7 @@ def test_values_and_gradients(form, distance):
         assert relative(gradient, truth[name]) < 1e-5, name
 
 
+@pytest.mark.optimized
 @pytest.mark.parametrize("distance", ["expanded", "direct"])
 @pytest.mark.parametrize("normalize", ["kernel", "sphere"])
 def test_normalized_values_and_gradients(form, normalize, distance):
@@ -80,6 +80,7 @@ def slopes(definition, arguments, i, upstream):
     return found
 
 
+@pytest.mark.optimized
 def test_second_derivatives(form):
     x, kernel = draw((3, 4)), draw((4, 2), seed=1)
     direction = draw((3, 4), seed=2)
@@ -110,6 +111,7 @@ def test_second_derivatives(form):
         assert relative(gradient, slopes(definition, (x, kernel), i, 1.0)) < 1e-4
 
 
+@pytest.mark.optimized
 @pytest.mark.parametrize(
     ("dtype", "limit"), [("float32", 1e-5), ("bfloat16", 2e-2), ("float16", 5e-3)]
 )
@@ -130,6 +132,7 @@ def test_generic_inputs_in_each_precision(dtype, limit):
         assert error / np.linalg.norm(truth[name]) < limit, name
 
 
+@pytest.mark.optimized
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("distance", ["expanded", "direct"])
 @pytest.mark.parametrize("scale", [0.0, 1.0, 1e4])
@@ -161,6 +164,7 @@ def test_large_inputs_far_from_the_kernel(dtype):
         assert np.all(np.isfinite(to_numpy(gradient)))
 
 
+@pytest.mark.optimized
 @pytest.mark.parametrize("norm", [1.0, 10.0, 100.0])
 @pytest.mark.parametrize("apart", [1e-3, 1e-2, 0.1, 1.0])
 def test_direct_distances_are_right_near_a_prototype(norm, apart):
@@ -181,6 +185,7 @@ def test_direct_distances_are_right_near_a_prototype(norm, apart):
         assert np.max(error / np.linalg.norm(truth[name], axis=axis)) < 1e-4
 
 
+@pytest.mark.optimized
 @pytest.mark.parametrize("dtype", ["float32", "bfloat16", "float16"])
 def test_the_floor_of_the_distance(dtype):
     """At x = w the expansion gives z² / (2u‖w‖² + ε), below the truth, with slope 2z/(…)."""
@@ -193,6 +198,7 @@ def test_the_floor_of_the_distance(dtype):
         np.testing.assert_allclose(to_numpy(gradient).ravel(), 2.0 * expected / 16.0, rtol=1e-2)
 
 
+@pytest.mark.optimized
 def test_double_precision():
     with double_precision():
         x, kernel = (np.float64(draw(s, seed=i)) for i, s in enumerate([(4, 64), (64, 3)]))

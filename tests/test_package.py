@@ -247,7 +247,10 @@ README = (ROOT / "README.md").read_text()
     "code", re.findall(r"```python\n(.*?)```", README, re.S), ids=lambda c: c.split("\n")[0]
 )
 def test_readme_examples_run(code, tmp_path, monkeypatch):
+    """With one epoch each."""
     monkeypatch.chdir(tmp_path)
+    fit = keras.Model.fit
+    monkeypatch.setattr(keras.Model, "fit", lambda *a, **k: fit(*a, **{**k, "epochs": 1}))
     exec(compile(code, "README.md", "exec"), {"__name__": "readme"})
 
 

@@ -26,8 +26,7 @@ def test_quickstart(tmp_path):
     assert (tmp_path / "quickstart.png").read_bytes().startswith(b"\x89PNG")
 
 
-@pytest.mark.once
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_quickstart_as_a_script_with_one_name(tmp_path):
     script = str(ROOT / "examples" / "quickstart.py")
     options = ("--activation", "norm_lincomb", "--epochs", "1", "--out", str(tmp_path))

@@ -116,6 +116,7 @@ def test_the_switch_of_the_gradient():
 
 
 @CASE
+@pytest.mark.optimized
 @pytest.mark.backends("jax")  # the other two have their forward mode outside of Keras
 def test_forward_mode_needs_the_plain_form(case):
     import jax

@@ -10,8 +10,6 @@ from tests import reference
 from tests.helpers import double_precision, gradients_of_slope, to_numpy, value_and_gradients
 from tests.reference import CASES
 
-pytestmark = pytest.mark.optimized
-
 CASE = pytest.mark.parametrize("case", CASES, ids=lambda case: case.id)
 POINTWISE = pytest.mark.parametrize(
     "case", [c for c in CASES if c.name != "softermax"], ids=lambda case: case.id
@@ -62,6 +60,7 @@ def assert_close(actual, expected, tolerance, what):
     assert np.max(error) <= tolerance, f"{what}: off by {np.max(error):.1e}"
 
 
+@pytest.mark.optimized
 @POINTWISE
 def test_value_and_every_gradient_entry(case, form):
     x = reference.points(case)
@@ -115,6 +114,7 @@ def test_an_input_that_is_broadcast_gets_the_sum():
     np.testing.assert_allclose(to_numpy(by_x), slopes.sum(1, keepdims=True), rtol=1e-5)
 
 
+@pytest.mark.optimized
 @pytest.mark.parametrize("axis", [-1, 0, (0, 2)], ids=str)
 @pytest.mark.parametrize(
     "case", [c for c in CASES if c.name == "softermax"], ids=lambda case: case.id
@@ -156,6 +156,7 @@ def test_softermax_adds_epsilon(n):
     )
 
 
+@pytest.mark.optimized
 @POINTWISE
 def test_second_derivatives(case, form):
     x = reference.points(case, -4.0, 4.0, 41)
@@ -184,6 +185,7 @@ def test_second_derivatives(case, form):
         assert_close(row[away], truth[away], 2e-5, "second derivative")
 
 
+@pytest.mark.optimized
 def test_float64_is_not_computed_in_float32():
     for case in CASES:
         check_double(case)

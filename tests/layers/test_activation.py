@@ -18,7 +18,7 @@ from tests.layers.catalogue import ALL, ARGUMENTS, EVERY, EVERY_TRAINABLE, TRAIN
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ALL)
 def test_contract(name, tmp_path):
-    helpers.check_layer(ALL[name], ARGUMENTS[name], (3, 4), tmp_path)
+    helpers.check_layer(ALL[name], ARGUMENTS[name], (3, 4), tmp_path, jit=True)
 
 
 @pytest.mark.slow

@@ -55,7 +55,7 @@ ARGUMENTS = {
 @EVERY
 def test_contract(name, tmp_path):
     kwargs, shape = LAYERS[name]
-    helpers.check_layer(getattr(keras_yat, name), kwargs, shape, tmp_path)
+    helpers.check_layer(getattr(keras_yat, name), kwargs, shape, tmp_path, jit=True)
 
 
 # Those in which a window differs from a row.

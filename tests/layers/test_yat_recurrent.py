@@ -16,6 +16,11 @@ def weight_gradients(layer, inputs, upstream=None):
 
 
 KINDS = pytest.mark.parametrize("kind", GATES)
+# Without gates errors grow from step to step: JAX's optimizations keep them within the tolerance.
+TO_MANY_DIGITS = pytest.mark.parametrize(
+    "kind",
+    [pytest.param(k, marks=pytest.mark.optimized if k == "SimpleRNN" else ()) for k in GATES],
+)
 MASK = np.array([[True] * 5, [True, True, False, True, False], [False, False, True, True, True]])
 
 
@@ -92,8 +97,7 @@ VARIANTS = {
 }  # fmt: skip
 
 
-@pytest.mark.optimized
-@KINDS
+@TO_MANY_DIGITS
 @pytest.mark.parametrize(
     ("variant", "masked", "form"),
     [
@@ -210,8 +214,7 @@ ARGUMENTS = {
 }
 
 
-@pytest.mark.optimized
-@KINDS
+@TO_MANY_DIGITS
 @pytest.mark.parametrize("argument", ARGUMENTS)
 def test_yat_arguments(kind, argument):
     arguments, settings = ARGUMENTS[argument]
@@ -508,9 +511,13 @@ def test_attributes_are_the_cells(kind):
 def test_a_sequence_does_not_depend_on_its_batch(kind, policy):
     """Also where another one is larger by far than the range of float32."""
     layer = layer_of(kind, normalize="sphere", epsilon=0.1, dtype=policy)
+    layer.build((None, 4, 2))
     x = draw((1, 4, 2))
     others = np.full((1, 4, 2), 1e4 if policy == "mixed_float16" else 1e30, "float32")
     both = np.concatenate([x * 1e-3, others])
     np.testing.assert_allclose(
-        to_numpy(layer(both))[:1], to_numpy(layer(x * 1e-3)), rtol=1e-3, atol=1e-5
+        to_numpy(helpers.call(layer, both))[:1],
+        to_numpy(helpers.call(layer, x * 1e-3)),
+        rtol=1e-3,
+        atol=1e-5,
     )
