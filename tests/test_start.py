@@ -187,16 +187,18 @@ def test_a_backend_that_there_is_not_takes_one_line(arguments):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("arguments", RIGHT.values(), ids=RIGHT)
-@pytest.mark.parametrize("kind", ["file", "of a file"])
-def test_a_folder_that_cannot_be_made_takes_one_line(arguments, kind, tmp_path):
+@pytest.mark.parametrize(
+    ("arguments", "out"),
+    [
+        (["keras_yat", "plot", "nami"], "file/nami.png"),
+        (RIGHT["examples"], "file"),
+        (RIGHT["tuning"], "file/study"),
+    ],
+)
+def test_a_folder_that_cannot_be_made_takes_one_line(arguments, out, tmp_path):
     file = tmp_path / "file"
     file.write_text("")
-    out = {"file": file, "of a file": file / "folder"}[kind]
-    if arguments[0] == "keras_yat":
-        arguments = ["keras_yat", "plot", "nami"]
-    quick = ["--epochs", "1"] if "--epochs" in arguments else []
-    status, errors = ended(*arguments, *quick, "--out", out / "x.png" if not quick else out)
+    status, errors = ended(*arguments, "--out", tmp_path / out)
     assert status == 2
     assert errors.splitlines()[-1].startswith(str(file))
     assert "Traceback" not in errors
