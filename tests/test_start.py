@@ -140,9 +140,12 @@ def process(*arguments, **settings):
     environment = {**os.environ, "KERAS_BACKEND": BACKEND, **settings.pop("env", {})}
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
     command = [sys.executable, "-m", *map(str, arguments)]
-    # Where the tests run in the background, Ctrl-C is ignored, and so would be here.
-    pipes["preexec_fn"] = lambda: signal.signal(signal.SIGINT, signal.SIG_DFL)
-    return subprocess.Popen(command, cwd=ROOT, env=environment, **{**pipes, **settings})
+    # Where the tests run in the background Ctrl-C is ignored, which a process hands down.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        return subprocess.Popen(command, cwd=ROOT, env=environment, **{**pipes, **settings})
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def ended(*arguments, **settings):
