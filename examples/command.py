@@ -48,7 +48,7 @@ def start(
     arguments = parse()
     if getattr(arguments, "backend", None) not in (None, "all"):
         os.environ["KERAS_BACKEND"] = arguments.backend
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     try:
         from keras_yat import _command
     except ImportError as error:

@@ -8,8 +8,10 @@ from typing import Any
 
 import keras
 
-TRIED = ("3.15.1",)
-"""The versions of Keras that the tests passed on."""
+TRIED = ("3.15.1", "3.16.0.dev2026102704")
+"""The versions of Keras that the tests passed on; of the nightly build on torch, but for float64
+in attention: its `EinsumDense` with a bias gives float32.
+"""
 
 # `keras.layers.RNN` draws the random masks of a cell before its loop if the cell has this base:
 # within the loop, on JAX, no random state can change. The class has no public name.

@@ -68,6 +68,7 @@ def select_for_command() -> None:
     """As `select`, in `python -m keras_yat`: errors take one line, Ctrl-C none."""
     if signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:
         signal.signal(signal.SIGINT, lambda *_: os._exit(130))
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # TensorFlow's log is of no use to a command
     if importlib.util.find_spec("keras") is None:
         _end("Keras is not installed. Install it: python -m pip install keras")
     try:

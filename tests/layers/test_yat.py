@@ -217,6 +217,15 @@ def test_a_learned_epsilon_moves_under_sgd_and_stays_positive():
     assert min(seen) >= 1e-7
 
 
+def test_a_learned_epsilon_stays_at_its_bound():
+    """Outputs that are far too small draw it down."""
+    layer = keras_yat.YatDense(4, learn_epsilon=True, epsilon=1e-3)
+    model = keras.Sequential([keras.Input((3,)), layer])
+    model.compile(keras.optimizers.SGD(0.01), "mse")
+    model.fit(draw((32, 3)), np.full((32, 4), 1e3), verbose=0)
+    np.testing.assert_allclose(to_numpy(layer.epsilon), 1e-7, rtol=1e-6)
+
+
 def test_dropconnect_has_a_fresh_mask_at_every_step_and_none_at_inference():
     layer = keras_yat.YatDense(4, drop_connect=0.5, seed=1)
     x = draw((3, 6))
