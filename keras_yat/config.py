@@ -8,8 +8,8 @@ def enable_custom_gradient() -> None:
 
     And Yat layers from their inner products. This is the default. One tensor
     is kept for the backward pass instead of every intermediate of the formula. Reverse mode
-    works to any order. Forward mode on JAX (`jax.jvp`, `jax.jacfwd`,
-    `jax.hessian`) and the transforms of `torch.func` do not, as they cannot go
+    works to any order, and so does `jax.hessian`. Forward mode on JAX (`jax.jvp`,
+    `jax.jacfwd`) and the transforms of `torch.func` do not, as they cannot go
     through a custom gradient of Keras.
 
     Example:

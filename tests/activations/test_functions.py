@@ -3,6 +3,7 @@
 import keras
 import numpy as np
 import pytest
+from keras import ops
 
 import keras_yat
 from keras_yat import activations
@@ -127,6 +128,8 @@ def test_forward_mode_needs_the_plain_form(case):
     if custom:
         with pytest.raises(TypeError, match="forward-mode"):
             jax.jvp(lambda x: function_of(case)(x, *numbers), (x,), (x,))
+        second = jax.hessian(lambda x: ops.sum(function_of(case)(x, *numbers)))(x)
+        assert second.shape == (*x.shape, *x.shape)
     keras_yat.config.disable_custom_gradient()
     try:
         _, tangent = jax.jvp(lambda x: function_of(case)(x, *numbers), (x,), (np.ones_like(x),))
