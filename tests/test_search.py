@@ -13,7 +13,7 @@ from keras_tuner import HyperParameters
 
 import keras_yat
 from keras_yat import activations, layers, search
-from keras_yat._space import Choice, Made, With
+from keras_yat._space import Choice, Float, Made, With
 from tests.helpers import draw, to_numpy
 from tests.layers.catalogue import ALL, TRAINABLE
 from tests.spaces import (
@@ -384,3 +384,23 @@ def test_constant_is_not_searched_for_a_learned_alpha():
     hp = assigned(CASES["YatDense"], {"yat_dense/alpha": "searched"})
     assert "yat_dense/alpha/constant" not in hp
     assert hp.get("yat_dense/alpha/searched/alpha_initializer/value") == 1.0
+
+
+@pytest.mark.parametrize(("log", "sampling"), [(True, "log"), (False, "linear")])
+def test_a_number_is_drawn_on_its_scale(log, sampling):
+    hp = HyperParameters()
+    Float(0.01, 100.0, log=log).sample(hp, "x", 1.0)
+    (found,) = hp.space
+    assert (found.min_value, found.max_value, found.sampling) == (0.01, 100.0, sampling)
+    middle = np.median([found.random_sample(seed) for seed in range(400)])
+    assert (0.5 < middle < 2.0) == log
+
+
+def test_rates_and_epsilons_are_drawn_on_a_logarithmic_scale():
+    hp = HyperParameters()
+    search.yat_dense(hp, 4, "layer")
+    search.optimizer(hp, "optimizer")
+    scales = {each.name: getattr(each, "sampling", None) for each in hp.space}
+    drawn = [n for n in scales if n.endswith(("/epsilon", "learning_rate", "/constant"))]
+    assert len(drawn) >= 3
+    assert {scales[name] for name in drawn} == {"log"}
