@@ -238,10 +238,10 @@ FAULTS = [
         "tests/test_training.py",
     ),
     Fault(
-        "callbacks: no copy of a parameter",
+        "callbacks: an epoch's end is not recorded",
         "keras_yat/callbacks.py",
-        "value = np.array(keras.ops.convert_to_numpy(weight))",
-        "value = np.asarray(keras.ops.convert_to_numpy(weight))",
+        "self._record(epoch + 1)",
+        "pass",
         "tests/test_callbacks.py",
     ),
     Fault(
