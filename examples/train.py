@@ -175,7 +175,7 @@ def sweep(todo: list[Any]) -> int:
 
     from examples import runs
 
-    left = [run for run in todo if run.metrics is None]
+    left = [run for run in todo if not _is_done(run)]
     print(f"Runs: {len(todo)}, of which {len(todo) - len(left)} are done.", flush=True)
     bar = tqdm(
         total=sum(run.recipe.training.epochs for run in left),
@@ -191,6 +191,13 @@ def sweep(todo: list[Any]) -> int:
                 loaded = run.recipe.data, runs.load(run.recipe.data)
             failed += not _one(run, loaded[1], bar)
     return min(failed, 1)
+
+
+def _is_done(run: Any) -> bool:
+    try:
+        return run.metrics is not None
+    except SystemExit:
+        return False  # its file is damaged, which is said when its turn comes
 
 
 def _one(run: Any, parts: Any, bar: Any) -> bool:

@@ -238,6 +238,13 @@ FAULTS = [
         "tests/test_training.py",
     ),
     Fault(
+        "private names of Keras",
+        f"{YAT}/_attention.py",
+        "heads, key_heads = self.num_heads,",
+        "heads, key_heads = self._num_heads,",
+        "tests/test_package.py",
+    ),
+    Fault(
         "callbacks: an epoch's end is not recorded",
         "keras_yat/callbacks.py",
         "self._record(epoch + 1)",

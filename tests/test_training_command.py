@@ -35,6 +35,20 @@ def test_a_sweep_skips_what_is_done(tmp_path):
     assert f"yat, seed_0: test accuracy {metrics['test_accuracy']:.4f}" in more.stdout
 
 
+@pytest.mark.parametrize("name", ["run.json", "metrics.json"])
+def test_a_sweep_goes_on_behind_a_damaged_run(name, tmp_path, monkeypatch, capsys):
+    study = tmp_path / f"dnn3-digits-{keras.backend.backend()}"
+    damaged = study / "relu" / "seed_0" / name
+    damaged.parent.mkdir(parents=True)
+    damaged.write_text("{")
+    options = [*QUICK, "--activation", "relu,sinlu", "--out", str(tmp_path)]
+    monkeypatch.setattr("sys.argv", ["train", str(ROOT / DNN3), *options])
+    assert train.main(train.parse()) == 1
+    assert f"{damaged} is missing or damaged" in capsys.readouterr().err
+    assert (study / "sinlu" / "seed_0" / "metrics.json").exists()
+    assert damaged.read_text() == "{"
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [
