@@ -79,23 +79,38 @@ def measure(arguments) -> list[dict]:
 
 
 def own(name, policy):
-    from keras_yat._register import LAYERS
+    import keras_yat
 
-    return LAYERS[name](dtype=policy)
+    return type(keras_yat.activations.get(name))(dtype=policy)
 
 
 def plain(name, policy):
-    """The layer with its function written out in `keras.ops`, in the same precision."""
+    """The layer as a composition of `keras.ops`, in the same precision.
+
+    The one of `benchmarks.compositions` if there is one, else the formula of the layer without a
+    custom gradient.
+    """
     from keras import ops
 
     from benchmarks.compositions import COMPOSITIONS
+    from keras_yat import config
+
+    cls = type(own(name, policy))
 
     def call(self, inputs):
         parameters = [ops.convert_to_tensor(weight) for weight in self.weights]
         value = COMPOSITIONS[name](ops.cast(inputs, "float32"), *parameters)
         return ops.cast(value, self.compute_dtype)
 
-    return type("Plain", (type(own(name, policy)),), {"call": call})(dtype=policy)
+    def call_without_custom_gradient(self, inputs):
+        config.disable_custom_gradient()
+        try:
+            return cls.call(self, inputs)
+        finally:
+            config.enable_custom_gradient()
+
+    chosen = call if name in COMPOSITIONS else call_without_custom_gradient
+    return type("Plain", (cls,), {"call": chosen})(dtype=policy)
 
 
 def markdown(rows: list[dict[str, str]]) -> str:

@@ -1,6 +1,7 @@
-"""The activations as a user would write them down in `keras.ops`.
+"""Activations as a user would write them in `keras.ops`, for comparison.
 
-Right where nothing overflows; what they cost is what this package is held against.
+Accurate where nothing overflows. An activation without a composition here is compared with its own
+formula, without a custom gradient.
 """
 
 from keras import ops

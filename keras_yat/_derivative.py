@@ -15,7 +15,7 @@ import numpy as np
 from keras import ops
 
 from keras_yat import _validate, activations
-from keras_yat.layers.activation._base import TrainableActivation
+from keras_yat.activations._base import TrainableActivation
 
 STEP = 1e-2
 """Between the slopes whose difference is the second derivative."""
@@ -49,7 +49,7 @@ def slopes(function: Callable, x: np.ndarray) -> np.ndarray:
     return probe.slopes(np.shape(x))
 
 
-def bends(function: Callable, x: np.ndarray, step: float = STEP) -> np.ndarray:
+def second_derivative(function: Callable, x: np.ndarray, step: float = STEP) -> np.ndarray:
     """The second derivative, by central differences of the first."""
     x = np.asarray(x, dtype="float32")
     # Far out, a step of that size would be lost in rounding.
@@ -72,9 +72,11 @@ def trainable(activation: Any, argument: str = "activation") -> TrainableActivat
     """`activation` as a layer of this package with one set of parameters."""
     found = activations.get(activation, argument)
     if not isinstance(found, TrainableActivation):
-        _validate.refuse(argument, "have trained parameters, as keras_yat.Mila() has", activation)
+        _validate.invalid_argument(
+            argument, "have trained parameters, as keras_yat.Mila() has", activation
+        )
     if found.axis is not None:
-        _validate.refuse(argument, "have one set of parameters, axis=None", activation)
+        _validate.invalid_argument(argument, "have one set of parameters, axis=None", activation)
     return found
 
 
@@ -160,7 +162,7 @@ def _copy_weights(copy, layer, first, argument="activation"):
         return
     for new, old in zip(copy.weights[first:], layer.weights[first:], strict=True):
         if new.shape != old.shape:
-            _validate.refuse(argument, "have one set of weights for all channels", layer)
+            _validate.invalid_argument(argument, "have one set of weights for all channels", layer)
         new.assign(old)
 
 
@@ -176,7 +178,9 @@ def _checked(settings, allowed):
     for name in settings:
         if name not in allowed:
             known = ", ".join(allowed) or "none, as the activation has none"
-            _validate.refuse("settings", f"name arguments of the activation: {known}", settings)
+            _validate.invalid_argument(
+                "settings", f"name arguments of the activation: {known}", settings
+            )
     return settings
 
 
@@ -187,7 +191,7 @@ def _check_entrywise(function, argument, activation):
     x = np.array([[-1.5, 0.5, 2.0]], dtype="float32")
     every, fewer = (_numpy(function(ops.convert_to_tensor(row))) for row in (x, x[:, :2]))
     if every.shape != x.shape or not np.allclose(every[:, :2], fewer, atol=1e-5, equal_nan=True):
-        _validate.refuse(argument, "work entry by entry", activation)
+        _validate.invalid_argument(argument, "work entry by entry", activation)
 
 
 def _numpy(x: Any) -> np.ndarray:

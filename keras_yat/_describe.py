@@ -77,7 +77,7 @@ def find(name: str) -> type:
     every = {n.lower().replace("_", ""): n for n in [*layers.__all__, *activations.names()]}
     near = difflib.get_close_matches(name.lower().replace("_", ""), every, n=3, cutoff=0.5)
     hint = f" (did you mean {' or '.join(every[n] for n in near)}?)" if near else ""
-    _validate.refuse("name", f"be one that `list` tells{hint}", name)
+    _validate.invalid_argument("name", f"be one that `list` tells{hint}", name)
 
 
 def _line(text: str) -> str:

@@ -1,73 +1,118 @@
-"""Every private or undocumented name of Keras that this package touches, and nothing else.
+"""All that depends on the internals of Keras: its private and undocumented names, and its types.
 
-Where Keras changes one, this is the file to mend; `tests/test_package.py` finds such names
-anywhere else.
+If Keras changes one, fix this file. `tests/test_package.py` finds private names anywhere else.
 """
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import keras
 
+from keras_yat._types import Tensor
+
 TRIED = ("3.15.1", "3.16.0.dev2026102704")
-"""The versions of Keras that the tests passed on; of the nightly build on torch, but for float64
-in attention: its `EinsumDense` with a bias gives float32.
+"""The versions of Keras on which the tests passed. Of the nightly build on torch alone, without
+float64 in attention: its `EinsumDense` with a bias returns float32.
 """
 
-# `keras.layers.RNN` draws the random masks of a cell before its loop if the cell has this base:
-# within the loop, on JAX, no random state can change. The class has no public name.
-_DropoutCell: Any = next(
-    base for base in keras.layers.SimpleRNNCell.__mro__ if base.__name__ == "DropoutRNNCell"
-)
+# Keras ships no types. A type checker that does not read its source gets this base instead, and one
+# that does gets both; otherwise the type of every class here would be unknown.
+if TYPE_CHECKING:
+
+    class _Typed:
+        """A class of Keras."""
+
+    assert issubclass(keras.layers.Layer, _Typed)
+    assert issubclass(keras.layers.RNN, _Typed)
+    assert issubclass(keras.Operation, _Typed)
+    assert issubclass(keras.layers.MultiHeadAttention, _Typed)
+    assert issubclass(keras.initializers.RandomNormal, _Typed)
+    assert issubclass(keras.constraints.Constraint, _Typed)
+    assert issubclass(keras.callbacks.Callback, _Typed)
+    _DropoutCell = _Typed
+else:
+    # `keras.layers.RNN` draws the random masks of a cell before its loop if the cell has this base:
+    # within the loop, on JAX, no random state can change. The class has no public name.
+    _DropoutCell = next(
+        base for base in keras.layers.SimpleRNNCell.__mro__ if base.__name__ == "DropoutRNNCell"
+    )
+
+
+class Operation(keras.Operation):
+    """Abstract: `keras.Operation`, typed."""
+
+
+class Layer(keras.layers.Layer):
+    """Abstract: `keras.layers.Layer`, typed."""
+
+
+class RandomNormal(keras.initializers.RandomNormal):
+    """Abstract: `keras.initializers.RandomNormal`, typed."""
+
+
+class Constraint(keras.constraints.Constraint):
+    """Abstract: `keras.constraints.Constraint`, typed."""
+
+
+class Callback(keras.callbacks.Callback):
+    """Abstract: `keras.callbacks.Callback`, typed."""
 
 
 class BaseDropoutCell(_DropoutCell):
-    """Abstract: a cell whose random masks `keras.layers.RNN` has drawn before its loop."""
+    """Abstract: a cell whose random masks `keras.layers.RNN` draws before its loop."""
 
-    def draw_input_masks(self, inputs: Any) -> None:
-        """Draws the masks for inputs like these, and those of the kernels."""
+    def draw_input_masks(self, inputs: Tensor) -> None:
+        """Draws the masks of inputs of this shape, and of the kernels."""
         raise NotImplementedError
 
-    def draw_state_masks(self, states: Any) -> None:
-        """Draws the masks for states like these."""
+    def draw_state_masks(self, states: Tensor) -> None:
+        """Draws the masks of states of this shape."""
         raise NotImplementedError
 
     def clear_masks(self) -> None:
-        """Forgets the masks of the sequence."""
+        """Drops the masks of the sequence."""
         raise NotImplementedError
 
-    def get_dropout_mask(self, step_input):
+    def get_dropout_mask(self, step_input: Tensor) -> None:
         self.draw_input_masks(step_input)
 
-    def get_recurrent_dropout_mask(self, step_input):
+    def get_recurrent_dropout_mask(self, step_input: Tensor) -> None:
         self.draw_state_masks(step_input)
 
-    def reset_dropout_mask(self):
+    def reset_dropout_mask(self) -> None:
         self.clear_masks()
 
-    def reset_recurrent_dropout_mask(self):
+    def reset_recurrent_dropout_mask(self) -> None:
         self.clear_masks()
 
 
 class BaseRNN(keras.layers.RNN):
-    """Abstract: `keras.layers.RNN` with another loop over time, `run_loop`."""
+    """Abstract: `keras.layers.RNN` with its own loop over time, `run_loop`."""
 
-    def run_loop(self, sequences: Any, states: list[Any], mask: Any, training: Any) -> Any:
-        """The last output, all outputs and the last states of sequences `(batch, time, dim)`."""
+    def run_loop(
+        self, sequences: Tensor, states: list[Tensor], mask: Tensor | None, training: bool | None
+    ) -> tuple[Tensor, Tensor, list[Tensor]]:
+        """The last output, all outputs and the last states, for sequences `(batch, time, dim)`."""
         raise NotImplementedError
 
-    def inner_loop(self, sequences, initial_state, mask, training=False):
+    def inner_loop(
+        self,
+        sequences: Tensor,
+        initial_state: list[Tensor],
+        mask: Tensor | None,
+        training: bool | None = False,
+    ) -> tuple[Tensor, Tensor, list[Tensor]]:
         return self.run_loop(sequences, list(initial_state), mask, training)
 
 
 def loop_of_rnn(cell: Any, sequence: Any, states: list[Any], backwards: bool) -> tuple[Any, Any]:
-    """All outputs of a cell over `sequence`, by the loop of `keras.layers.RNN`; the last states."""
+    """All outputs of a cell over `sequence`, and its last states, by Keras's loop."""
     layer = keras.layers.RNN(cell, go_backwards=backwards, return_sequences=True, name="loop")
     _, outputs, states = layer.inner_loop(sequence, states, mask=None)
     return outputs, states
 
 
-class OneSeed(keras.random.SeedGenerator):
-    """A generator that gives one state, which may be a tracer."""
+class FixedSeed(keras.random.SeedGenerator):
+    """A random generator with a constant state, which may be a tracer."""
 
     def __init__(self, state: Any):
         self._state = state
@@ -78,7 +123,7 @@ class OneSeed(keras.random.SeedGenerator):
 
 
 class BaseAttention(keras.layers.MultiHeadAttention):
-    """Abstract: Keras's attention, its projections and private settings under public names."""
+    """Abstract: Keras's attention, with public names for its projections and private settings."""
 
     @property
     def use_gate(self) -> bool:
@@ -90,7 +135,7 @@ class BaseAttention(keras.layers.MultiHeadAttention):
 
     @property
     def output_sizes(self) -> tuple[int, ...] | None:
-        """The argument `output_shape`, a name that Keras has for something else."""
+        """The argument `output_shape`, a name that Keras uses for a property."""
         return self._output_shape
 
     @property
@@ -103,23 +148,23 @@ class BaseAttention(keras.layers.MultiHeadAttention):
         return self._gate_dense
 
     def set_flash_attention(self, value: bool | None) -> None:
-        """Says whether fused kernels may be used; a switch of Keras for all models would too."""
+        """Sets whether fused attention may be used, against Keras's global switch."""
         self._flash_attention = value
 
     def set_projections(self, **layers: Any) -> None:
-        """Takes over the layers `query`, `key`, `value`, `output`, and `gate` if there is one."""
+        """Sets the layers `query`, `key`, `value`, `output`, and `gate` if there is one."""
         for name, layer in layers.items():
             setattr(self, f"_{name}_dense", layer)
 
     def projection_arguments(self) -> dict[str, Any]:
-        """The arguments of a projection, as the layer's own constructor got them."""
+        """The arguments of a projection, from those of the layer's constructor."""
         return self._get_common_kwargs_for_sublayer()
 
 
 class TransformedAttention(keras.layers.MultiHeadAttention):
-    """Abstract: Keras's own attention with query and key transformed behind their projections.
+    """Abstract: Keras's attention, in which `transform` is applied to the projected query and key.
 
-    For comparisons: with `transform` Keras's attention gets rotary positions, say.
+    For comparisons, for example of Keras's attention with rotary embedding.
     """
 
     def transform(self, query: Any, key: Any) -> tuple[Any, Any]:

@@ -1,4 +1,4 @@
-"""`@register`: Keras serialization under "keras_yat", the tables of names, and marks on weights."""
+"""`@register`: serialization under "keras_yat" and tables of names; and marks on weights."""
 
 import functools
 from collections.abc import Callable
@@ -6,20 +6,23 @@ from typing import Any, TypeVar
 
 import keras
 
+from keras_yat import _validate
+from keras_yat._keras_compat import Operation
+
 FUNCTIONS: dict[str, Callable[..., Any]] = {}
 """The pure functions, by name."""
 
 LAYERS: dict[str, type[keras.layers.Layer]] = {}
-"""The layers of those that are activations, by the same names."""
+"""The layers of the activations, by the names of their functions."""
 
 T = TypeVar("T", bound=Callable[..., Any])
 
 
 def register(name: str | None = None) -> Callable[[T], T]:
-    """Lets Keras save and load the class or function without `custom_objects`.
+    """Registers a class or function with Keras, so that files load without `custom_objects`.
 
-    A function with a `name` works in a functional model too. A layer with a
-    `name` is an activation that `keras_yat.activations.get` finds by it.
+    A function with a `name` also accepts the symbolic tensors of a functional model. A layer with
+    a `name` is an activation for `keras_yat.activations.get`.
     """
 
     def decorate(item: T) -> T:
@@ -34,7 +37,7 @@ def register(name: str | None = None) -> Callable[[T], T]:
 
 
 def _symbolic(function, name):
-    """`function`, which on symbolic tensors becomes one operation of the model."""
+    """`function`; with symbolic tensors it becomes an operation of the model."""
 
     @functools.wraps(function)
     def wrapper(*args, **kwargs):
@@ -46,23 +49,37 @@ def _symbolic(function, name):
 
 
 @register()
-class FunctionCall(keras.Operation):
-    """A call of a function of this package as a node of a functional model.
+class FunctionCall(Operation):
+    """A call of a function of this package, as an operation of a functional model.
+
+    A function that is called with symbolic tensors creates it.
 
     Args:
-        function: Its name in `FUNCTIONS`.
+        function: The name of the function, such as `"mila"` or `"yat_product"`.
+        **kwargs: `name` of `keras.Operation`.
+
+    Raises:
+        ValueError: If there is no function of that name.
+
+    Example:
+
+    >>> inputs = keras.Input((4,))
+    >>> model = keras.Model(inputs, keras_yat.activations.mila(inputs, beta=0.5))
+
+    Reference:
+        This package.
     """
 
-    def __init__(self, function: str, **kwargs: Any):
+    def __init__(self, function: str, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        self.function = function
+        self.function: str = _validate.one_of("function", function, FUNCTIONS)
 
-    def call(self, *args, **kwargs):
+    def call(self, *args: Any, **kwargs: Any) -> Any:
         return FUNCTIONS[self.function](*args, **kwargs)
 
 
 def record(weight: Any) -> Any:
-    """Marks a weight as one of the few that `keras_yat.callbacks` keeps track of."""
+    """Marks a weight for the callbacks of `keras_yat.callbacks`."""
     weight.recorded_by_keras_yat = True
     return weight
 

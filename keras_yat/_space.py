@@ -1,7 +1,7 @@
 """What can be searched of the arguments of a layer, and how values of it are asked for.
 
 A class lists in `search_space` its arguments that can be searched: to each belongs a
-dimension (`Float`, `Flag`, `Several`, `Choice`, `Made`), or a constant. Values come from
+dimension (`Float`, `Flag`, `FloatList`, `Choice`, `Build`), or a constant. Values come from
 an `hp` with the methods of Keras Tuner's `HyperParameters`; nothing is imported from it.
 Names are paths: `hidden/nami/w` is the w of the activation nami of the choice `hidden`.
 """
@@ -56,7 +56,7 @@ class Flag:
 
 
 @dataclass(frozen=True)
-class Several:
+class FloatList:
     """A list of `count` numbers, each by itself.
 
     They start at the default of `each`, or at 1 divided by their number. There are as
@@ -67,10 +67,10 @@ class Several:
     count: int
     per: str | None = None
 
-    def within(self, limits: Any) -> "Several":
+    def within(self, limits: Any) -> "FloatList":
         return dataclasses.replace(self, each=self.each.within(limits))
 
-    def for_given(self, given: Mapping[str, Any]) -> "Several":
+    def for_given(self, given: Mapping[str, Any]) -> "FloatList":
         return dataclasses.replace(self, count=len(given.get(self.per or "", range(self.count))))
 
     def sample(self, hp: Any, path: str, default: Any) -> list[float | None]:
@@ -78,7 +78,7 @@ class Several:
         return [self.each.sample(hp, f"{path}/{i}", 1.0 / self.count) for i in places]
 
 
-class Made:
+class Build:
     """What `make` makes of arguments that are searched, and of others that are fixed."""
 
     def __init__(self, make: Callable[..., Any], space: Space, **fixed: Any):
@@ -89,7 +89,7 @@ class Made:
         return _Later(lambda: self.make(**_made(found), **self.fixed))
 
 
-class With:
+class Option:
     """An option of a choice that goes with further arguments."""
 
     def __init__(self, value: Any, **further: Any):
@@ -147,7 +147,7 @@ class Choice:
     def _beside(self, hp, path, value, fixed):
         """The arguments that go with an option which is given."""
         for label, option in self.options.items():
-            given = option.value if isinstance(option, With) else option
+            given = option.value if isinstance(option, Option) else option
             if not hasattr(given, "sample") and given == value:
                 return _sampled_all(hp, _further(option), f"{path}/{label}", fixed)
         return {}
@@ -158,15 +158,17 @@ def _check_name(hp, path, labels):
     for known in getattr(hp, "space", ()):
         # Only choices have an order; what has one value in a study is none.
         if known.name == path and hasattr(known, "ordered") and list(known.values) != labels:
-            _validate.refuse("name", f"belong to one search space, not also to {labels}", path)
+            _validate.invalid_argument(
+                "name", f"belong to one search space, not also to {labels}", path
+            )
 
 
 def _further(option):
-    return option.further if isinstance(option, With) else {}
+    return option.further if isinstance(option, Option) else {}
 
 
 def _of_option(hp, path, name, option, fixed):
-    value = option.value if isinstance(option, With) else option
+    value = option.value if isinstance(option, Option) else option
     found = _sampled(hp, value, path, name, None, fixed)
     return {**found, **_sampled_all(hp, _further(option), path, fixed)}
 

@@ -1,8 +1,8 @@
-"""One way to say that an argument is wrong: its name, what is allowed, what came."""
+"""Checks of arguments: every error names the argument, the allowed values and what was received."""
 
 import math
 import numbers
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NoReturn, TypeVar
 
 import numpy as np
@@ -12,15 +12,14 @@ T = TypeVar("T")
 MOST_SEED = 2**32 - 1
 
 
-def refuse(name: str, allowed: str, received: Any, **context: Any) -> NoReturn:
-    """Raises the `ValueError` that every check of the package raises.
+def invalid_argument(name: str, allowed: str, received: Any, **context: Any) -> NoReturn:
+    """Raises the `ValueError` of every check in the package.
 
-    `allowed` completes "`name` must …"; `context` shows the arguments it was
-    held against.
+    `allowed` completes "`name` must …"; `context` are arguments that `allowed` refers to.
     """
     shown = ", ".join(f"{k}={v!r}" for k, v in {name: received, **context}.items())
     error: Any = ValueError(f"`{name}` must {allowed}. Received: {shown}")
-    error.argument = name  # by this a command knows what its user can mend
+    error.argument = name  # tells a command that its user can fix it
     raise error
 
 
@@ -28,9 +27,9 @@ def number(name: str, value: Any, above: float | None = None) -> float:
     """`value` as a finite Python float, greater than `above` if that is given."""
     allowed = "be a finite number" + ("" if above is None else f" greater than {above:g}")
     if isinstance(value, bool) or not isinstance(value, numbers.Real):
-        refuse(name, allowed, value)
+        invalid_argument(name, allowed, value)
     if not math.isfinite(value) or (above is not None and value <= above):
-        refuse(name, allowed, value)
+        invalid_argument(name, allowed, value)
     return float(value)
 
 
@@ -38,16 +37,16 @@ def one_of(name: str, value: Any, choices: Iterable[Any]) -> Any:
     """`value` if it is one of `choices`."""
     choices = tuple(choices)
     if value not in choices:
-        refuse(name, "be one of " + ", ".join(map(repr, choices)), value)
+        invalid_argument(name, "be one of " + ", ".join(map(repr, choices)), value)
     return value
 
 
 def axis(name: str, value: Any) -> int | None:
-    """`value` as the axis of the channels: None, or an int that is not the batch axis."""
+    """`value` as an axis of channels: None, or an int that is not the batch axis."""
     if value is None:
         return None
     if isinstance(value, bool) or not isinstance(value, numbers.Integral) or value == 0:
-        refuse(name, "be None or an int other than 0, the axis of the batch", value)
+        invalid_argument(name, "be None or an int other than 0, the axis of the batch", value)
     return int(value)
 
 
@@ -57,20 +56,20 @@ def interval(name: str, value: Any) -> tuple[float | None, float | None]:
     if value is None:
         return None, None
     if isinstance(value, (str, bytes)) or not isinstance(value, Iterable):
-        refuse(name, allowed, value)
+        invalid_argument(name, allowed, value)
     pair = list(value)
     if len(pair) != 2:
-        refuse(name, allowed, value)
+        invalid_argument(name, allowed, value)
     low, high = (None if limit is None else number(name, limit) for limit in pair)
     if low is not None and high is not None and low >= high:
-        refuse(name, allowed, value)
+        invalid_argument(name, allowed, value)
     return low, high
 
 
 def count(name: str, value: Any) -> int:
     """`value` as an int of at least 1."""
     if isinstance(value, bool) or not isinstance(value, numbers.Integral) or value < 1:
-        refuse(name, "be an int of at least 1", value)
+        invalid_argument(name, "be an int of at least 1", value)
     return int(value)
 
 
@@ -79,11 +78,11 @@ def counts(name: str, value: Any, length: int, least: int = 1) -> tuple[int, ...
     values = (value,) * length if isinstance(value, numbers.Integral) else value
     allowed = f"be an int or {length} ints, each at least {least}"
     if isinstance(values, (str, bytes)) or not isinstance(values, Iterable):
-        refuse(name, allowed, value)
+        invalid_argument(name, allowed, value)
     values = tuple(values)
     whole = all(isinstance(v, numbers.Integral) and not isinstance(v, bool) for v in values)
     if len(values) != length or not whole or any(v < least for v in values):
-        refuse(name, allowed, value)
+        invalid_argument(name, allowed, value)
     return tuple(map(int, values))
 
 
@@ -92,38 +91,45 @@ def ints(name: str, value: Any, least: int | None = None) -> tuple[int, ...]:
     allowed = "be None, an int or ints" + ("" if least is None else f" of at least {least}")
     values = (value,) if isinstance(value, numbers.Integral) else value
     if isinstance(values, (str, bytes)) or not isinstance(values, Iterable):
-        refuse(name, allowed, value)
+        invalid_argument(name, allowed, value)
     values = tuple(values)
     whole = all(isinstance(v, numbers.Integral) and not isinstance(v, bool) for v in values)
     if not whole or not values or (least is not None and min(values) < least):
-        refuse(name, allowed, value)
+        invalid_argument(name, allowed, value)
     return tuple(map(int, values))
+
+
+def last_axis(name: str, shape: Sequence[int | None]) -> int:
+    """The size of the last axis of a shape."""
+    if shape[-1] is None:
+        invalid_argument(name, "have a last axis of known size", tuple(shape))
+    return shape[-1]
 
 
 def rate(name: str, value: Any) -> float:
     """`value` as a float in [0, 1)."""
     allowed = "be a number in [0, 1)"
     if isinstance(value, bool) or not isinstance(value, numbers.Real):
-        refuse(name, allowed, value)
+        invalid_argument(name, allowed, value)
     if not 0.0 <= float(value) < 1.0:
-        refuse(name, allowed, value)
+        invalid_argument(name, allowed, value)
     return float(value)
 
 
 def seed(name: str, value: Any) -> int | None:
-    """`value` as None or an int that all backends take for a seed."""
+    """`value` as None or an int that all backends accept as a seed."""
     if value is None:
         return None
     whole = isinstance(value, numbers.Integral) and not isinstance(value, bool)
     if not whole or not 0 <= value <= MOST_SEED:
-        refuse(name, f"be None or an int from 0 to {MOST_SEED}", value)
+        invalid_argument(name, f"be None or an int from 0 to {MOST_SEED}", value)
     return int(value)
 
 
 def flag(name: str, value: Any) -> bool:
     """`value` as a bool."""
     if not isinstance(value, (bool, np.bool_)):
-        refuse(name, "be True or False", value)
+        invalid_argument(name, "be True or False", value)
     return bool(value)
 
 
@@ -132,4 +138,4 @@ def resolved(name: str, value: Any, what: str, get: Callable[[Any], T]) -> T:
     try:
         return get(value)
     except (ValueError, TypeError):
-        refuse(name, f"be {what}, or the name or config of one, or None", value)
+        invalid_argument(name, f"be {what}, or the name or config of one, or None", value)

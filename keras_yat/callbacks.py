@@ -8,12 +8,16 @@ import keras
 import numpy as np
 
 from keras_yat import _validate
+from keras_yat._keras_compat import Callback
 from keras_yat._register import is_recorded
 
 __all__ = ["ParameterHistory"]
 
+File = str | os.PathLike[str]
+Logs = dict[str, Any] | None
 
-class ParameterHistory(keras.callbacks.Callback):
+
+class ParameterHistory(Callback):
     """Records what the parameters of a model's activations become in training.
 
     That is every parameter of a trainable activation, wherever in the model it is, and
@@ -58,9 +62,7 @@ class ParameterHistory(keras.callbacks.Callback):
         This package; the studies of the activations drew such curves or missed them.
     """
 
-    def __init__(
-        self, steps: int | None = None, path: str | os.PathLike | None = None, log: bool = True
-    ):
+    def __init__(self, steps: int | None = None, path: File | None = None, log: bool = True):
         super().__init__()
         self._steps = None if steps is None else _validate.count("steps", steps)
         self._path = path
@@ -76,7 +78,7 @@ class ParameterHistory(keras.callbacks.Callback):
     def history(self) -> dict[str, np.ndarray]:
         return {name: np.array(records) for name, records in self._records.items()}
 
-    def on_train_begin(self, logs=None):
+    def on_train_begin(self, logs: Logs = None) -> None:
         found = _weights(self.model)
         if found.keys() != self._records.keys():  # another model, or the first one
             self._epochs, self._records = [], {name: [] for name in found}
@@ -84,7 +86,7 @@ class ParameterHistory(keras.callbacks.Callback):
         self._together = self.model.steps_per_execution
         self._length = (self.params or {}).get("steps")
 
-    def on_epoch_begin(self, epoch, logs=None):
+    def on_epoch_begin(self, epoch: int, logs: Logs = None) -> None:
         if not self._begun:
             self._begun = True
             self._drop(epoch)
@@ -92,18 +94,18 @@ class ParameterHistory(keras.callbacks.Callback):
         self._epoch, self._first, self._count = epoch, len(self._epochs), 0
         self._counts: list[int] = []
 
-    def on_train_batch_begin(self, batch, logs=None):
+    def on_train_batch_begin(self, batch: int, logs: Logs = None) -> None:
         # Not when the step before ends: Keras may tell that late, from another thread.
         if self._steps and batch and batch % self._steps < self._together:
             # How long the epoch is may show only at its end.
             self._record(self._epoch + batch / (self._length or batch + 1))
             self._counts.append(batch)
 
-    def on_train_batch_end(self, batch, logs=None):
+    def on_train_batch_end(self, batch: int, logs: Logs = None) -> None:
         # Of steps that are executed together the last may be fewer.
         self._count = min(batch + 1, self._length or batch + 1)
 
-    def on_epoch_end(self, epoch, logs=None):
+    def on_epoch_end(self, epoch: int, logs: Logs = None) -> None:
         for i, count in enumerate(self._counts, start=self._first):
             self._epochs[i] = epoch + count / self._count
         self._drop(epoch + 1)  # where data ran out, a step began that was none
@@ -129,7 +131,7 @@ class ParameterHistory(keras.callbacks.Callback):
             self._records[name].append(value)
         self._epochs.append(float(at))
 
-    def save(self, path: str | os.PathLike) -> None:
+    def save(self, path: File) -> None:
         """Writes an `.npz` with `epochs` and an array for each weight: all of it, or nothing."""
         part = Path(f"{os.fspath(path)}.{os.getpid()}.part")
         with part.open("wb") as file:
@@ -138,7 +140,7 @@ class ParameterHistory(keras.callbacks.Callback):
         part.replace(path)
 
     @classmethod
-    def load(cls, path: str | os.PathLike, **kwargs: Any) -> "ParameterHistory":
+    def load(cls, path: File, **kwargs: Any) -> "ParameterHistory":
         """The callback with what `save` has written; for `fit(initial_epoch=…)`, or to draw.
 
         Args:

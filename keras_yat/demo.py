@@ -51,7 +51,7 @@ class Network(keras.Model):
             for each in layers
         ]
         if not self.chain:
-            _validate.refuse("layers", "have one entry at least", [])
+            _validate.invalid_argument("layers", "have one entry at least", [])
 
     def build(self, input_shape):
         for layer in self.chain:

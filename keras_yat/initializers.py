@@ -1,28 +1,26 @@
-"""Starting values made for Yat layers.
+"""Initializers for Yat layers.
 
-Derivation. Let a neuron have `entries` weights, independent with variance σ², and
-an input of which `filled` entries are other than 0 (all of them, but for a
-transposed convolution with strides) and independent with mean square r = s². Then
-⟨w, x⟩ is nearly normal with variance τ² = ‖w‖²·‖x‖² / entries, where ‖w‖² is about
-entries·σ² and ‖x‖² about filled·r, and the distance is about ‖w‖² + ‖x‖². With a
-bias b = β·τ the output is y = α·τ²·(u + β)² / (‖w‖² + ‖x‖²), u standard normal, so
+Derivation. Let a neuron have `entries` weights, independent with variance σ², and an input with
+`fan_in` entries other than 0 (all of them, but for a transposed convolution with strides),
+independent with mean square r = s². Then ⟨w, x⟩ is nearly normal with variance
+τ² = ‖w‖²·‖x‖² / entries, where ‖w‖² is about entries·σ² and ‖x‖² about fan_in·r, and the distance
+is about ‖w‖² + ‖x‖². With a bias b = β·τ the output is y = α·τ²·(u + β)² / (‖w‖² + ‖x‖²) with u
+standard normal, so
 
     E[y²] = 1   for   α = (‖w‖² + ‖x‖²) / (τ²·√(β⁴ + 6β² + 3)).
 
-That fixes α for any σ and β. Both have an own reason.
+This determines α for any σ and β, which are chosen as follows.
 
-- σ. Let the mean square of the input be r where 1 was expected. The output's is
-  then, without a bias, (r·(1 + σ²) / (σ² + r))², which has the fixed points 1 and σ⁴, and the slope
-  2σ² / (1 + σ²) at 1. With σ = 1 both are one, and a signal that is ever so
-  slightly too weak fades to nothing. With σ = 1/3 the slope is 0.2, and what is
-  above an rms of 1/9 returns to 1 within a few layers. Kernels much smaller still
-  would make the distance nearly independent of the kernel.
-- β. Two inputs whose cosine is c have outputs whose cosine is
-  E[(u + β)²(v + β)²] / (β⁴ + 6β² + 3), u and v normal with covariance c. The slope of
-  this at c = 1, which is also the factor by which the mean square of a gradient
-  grows from layer to layer, is 4(1 + β²) / (β⁴ + 6β² + 3): 4/3 without a bias, and 1
-  for β = √(√2 - 1) = 0.6436. With it gradients neither grow nor fade, and near
-  inputs stay as near as they were.
+- σ. Let the mean square of the input be r where 1 was expected. Without a bias that of the output
+  is then (r·(1 + σ²) / (σ² + r))²; its fixed points are 1 and σ⁴, its slope at 1 is 2σ² / (1 + σ²).
+  With σ = 1 the two coincide, and a signal that is slightly too weak vanishes. With σ = 1/3 the
+  slope is 0.2, and every signal with an rms above 1/9 returns to 1 within a few layers. With much
+  smaller kernels the distance would hardly depend on the kernel.
+- β. Two inputs with the cosine c have outputs with the cosine
+  E[(u + β)²(v + β)²] / (β⁴ + 6β² + 3), u and v normal with covariance c. The slope of this at
+  c = 1, which is also the factor by which the mean square of a gradient grows from layer to layer,
+  is 4(1 + β²) / (β⁴ + 6β² + 3): 4/3 without a bias, and 1 for β = √(√2 - 1) = 0.6436. There
+  gradients neither grow nor vanish, and the distance between close inputs is preserved.
 """
 
 import math
@@ -31,7 +29,9 @@ from typing import Any
 import keras
 
 from keras_yat import _validate
+from keras_yat._keras_compat import RandomNormal
 from keras_yat._register import register
+from keras_yat._types import Config, Identifier
 
 __all__ = ["YatNormal", "get"]
 
@@ -40,24 +40,23 @@ _CRITICAL_BIAS = math.sqrt(math.sqrt(2.0) - 1.0)
 
 
 @register()
-class YatNormal(keras.initializers.RandomNormal):
-    """Normal weights with a third of the input's scale: `N(0, (input_scale / 3)²)`.
+class YatNormal(RandomNormal):
+    """Normal distribution with a third of the scale of the input: `N(0, (input_scale / 3)²)`.
 
-    The scale does not depend on the number of entries, as the output of a Yat
-    neuron does not: a kernel whose entries shrink with it (Glorot, He) makes the
-    output shrink from layer to layer until it is 0. A Yat layer with this
-    initializer starts its bias at `0.6436·√entries·input_scale·σ` and its alpha
-    such that outputs have rms 1 and gradients keep their size through any number
-    of layers; the derivation is at the top of this module. With another
-    initializer they start at 0 and 1.
+    The scale does not depend on the number of weights of a neuron, and neither does the output of
+    a Yat neuron: with kernels whose entries shrink with that number (Glorot, He) the outputs shrink
+    from layer to layer until they are 0. A Yat layer with this initializer starts its bias at
+    `0.6436·√entries·input_scale·σ`, and its alpha such that outputs have rms 1 and gradients keep
+    their size in any number of layers; the derivation is at the top of this module. With other
+    initializers bias and alpha start at 0 and 1.
 
     Args:
-        input_scale: rms of the layer's input, above 0: 1 behind another Yat layer
-            or a normalization, about 0.35 for images in [0, 1].
+        input_scale: rms of the input of the layer, above 0: 1 after another Yat layer or a
+            normalization, about 0.35 for images in [0, 1].
         seed: Int, `keras.random.SeedGenerator`, or None for a random one.
 
     Raises:
-        ValueError: if `input_scale` is not a number above 0.
+        ValueError: If `input_scale` is not a number above 0.
 
     Example:
 
@@ -66,70 +65,82 @@ class YatNormal(keras.initializers.RandomNormal):
     True
 
     Reference:
-        This package. The method is that of S. Schoenholz et al., Deep Information
-        Propagation, 2017, arXiv:1611.01232.
+        This package, by the method of S. Schoenholz et al., Deep Information Propagation, 2017,
+        arXiv:1611.01232.
     """
 
-    def __init__(self, input_scale: float = 1.0, seed: Any = None):
-        self.input_scale = _validate.number("input_scale", input_scale, above=0.0)
+    def __init__(self, input_scale: float = 1.0, seed: Any = None) -> None:
+        self.input_scale: float = _validate.number("input_scale", input_scale, above=0.0)
         super().__init__(stddev=_KERNEL_SCALE * self.input_scale, seed=seed)
 
-    def get_config(self):
+    def get_config(self) -> Config:
         seed = super().get_config()["seed"]
         return {"input_scale": self.input_scale, "seed": seed}
 
-    def suited_bias_and_alpha(
-        self,
-        entries: int,
-        filled: float,
-        normalize: str | None,
-        bias: float | None = None,
+    def default_bias_and_alpha(
+        self, entries: int, fan_in: float, normalize: str | None, bias: float | None = None
     ) -> tuple[float, float]:
-        """The starting bias, unless it is given, and alpha, for neurons of so many entries."""
-        kernel, inputs, spread = self._sizes(entries, filled, normalize)
+        """The starting values of bias and alpha that match this initializer.
+
+        Args:
+            entries: Number of weights of a neuron.
+            fan_in: Average number of input entries in an inner product.
+            normalize: Argument of the layer.
+            bias: A given bias; None: the default.
+
+        Returns:
+            The bias and alpha.
+        """
+        kernel, inputs, deviation = self._sizes(entries, fan_in, normalize)
         if bias is None:
-            bias = _CRITICAL_BIAS * spread
-        alpha = (kernel + inputs) / (spread**2 * _rms(bias / spread))
+            bias = _CRITICAL_BIAS * deviation
+        alpha = (kernel + inputs) / (deviation**2 * _rms(bias / deviation))
         return bias, alpha
 
-    def bias_of_response(self, response: float, entries: int, normalize: str | None) -> float:
-        """The bias at which a neuron answers `response` on average, with the suited alpha.
+    def bias_for_output(self, output: float, entries: int, normalize: str | None) -> float:
+        """The bias for which a neuron outputs `output` on average, with the default alpha.
 
-        Not below that at which it answers least, 0.
+        Args:
+            output: The average output. Below the least possible one the bias is 0.
+            entries: Number of weights of a neuron.
+            normalize: Argument of the layer.
+
+        Returns:
+            The bias.
         """
-        _, _, spread = self._sizes(entries, entries, normalize)
-        return spread * math.sqrt(max(response * _rms(_CRITICAL_BIAS) - 1.0, 0.0))
+        _, _, deviation = self._sizes(entries, entries, normalize)
+        return deviation * math.sqrt(max(output * _rms(_CRITICAL_BIAS) - 1.0, 0.0))
 
-    def _sizes(self, entries, filled, normalize):
-        """‖w‖², ‖x‖² and the spread of ⟨w, x⟩."""
+    def _sizes(self, entries, fan_in, normalize):
+        """‖w‖², ‖x‖² and the standard deviation of ⟨w, x⟩."""
         kernel = entries * self.stddev**2 if normalize is None else 1.0
-        inputs = filled * self.input_scale**2 if normalize != "sphere" else 1.0
+        inputs = fan_in * self.input_scale**2 if normalize != "sphere" else 1.0
         return kernel, inputs, math.sqrt(kernel * inputs / entries)
 
 
 def _rms(beta):
-    """That of (u + β)², u standard normal."""
+    """The rms of (u + β)², u standard normal."""
     return math.sqrt(beta**4 + 6.0 * beta**2 + 3.0)
 
 
 _NAMES = {"yat_normal": YatNormal}
 
 
-def get(identifier: Any, argument: str = "identifier", allowed: str = "be ") -> Any:
-    """The initializer that `identifier` names.
+def get(identifier: Identifier | None, argument: str = "identifier", allowed: str = "be ") -> Any:
+    """The initializer for a name, a configuration or an object.
 
     Args:
-        identifier: `"yat_normal"`, or whatever `keras.initializers.get` takes but
-            None: a name, an initializer, its configuration, a callable.
-        argument: What an error calls `identifier`.
-        allowed: What an error puts before "an initializer".
+        identifier: `"yat_normal"`, or an argument of `keras.initializers.get` other than None: a
+            name, an initializer, its configuration, a callable.
+        argument: Name of the argument in an error message.
+        allowed: Start of the allowed values in an error message.
 
     Returns:
-        An initializer of its own: Keras's are stateless, one object used for two
-        weights would give both the same values.
+        A copy of the initializer: Keras's initializers are stateless, and the same object would
+        give two weights the same values.
 
     Raises:
-        ValueError: if it names no initializer.
+        ValueError: If there is no such initializer.
 
     Example:
 
@@ -138,11 +149,11 @@ def get(identifier: Any, argument: str = "identifier", allowed: str = "be ") -> 
     """
     allowed += "an initializer or the name or config of one"
     if identifier is None:
-        _validate.refuse(argument, allowed, identifier)
+        _validate.invalid_argument(argument, allowed, identifier)
     if isinstance(identifier, str) and identifier in _NAMES:
         return _NAMES[identifier]()
     try:
         initializer = keras.initializers.get(identifier)
     except (ValueError, TypeError):
-        _validate.refuse(argument, allowed, identifier)
+        _validate.invalid_argument(argument, allowed, identifier)
     return initializer.clone() if hasattr(initializer, "clone") else initializer

@@ -6,7 +6,8 @@ no global state of Matplotlib knows of, and a dict of NumPy arrays with what is 
 first call: `pip install "keras-yat[plot]"`.
 """
 
-from keras_yat._plot._functions import contours, curves, gradient_field
+from keras_yat._plot._fields import contours, gradient_field
+from keras_yat._plot._functions import curves
 from keras_yat._plot._landscape import landscape
 from keras_yat._plot._panels import Plot as Plot
 from keras_yat._plot._parameters import parameters

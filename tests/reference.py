@@ -102,6 +102,8 @@ class Case:
     settings: dict = field(default_factory=dict)
     kinks: tuple[float, ...] = ()
     """Where its slope jumps."""
+    frequency: str | None = None
+    """The parameter that is the frequency of a wave, if there is one."""
 
     @property
     def id(self) -> str:
@@ -111,10 +113,10 @@ class Case:
 _MIX = np.array([0.4, -0.3, 0.8, 0.2])
 
 CASES = [
-    Case("nami", nami, {"w": 0.4, "a": 0.9, "b": 1.3}, kinks=(0.0,)),
+    Case("nami", nami, {"w": 0.4, "a": 0.9, "b": 1.3}, kinks=(0.0,), frequency="w"),
     Case("mila", mila, {"beta": -0.6}),
-    Case("coslu", coslu, {"alpha": 0.8, "beta": 1.3}),
-    Case("sinlu", sinlu, {"alpha": 0.8, "beta": 1.3}),
+    Case("coslu", coslu, {"alpha": 0.8, "beta": 1.3}, frequency="beta"),
+    Case("sinlu", sinlu, {"alpha": 0.8, "beta": 1.3}, frequency="beta"),
     Case("delu", delu, {"n": 0.7}, kinks=(0.0,)),
     Case("helu", helu, kinks=(0.0,)),
     Case("lincomb", lincomb, {"coefficients": _MIX}, kinks=(0.0,)),

@@ -44,7 +44,7 @@ def test_second_derivatives_are_right_to_a_thousandth(case):
     x = X.astype("float64")
     away = np.all([np.abs(x - kink) > 0.25 for kink in (*case.kinks, np.inf)], axis=0)
     exact = reference.slope(lambda at: reference.slope(define, at), x)[away]
-    found = _derivative.bends(copy, X)[away]
+    found = _derivative.second_derivative(copy, X)[away]
     np.testing.assert_allclose(found, exact, atol=1e-3 * max(np.abs(exact).max(), 0.01))
 
 
@@ -137,4 +137,6 @@ def test_layers_of_less_precision_are_computed_in_float32(dtype):
 @pytest.mark.parametrize("x", [1e4, -1e6], ids=["far", "farther"])
 def test_far_out_too_second_derivatives_are_numbers(x):
     square = _derivative.copy_of(lambda x: x * x * 0.5)
-    assert _derivative.bends(square, np.array([x])).tolist() == pytest.approx([1.0], rel=1e-2)
+    assert _derivative.second_derivative(square, np.array([x])).tolist() == pytest.approx(
+        [1.0], rel=1e-2
+    )

@@ -128,7 +128,7 @@ def test_the_derivation_in_numbers():
     """E[y²] = 1 and a slope of 1 at equal inputs, by drawing u."""
     entries = 4096
     initializer = YatNormal()
-    bias, alpha = initializer.suited_bias_and_alpha(entries, entries, None)
+    bias, alpha = initializer.default_bias_and_alpha(entries, entries, None)
     kernel = entries * initializer.stddev**2
     tau = np.sqrt(kernel * entries / entries)
     u = np.random.default_rng(0).normal(size=4_000_000)

@@ -3,6 +3,7 @@
 import ast
 import doctest
 import functools
+import graphlib
 import importlib
 import inspect
 import pkgutil
@@ -15,8 +16,8 @@ import numpy as np
 import pytest
 
 import keras_yat
-from keras_yat import activations
-from keras_yat._describe import describe
+import tools.arguments
+import tools.readme
 from tuning import _keras_tuner_compat
 
 ONCE = pytest.mark.once
@@ -29,22 +30,14 @@ MODULES = [keras_yat.__name__] + [
 FORBIDDEN = {"tensorflow", "jax", "torch", "keras_tuner", "sklearn"}
 # Each may import from those before it.
 FLOORS = [
-    {
-        "keras_yat._start",
-        "keras_yat._validate",
-        "keras_yat._keras_compat",
-        "keras_yat._register",
-        "keras_yat._space",
-        "keras_yat._math",
-        "keras_yat._loop",
-        "keras_yat.config",
-    },
-    {"keras_yat._command", "keras_yat._gradient"},
-    {"keras_yat._formula"},
-    {"keras_yat.activations", "keras_yat.ops", "keras_yat.initializers"},
+    {"keras_yat._start", "keras_yat._types", "keras_yat._validate", "keras_yat.config"},
+    {"keras_yat._keras_compat", "keras_yat._space", "keras_yat._command"},
+    {"keras_yat._register", "keras_yat._projection", "keras_yat._numerics"},
+    {"keras_yat.initializers"},
+    {"keras_yat.activations"},
+    {"keras_yat.ops"},
     {"keras_yat.layers"},
-    {"keras_yat.search"},
-    {"keras_yat.callbacks"},
+    {"keras_yat.search", "keras_yat.callbacks"},
     {"keras_yat._derivative"},
     {"keras_yat._plot"},
     {"keras_yat.plot", "keras_yat.demo", "keras_yat._describe"},
@@ -98,6 +91,38 @@ def test_imports_go_one_way(path):
     for name in imports(path):
         if name.startswith("keras_yat."):
             assert floor(name) <= own, f"{module} imports {name}"
+
+
+def module_of(path):
+    return ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
+
+
+@ONCE
+def test_no_circle_of_imports():
+    modules = {module_of(path): path for path in SOURCES}
+    before = {}
+    for module, path in modules.items():
+        names = set(imports(path, of_functions=False))
+        # `from keras_yat import x` needs the package only for what is not a module.
+        inner = {n.rpartition(".")[0] for n in names if n in modules}
+        before[module] = {n for n in names if n in modules and n not in inner} - {"keras_yat"}
+    order = graphlib.TopologicalSorter(before).static_order()  # or raises CycleError
+    assert set(order) == set(modules)
+
+
+@ONCE
+def test_each_folder_says_what_lives_there():
+    for folder in ("keras_yat", "examples", "tuning", "benchmarks", "tests", "tools"):
+        for door in (ROOT / folder).rglob("__init__.py"):
+            assert ast.get_docstring(ast.parse(door.read_text())), door
+
+
+@ONCE
+def test_no_file_is_too_long():
+    for folder, most in (("keras_yat", 300), ("examples", 300), ("tuning", 300), ("tests", 400)):
+        for path in (ROOT / folder).rglob("*.py"):
+            lines = len(path.read_text().splitlines())
+            assert lines <= most, f"{path.relative_to(ROOT)} has {lines} lines"
 
 
 # Private names of Keras and of Keras Tuner.
@@ -254,22 +279,10 @@ def test_readme_examples_run(code, tmp_path, monkeypatch):
     exec(compile(code, "README.md", "exec"), {"__name__": "readme"})
 
 
-def readme_table():
-    """The rows of the README's table of activations, made from the package."""
-    rows = ["| by name | layer | formula | parameters and their starting values | kept within |"]
-    rows.append("|---|---|---|---|---|")
-    for name in activations.names():
-        found = describe(name)
-        starts = ", ".join(f"{n} {v}" for n, v in found.starts.items()) or "none"
-        formula = found.formula.replace("|", "\\|")
-        cells = (f"`{name}`", f"`{found.layer}`", formula, starts, ", ".join(found.limits))
-        rows.append(f"| {' | '.join(cells)} |")
-    return "\n".join(rows)
-
-
 @ONCE
-def test_readme_has_the_table_of_activations():
-    assert readme_table() in README, f"put this in the README:\n{readme_table()}"
+def test_what_tools_write_is_up_to_date():
+    assert not tools.arguments.stale()
+    assert tools.readme.written(README) == README
 
 
 @ONCE

@@ -14,8 +14,8 @@ from keras_tuner import HyperParameters
 
 import keras_yat
 from keras_yat import _register, layers, search
-from keras_yat._space import Choice, Float, Made, Several
-from keras_yat.layers.activation._base import TrainableActivation
+from keras_yat._space import Build, Choice, Float, FloatList
+from keras_yat.activations._base import TrainableActivation
 from tests.helpers import to_numpy
 from tests.layers.catalogue import ALL, TRAINABLE
 from tests.spaces import (
@@ -485,12 +485,14 @@ def test_a_search_with_a_tuner(tmp_path):
 class Waves(keras.layers.Layer):
     search_space = {
         "height": Float(0.5, 2.0, log=True),
-        "phases": Several(Float(0.0, 1.0, default=0.25), 2),
+        "phases": FloatList(Float(0.0, 1.0, default=0.25), 2),
         "shape": Choice.of("sine", "cosine"),
         "start": Choice(
             {
                 "none": None,
-                "drawn": Made(keras.initializers.Constant, {"value": Float(0.0, 1.0, default=0.5)}),
+                "drawn": Build(
+                    keras.initializers.Constant, {"value": Float(0.0, 1.0, default=0.5)}
+                ),
             }
         ),
     }

@@ -16,15 +16,15 @@ CLIP = 2.5
 
 
 def landscape(
-    activations=("relu", "silu", "mila"),
+    activations: Sequence[Any] = ("relu", "silu", "mila"),
     *,
-    layers=5,
-    width=64,
-    seeds=10,
-    low=-3.0,
-    high=3.0,
-    points=101,
-):
+    layers: int = 5,
+    width: int = 64,
+    seeds: int = 10,
+    low: float = -3.0,
+    high: float = 3.0,
+    points: int = 101,
+) -> _panels.Plot:
     """Draws the output of a random network over a plane, a panel for each activation.
 
     A network of 2 inputs, `layers` dense layers with the activation behind each, and 1
@@ -69,7 +69,7 @@ def landscape(
         they are only looked at; the number is ours.
     """
     if isinstance(activations, str) or not isinstance(activations, Sequence) or not activations:
-        _validate.refuse("activations", "be a non-empty list of activations", activations)
+        _validate.invalid_argument("activations", "be a non-empty list of activations", activations)
     layers, width = _validate.count("layers", layers), _validate.count("width", width)
     seeds = _validate.count("seeds", seeds)
     x = _panels.grid("", low, high, points)

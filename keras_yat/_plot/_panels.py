@@ -169,7 +169,9 @@ def grid(name: str, low: Any, high: Any, points: Any) -> np.ndarray:
     """`points` numbers from `low` to `high`, in float32 as they are computed."""
     ends = _validate.number(f"{name}low", low), _validate.number(f"{name}high", high)
     if ends[0] >= ends[1]:
-        _validate.refuse(f"{name}low", f"be less than `{name}high`", low, **{f"{name}high": high})
+        _validate.invalid_argument(
+            f"{name}low", f"be less than `{name}high`", low, **{f"{name}high": high}
+        )
     if _validate.count("points", points) < 3:
-        _validate.refuse("points", "be an int of at least 3", points)
+        _validate.invalid_argument("points", "be an int of at least 3", points)
     return np.linspace(*ends, points, dtype="float32")

@@ -10,7 +10,7 @@ from keras_yat._plot import _panels
 from keras_yat._plot._panels import Plot
 
 
-def parameters(history, *, title=None):
+def parameters(history: Any, *, title: str | None = None) -> _panels.Plot:
     """Draws the parameters of activations against the epoch: a panel each, a line a layer.
 
     Of a parameter that is a list of up to 6 numbers each has a panel, as
@@ -73,18 +73,20 @@ def _records(histories: Any) -> tuple[np.ndarray, dict[str, np.ndarray]]:
     for each in histories:
         values = getattr(each, "history", None)
         if not isinstance(values, Mapping) or not values or not hasattr(each, "epochs"):
-            _validate.refuse("history", allowed, each)
+            _validate.invalid_argument("history", allowed, each)
         for path, array in values.items():
             if len(array) != len(each.epochs) or not len(array):
-                _validate.refuse("history", allowed, len(array), path=path, epochs=each.epochs)
+                _validate.invalid_argument(
+                    "history", allowed, len(array), path=path, epochs=each.epochs
+                )
     if not histories:
-        _validate.refuse("history", allowed, histories)
+        _validate.invalid_argument("history", allowed, histories)
     first = histories[0]
     epochs, shapes = np.asarray(first.epochs, dtype="float64"), _shapes(first)
     for each in histories:
         if not np.array_equal(each.epochs, epochs) or _shapes(each) != shapes:
             allowed = "have the same epochs and the same parameters for every seed"
-            _validate.refuse("history", allowed, _shapes(each), first=shapes)
+            _validate.invalid_argument("history", allowed, _shapes(each), first=shapes)
     # By place: Keras numbers the layers of each further model on.
     columns = zip(*(each.history.values() for each in histories), strict=True)
     stacked = [np.stack([np.asarray(v, dtype="float64") for v in column]) for column in columns]

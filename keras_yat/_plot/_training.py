@@ -13,7 +13,13 @@ FEW = 4
 """Of more names only the validation is drawn: two lines each could not be told apart."""
 
 
-def learning(histories, *, metrics=("loss", "accuracy"), baseline=None, title=None):
+def learning(
+    histories: Mapping[str, Any],
+    *,
+    metrics: Sequence[str] = ("loss", "accuracy"),
+    baseline: str | None = None,
+    title: str | None = None,
+) -> _panels.Plot:
     """Draws metrics against the epoch, a panel each: training dashed, validation solid.
 
     A line is the mean over the seeds, the band goes from the smallest to the largest. With
@@ -63,7 +69,9 @@ def learning(histories, *, metrics=("loss", "accuracy"), baseline=None, title=No
     return Plot(figure, _arrays(found))
 
 
-def pairs(histories, baseline, *, metric="loss", title=None):
+def pairs(
+    histories: Mapping[str, Any], baseline: str, *, metric: str = "loss", title: str | None = None
+) -> _panels.Plot:
     """Draws a metric of each against that of a baseline, a panel each, on the same axes.
 
     The baseline is black, the other coloured; training is dashed, validation solid. A line is
@@ -99,7 +107,7 @@ def pairs(histories, baseline, *, metric="loss", title=None):
     _validate.one_of("baseline", baseline, _runs(histories, None))
     runs = _runs(histories, baseline)
     if len(runs) < 2:
-        _validate.refuse("histories", "have another name than the baseline", list(runs))
+        _validate.invalid_argument("histories", "have another name than the baseline", list(runs))
     (metric,) = _names("metrics", [metric])
     parts = {name: _parts(name, seeds, metric, False) for name, seeds in runs.items()}
     looks = _looks(runs, baseline)
@@ -127,17 +135,17 @@ def _runs(histories: Any, baseline: Any) -> Runs:
     """Lists of histories by their names."""
     allowed = "be a dict from a name to a history (a dict of lists) or to a list of them"
     if not isinstance(histories, Mapping) or not histories:
-        _validate.refuse("histories", allowed, histories)
+        _validate.invalid_argument("histories", allowed, histories)
     if baseline is not None:
         _validate.one_of("baseline", baseline, histories)
     runs = {}
     for name, given in histories.items():
         one = isinstance(given, Mapping) or hasattr(given, "history")
         if not one and (isinstance(given, str) or not isinstance(given, Iterable)):
-            _validate.refuse("histories", allowed, given, of=name)
+            _validate.invalid_argument("histories", allowed, given, of=name)
         seeds = [getattr(seed, "history", seed) for seed in ([given] if one else given)]
         if not seeds or not all(isinstance(seed, Mapping) for seed in seeds):
-            _validate.refuse("histories", allowed, given, of=name)
+            _validate.invalid_argument("histories", allowed, given, of=name)
         runs[str(name)] = seeds
     return runs
 
@@ -145,9 +153,9 @@ def _runs(histories: Any, baseline: Any) -> Runs:
 def _names(name: str, value: Any) -> list[str]:
     allowed = "be a non-empty list of names of metrics"
     if isinstance(value, str) or not isinstance(value, Sequence) or not value:
-        _validate.refuse(name, allowed, value)
+        _validate.invalid_argument(name, allowed, value)
     if not all(isinstance(each, str) for each in value):
-        _validate.refuse(name, allowed, value)
+        _validate.invalid_argument(name, allowed, value)
     return list(dict.fromkeys(value))
 
 
@@ -156,13 +164,13 @@ def _parts(name: str, seeds: list, metric: str, only_validation: bool) -> Parts:
     keys = [k for k in (metric, f"val_{metric}") if all(k in seed for seed in seeds)]
     if not keys:
         known = ", ".join(seeds[0]) or "nothing"
-        _validate.refuse("metrics", f"be in every history; {name} has {known}", metric)
+        _validate.invalid_argument("metrics", f"be in every history; {name} has {known}", metric)
     parts = {}
     for key in keys[-1:] if only_validation else keys:
         lengths = [len(seed[key]) for seed in seeds]
         if len(set(lengths)) > 1 or not lengths[0]:
             allowed = "have the same number of epochs, at least 1, for all seeds of a name"
-            _validate.refuse("histories", allowed, lengths, of=name)
+            _validate.invalid_argument("histories", allowed, lengths, of=name)
         parts[key] = np.array([seed[key] for seed in seeds], dtype="float64")
     return parts
 

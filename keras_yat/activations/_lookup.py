@@ -45,7 +45,7 @@ def get(identifier: Any, argument: str = "identifier") -> Any:
     1.5
     """
     if inspect.isclass(identifier):
-        _validate.refuse(
+        _validate.invalid_argument(
             argument,
             f"be an instance or a name: {identifier.__name__}(), not the class",
             identifier,
@@ -55,7 +55,7 @@ def get(identifier: Any, argument: str = "identifier") -> Any:
     try:
         return keras.activations.get(identifier)
     except (TypeError, ValueError):
-        _validate.refuse(argument, _suggestion(str(identifier)), identifier)
+        _validate.invalid_argument(argument, _suggestion(str(identifier)), identifier)
 
 
 def _suggestion(name: str) -> str:

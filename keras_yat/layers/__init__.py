@@ -1,39 +1,38 @@
-"""The layers of keras-yat."""
+"""The layers: Yat layers, a private module each, and those of `keras_yat.activations`.
 
-from keras_yat.layers.activation import (
-    DELU,
-    HELU,
-    CosLU,
-    LinComb,
-    Mila,
-    Nami,
-    NormLinComb,
-    ReLUN,
-    ScaledSoftSign,
-    ScoreTanh,
-    ShiLU,
-    SinLU,
-    Softermax,
-    SofterSigmoid,
-    SoftTanh,
-)
-from keras_yat.layers.yat import (
-    YatConv1D,
-    YatConv1DTranspose,
-    YatConv2D,
-    YatConv2DTranspose,
-    YatConv3D,
-    YatConv3DTranspose,
-    YatDense,
-    YatEmbedding,
-    YatGRU,
-    YatGRUCell,
-    YatLSTM,
-    YatLSTMCell,
-    YatMultiHeadAttention,
-    YatSimpleRNN,
-    YatSimpleRNNCell,
-)
+A new Yat layer is a module with a class on one of the bases, and a line here.
+"""
+
+from keras_yat.activations._coslu import CosLU
+from keras_yat.activations._delu import DELU
+from keras_yat.activations._helu import HELU
+from keras_yat.activations._lincomb import LinComb
+from keras_yat.activations._mila import Mila
+from keras_yat.activations._nami import Nami
+from keras_yat.activations._norm_lincomb import NormLinComb
+from keras_yat.activations._relun import ReLUN
+from keras_yat.activations._scaled_softsign import ScaledSoftSign
+from keras_yat.activations._score_tanh import ScoreTanh
+from keras_yat.activations._shilu import ShiLU
+from keras_yat.activations._sinlu import SinLU
+from keras_yat.activations._soft_tanh import SoftTanh
+from keras_yat.activations._softer_sigmoid import SofterSigmoid
+from keras_yat.activations._softermax import Softermax
+from keras_yat.layers._attention import YatMultiHeadAttention
+from keras_yat.layers._conv1d import YatConv1D
+from keras_yat.layers._conv1d_transpose import YatConv1DTranspose
+from keras_yat.layers._conv2d import YatConv2D
+from keras_yat.layers._conv2d_transpose import YatConv2DTranspose
+from keras_yat.layers._conv3d import YatConv3D
+from keras_yat.layers._conv3d_transpose import YatConv3DTranspose
+from keras_yat.layers._dense import YatDense
+from keras_yat.layers._embedding import YatEmbedding, YatEmbeddingScores
+from keras_yat.layers._gru import YatGRU
+from keras_yat.layers._gru_cell import YatGRUCell
+from keras_yat.layers._lstm import YatLSTM
+from keras_yat.layers._lstm_cell import YatLSTMCell
+from keras_yat.layers._simple_rnn import YatSimpleRNN
+from keras_yat.layers._simple_rnn_cell import YatSimpleRNNCell
 
 __all__ = [
     "DELU",
@@ -59,6 +58,7 @@ __all__ = [
     "YatConv3DTranspose",
     "YatDense",
     "YatEmbedding",
+    "YatEmbeddingScores",
     "YatGRU",
     "YatGRUCell",
     "YatLSTM",

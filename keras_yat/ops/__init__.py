@@ -1,7 +1,11 @@
-"""The Yat product and Yat attention, and what goes with it, as pure functions."""
+"""The Yat product, Yat attention and rotary embedding as pure functions.
 
-from keras_yat.ops._attention import yat_attention
-from keras_yat.ops._product import yat_product
-from keras_yat.ops._rotary import rotary_embedding
+A function is a private module that registers it; `_numerics` has their arithmetic.
+"""
 
-__all__ = ["rotary_embedding", "yat_attention", "yat_product"]
+from keras_yat._register import FunctionCall
+from keras_yat.ops._rotary_embedding import rotary_embedding
+from keras_yat.ops._yat_attention import yat_attention
+from keras_yat.ops._yat_product import yat_product
+
+__all__ = ["FunctionCall", "rotary_embedding", "yat_attention", "yat_product"]

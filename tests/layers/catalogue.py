@@ -1,30 +1,47 @@
 """The layers of the activations, for the tests to go through."""
 
+import inspect
+import math
+
 import pytest
 
 from keras_yat import activations
-from keras_yat.layers.activation._base import TrainableActivation
+from keras_yat._space import Float
+from keras_yat.activations._base import TrainableActivation
 
 ALL = {name: type(activations.get(name)) for name in activations.names()}
 TRAINABLE = {n: c for n, c in ALL.items() if issubclass(c, TrainableActivation)}
 EVERY = pytest.mark.parametrize("cls", ALL.values(), ids=ALL)
 EVERY_TRAINABLE = pytest.mark.parametrize("cls", TRAINABLE.values(), ids=TRAINABLE)
 
-# For each layer, arguments that are all other than the defaults.
-ARGUMENTS = {
-    "nami": {"w": 0.2, "a": 1.5, "b": 2.0, "bounds": {"w": (0.05, 0.9)}},
-    "mila": {"beta": -0.5, "bounds": {"beta": (-2.0, None)}},
-    "coslu": {"alpha": 0.5, "beta": 2.0},
-    "sinlu": {"alpha": 0.5, "beta": 2.0, "bounds": {"alpha": [None, 3.0]}},
-    "delu": {"n": 0.5},
-    "helu": {},
+# Arguments that no number of a search space stands for.
+FURTHER = {
     "lincomb": {"coefficients": [0.5, -0.5], "functions": ["gelu", "nami"]},
     "norm_lincomb": {"coefficients": 0.3, "functions": ["tanh", "relu", "elu"], "norm": "l1"},
-    "relun": {"n": 0.5, "bounds": {"n": (0.1, 8.0)}},
-    "scaled_softsign": {"alpha": 2.0, "beta": 0.5},
-    "shilu": {"alpha": 0.5, "beta": -1.0},
-    "softermax": {"power": 2.0, "axis": 1, "epsilon": 1e-3},
-    "softer_sigmoid": {"power": 2.5},
-    "soft_tanh": {"power": 3.0},
-    "score_tanh": {"power": 0.5},
+    "softermax": {"axis": 1, "epsilon": 1e-3},
 }
+
+
+def arguments_of(name):
+    """Arguments of an activation's layer, all other than the defaults."""
+    cls, found = ALL[name], {}
+    for parameter, dimension in cls.search_space.items():
+        if isinstance(dimension, Float):
+            found[parameter] = _inside(dimension, inspect.signature(cls).parameters[parameter])
+    if found and name in TRAINABLE:
+        first = next(iter(found))
+        found["bounds"] = {first: (found[first] - 1e-3, None)}
+    return {**found, **FURTHER.get(name, {})}
+
+
+def _inside(dimension, parameter):
+    """A number in the range that is searched, other than the default."""
+    low, high = dimension.low, dimension.high
+    for part in (0.5, 0.75):
+        value = low * (high / low) ** part if dimension.log else low + (high - low) * part
+        if not math.isclose(value, parameter.default, abs_tol=1e-3):
+            return round(value, 3)
+    raise AssertionError(f"{dimension} has its middle and its third quarter at the default")
+
+
+ARGUMENTS = {name: arguments_of(name) for name in ALL}

@@ -9,7 +9,7 @@ from keras import ops
 
 import keras_yat
 from keras_yat import activations
-from keras_yat.layers.activation._base import TrainableActivation
+from keras_yat.activations._base import TrainableActivation
 from tests import helpers, reference
 from tests.helpers import all_gradients, draw, to_numpy
 from tests.layers.catalogue import ALL, ARGUMENTS, EVERY, EVERY_TRAINABLE, TRAINABLE

@@ -95,7 +95,7 @@ BAD = [
     (keras_yat.LinComb, {"functions": []}, "`functions` must be a non-empty list"),
     (keras_yat.LinComb, {"functions": ["rellu"]}, "did you mean.*'relu'"),
     (keras_yat.LinComb, {"functions": [keras_yat.Nami]}, r"Nami\(\), not the class"),
-    (keras_yat.Softermax, {"axis": ()}, "`axis` must name at least one axis"),
+    (keras_yat.Softermax, {"axis": ()}, "`axis` must contain at least one axis"),
     (keras_yat.LinComb, {"coefficients": [1.0]}, "`coefficients` must have 4 entries"),
     (keras_yat.LinComb, {"coefficients": [1, 2, 3, "x"]}, r"`coefficients\[3\]` must be a finite"),
     (keras_yat.NormLinComb, {"norm": "max"}, "`norm` must be one of 'l2', 'l1', 'sum'"),

@@ -153,7 +153,7 @@ def test_sharing():
         refused(words, lambda arguments=arguments: keras_yat.YatDense(**arguments))
     user = keras_yat.YatDense(2, kernel_from=owner, kernel_slice=(2, 4))
     refused(
-        "`kernel_from` must have a kernel of its own",
+        "`kernel_from` must own its kernel",
         lambda: keras_yat.YatDense(2, kernel_from=user),
     )
     owner.build((None, 3))
@@ -183,10 +183,10 @@ def test_embedding():
 def test_data_to_adapt_to():
     layer = keras_yat.YatDense(4)
     same = np.ones((20, 3), "float32")
-    refused("`data` must hold samples other than 0", lambda: layer.adapt(same * 0.0))
-    refused("`data` must hold at least 4 different samples", lambda: layer.adapt(same))
+    refused("`data` must contain samples other than 0", lambda: layer.adapt(same * 0.0))
+    refused("`data` must contain at least 4 different samples", lambda: layer.adapt(same))
     refused("`data` must be finite", lambda: layer.adapt(same * NAN))
-    refused("`data` must hold at least one batch", lambda: layer.adapt([]))
+    refused("`data` must contain at least one batch", lambda: layer.adapt([]))
     refused("`data` must have a batch axis", lambda: layer.adapt(np.ones(3)))
     refused("`samples` must be an int", lambda: layer.adapt(draw((20, 3)), samples=0))
     refused("`samples` must be at least 4", lambda: layer.adapt(draw((20, 3)), samples=3))

@@ -330,14 +330,14 @@ AT = {"cache": CACHE, "cache_update_index": 0}
     ("inputs", "call", "words"),
     [
         ((X, X[:, :3], X), {}, "`value` must have .*the positions of the key. Received: value="),
-        ((X, X[:, None]), {}, "`value` must have as many axes as the query"),
+        ((X, X[:, None]), {}, "`value` must have the number of axes of the query"),
         ((X[:, 0], X[:, 0]), {}, "`query` must have a batch, positions"),
         ((X, X), {"attention_mask": np.ones((2, 5, 4), bool)}, "`attention_mask` must broadcast"),
         ((X, X), {"attention_mask": np.ones((2, 3, 5, 5), bool)}, "`attention_mask` must broadca"),
         *[((X, X), {f"{n}_mask": np.ones((2, 4), bool)}, f"`{n}_mask` must have the shape")
           for n in ("query", "value", "key")],
         ((X, X), {"cache": CACHE}, "`cache_update_index` must be an int or a scalar tensor"),
-        *[((X, X), {"cache": CACHE, "cache_update_index": i}, "`cache_update_index` must be such")
+        *[((X, X), {"cache": CACHE, "cache_update_index": i}, "`cache_update_index` must leave")
           for i in (-1, 3)],
         *[((X, X), {"cache": c, "cache_update_index": 0}, "`cache` must be a pair .*Received: ca")
           for c in (CACHE[:1], (CACHE[0][:, :, :2],) * 2, (CACHE[0], CACHE[1][:, 1:]), "cache")],

@@ -1,0 +1,252 @@
+"""Yat attention and its gradient, in blocks of queries.
+
+The backward pass keeps no tensor with an entry for each query and key. It computes the scores
+again, a block of queries at a time, each against all keys. Memory therefore grows linearly with
+the length, and no normalizer has to be carried along.
+
+Tensors have five axes: batch, key heads, query heads of each key head (1 in keys and values),
+positions, entries. Scores and the products behind them are computed in float32 or wider: the
+distance cancels where a query is close to a key, and there scores are largest. The weighted sum
+of the values is computed in the dtype of the values.
+"""
+
+import functools
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any
+
+import keras
+from keras import ops
+
+from keras_yat._keras_compat import FixedSeed
+from keras_yat._numerics.attention_masks import AttentionMasks
+from keras_yat._numerics.formula import YatFormula, sum_of_squares, summed
+from keras_yat._numerics.gradients import sum_to, with_custom_gradient
+from keras_yat._numerics.row_blocks import RowBlocks
+from keras_yat._numerics.scan import scan
+
+SPANS = 4
+"""Number of parts of the queries that are attended separately, each with the keys it may reach."""
+
+
+@dataclass(frozen=True)
+class Attention:
+    """Attention as a function of tensors, with fixed settings.
+
+    Attributes:
+        normalize: Maps scores and allowed positions to weights, and to the function from their
+            upstream gradient to that of the scores.
+        floor: One of `formula.DISTANCE_FLOOR`.
+        masks: Which query may attend to which key.
+        block: Number of queries in a block; None: all.
+        rate: Dropout rate of the weights.
+        seed: The state of a random generator, with a rate above 0.
+    """
+
+    normalize: Callable[[Any, Any], Any]
+    floor: float
+    masks: AttentionMasks
+    block: int | None = None
+    rate: float = 0.0
+    seed: Any = None
+
+    def __call__(self, query: Any, key: Any, value: Any, alpha: Any, epsilon: Any) -> Any:
+        """The weighted sums of the values, for each query."""
+        spans = self._spans(query.shape[3], key.shape[3])
+        if len(spans) == 1:
+            return self.sums(query, key, value, alpha, epsilon)
+        parts = []
+        for rows, keys in spans:
+            masks, seed = self.masks.cut(rows, keys), self.seed
+            if self.rate:
+                seed = _moved(seed, rows.start)
+            cut = query[:, :, :, rows], key[:, :, :, keys], value[:, :, :, keys]
+            parts.append(replace(self, masks=masks, seed=seed).sums(*cut, alpha, epsilon))
+        return ops.concatenate(parts, axis=3)
+
+    def _spans(self, queries, keys):
+        """A few spans of queries, each with the keys that any of its queries may attend to."""
+        known = all(isinstance(n, int) for n in (queries, keys, self.masks.offset))
+        if self.block is None or not known or not self.masks.limit:
+            return [(slice(queries), slice(keys))]
+        step = self.block * -(-queries // (SPANS * self.block))
+        found = []
+        for start in range(0, queries, step):
+            rows = slice(start, min(start + step, queries))
+            found.append((rows, self.masks.reach(rows, keys)))
+        return found
+
+    def sums(self, query, key, value, alpha, epsilon):
+        formula = self._formula(key, alpha, epsilon)
+        constants = self._constants(query)
+        tensors = [query, sum_of_squares(query, -1), key, value, *formula.tensors]
+        forward = functools.partial(self._forward, formula)
+        backward = functools.partial(self._backward, formula)
+        evaluate = self._in_row_blocks(tensors)
+
+        def all_backward(upstream, _, *line):
+            ahead, behind = line[: len(constants)], line[len(constants) :]
+            return evaluate(backward, *ahead, upstream, *behind)
+
+        return with_custom_gradient(
+            lambda *line: (evaluate(forward, *line), None), all_backward, constants
+        )(*tensors)
+
+    def weights(self, query: Any, key: Any, alpha: Any, epsilon: Any) -> Any:
+        """The weights of all keys for all queries, before dropout."""
+        formula = self._formula(key, alpha, epsilon)
+
+        def block(*line):
+            (query, square, key, *scales), seed, places = self._apart(line)
+            return _Block(self, formula.with_tensors(scales), key, seed, query, square, places)
+
+        return with_custom_gradient(
+            lambda *line: (block(*line).weights, None),
+            lambda upstream, _, *line: block(*line).backward(upstream),
+            self._constants(query),
+        )(query, sum_of_squares(query, -1), key, *formula.tensors)
+
+    def _formula(self, key, alpha, epsilon):
+        square = ops.swapaxes(sum_of_squares(key, -1), -1, -2)
+        return YatFormula(square, 0.0, alpha, epsilon, floor=self.floor, limit=None)
+
+    def dropout_mask(self, weights: Any, seed: Any, number: Any) -> Any:
+        """Factors of the weights of block `number`: 0 where one is dropped."""
+        seed = FixedSeed(_moved(seed, number))
+        return keras.random.dropout(ops.ones_like(weights), self.rate, seed=seed)
+
+    def _constants(self, query):
+        return [*([self.seed] if self.rate else []), *self.masks.places(ops.shape(query)[3])]
+
+    def _apart(self, line):
+        """The parts of `line`: the tensors, the seed if there is one, and the positions."""
+        start = 1 if self.rate else 0
+        end = start + 1 + len(self.masks.tensors)
+        return line[end:], line[:start], line[start:end]
+
+    def _forward(self, formula, *line):
+        (query, square, key, value, *scales), seed, places = self._apart(line)
+        formula = formula.with_tensors(scales)
+
+        def step(_, query, square, *places):
+            block = _Block(self, formula, key, seed, query, square, places)
+            return [], [ops.cast(block.dropped, value.dtype) @ value]
+
+        _, (output,) = _in_blocks(self.block, step, [], [query, square, *places])
+        return output
+
+    def _backward(self, formula, *line):
+        (upstream, query, square, key, value, *scales), seed, places = self._apart(line)
+        formula = formula.with_tensors(scales)
+        across = ops.swapaxes(value, -1, -2)
+
+        def step(totals, upstream, query, square, *places):
+            block = _Block(self, formula, key, seed, query, square, places)
+            columns = ops.swapaxes(ops.cast(block.dropped, value.dtype), -1, -2)
+            of_query, of_square, *sums = block.backward_dropped(upstream @ across)
+            sums = [sum_to(columns @ upstream, value), *sums]
+            found = [t + ops.cast(s, t.dtype) for t, s in zip(totals, sums, strict=True)]
+            return found, [of_query, of_square]
+
+        likes = [value, key, *formula.tensors]
+        totals = [ops.zeros(ops.shape(like), dtype=key.dtype) for like in likes]
+        sequences = [upstream, query, square, *places]
+        totals, (of_query, of_square) = _in_blocks(self.block, step, totals, sequences)
+        of_value, of_key, *of_scales = totals
+        return of_query, of_square, of_key, ops.cast(of_value, value.dtype), *of_scales
+
+    def _in_row_blocks(self, tensors):
+        """Evaluates a function on a few heads at a time, where that is faster."""
+        query, _, key, *_ = tensors
+        sizes = [size or 1 for size in (*query.shape[1:3], self.block or query.shape[3])]
+        # In scores.
+        size = (key.shape[3] or 1) * math.prod(sizes)
+        if self.rate:  # random masks are drawn for all heads at once
+            return lambda function, *line: function(*line)
+        batch = RowBlocks(tensors, size)
+        heads = RowBlocks(tensors, size // sizes[0], axis=1)
+        return lambda function, *line: batch.evaluate(
+            functools.partial(heads.evaluate, function), *line
+        )
+
+
+class _Block:
+    """The scores and weights of some queries against all keys."""
+
+    def __init__(self, attention, formula, key, seed, query, square, places):
+        self._attention, self._seed, self._places = attention, seed, places
+        self._formula = formula
+        self._key, self._query, self._square = key, query, square
+        # The operator: `ops.matmul` reduces float64 to float32 on torch.
+        self._product = query @ ops.swapaxes(key, -1, -2)
+        allowed = attention.masks.allowed(places, ops.shape(key)[3])
+        scores = self._formula.value(self._product, square)
+        self.weights, self._of_scores = attention.normalize(scores, allowed)
+
+    @functools.cached_property
+    def _dropout_mask(self):
+        number = self._places[0][0, 0, 0, 0, 0]
+        return self._attention.dropout_mask(self.weights, self._seed[0], number)
+
+    @property
+    def dropped(self):
+        return self.weights * self._dropout_mask if self._attention.rate else self.weights
+
+    def backward_dropped(self, upstream):
+        """As `backward`, from the gradient of `dropped`."""
+        upstream = ops.cast(upstream, self.weights.dtype)
+        return self.backward(upstream * self._dropout_mask if self._attention.rate else upstream)
+
+    def backward(self, upstream):
+        """The gradients of the queries, their squares, the keys, and the formula's tensors."""
+        of_product, of_square, sums = self._formula.gradient(
+            self._of_scores(upstream), self._product, self._square, summed
+        )
+        of_key = sum_to(ops.swapaxes(of_product, -1, -2) @ self._query, self._key)
+        of_scales = self._formula.scaled([s for s in sums if s is not None])
+        return of_product @ self._key, of_square, of_key, *of_scales
+
+
+def _moved(seed, number):
+    """A different state for each number, far from the successive states of a generator."""
+    number = ops.cast(number, seed.dtype) * ops.cast(1_013_904_223, seed.dtype)
+    return seed + ops.stack([number, ops.zeros_like(number)])
+
+
+def _in_blocks(block, step, totals, sequences):
+    """Calls `step` on blocks of `block` entries along the fourth axis of `sequences`.
+
+    `step(totals, *entries)` returns the next totals and any number of outputs. Returns the last
+    totals, and each output concatenated. A sequence with a single entry goes to every block.
+    """
+    count = ops.shape(sequences[0])[3]
+    if block is None or (isinstance(count, int) and count <= block):
+        return step(totals, *sequences)
+    number = -(-count // block)
+    places = ops.arange(number * block)
+    moving = [s.shape[3] != 1 for s in sequences]
+
+    def apart(x):
+        """The blocks of `x` along a new first axis, the last one padded with zeros."""
+        if not (isinstance(count, int) and count % block == 0):
+            inside = ops.reshape(places < count, (-1, 1))
+            x = ops.take(x, ops.minimum(places, count - 1), axis=3)
+            x = ops.where(inside, x, ops.zeros_like(x))
+        shape = ops.shape(x)
+        return ops.moveaxis(ops.reshape(x, (*shape[:3], number, block, shape[4])), 3, 0)
+
+    def together(y):
+        y = ops.moveaxis(y, 0, 3)
+        shape = ops.shape(y)
+        return ops.reshape(y, (*shape[:3], number * block, shape[5]))[:, :, :, :count]
+
+    def entry_of(totals, entries):
+        entries = iter(entries)
+        return step(
+            totals, *(next(entries) if m else s for m, s in zip(moving, sequences, strict=True))
+        )
+
+    parts = [apart(s) for s, m in zip(sequences, moving, strict=True) if m]
+    totals, outputs = scan(entry_of, totals, parts, differentiable=False)
+    return totals, [together(output) for output in outputs]

@@ -1,0 +1,120 @@
+"""Which query may attend to which key."""
+
+import functools
+import numbers
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import keras
+from keras import ops
+
+from keras_yat import _validate
+
+
+@dataclass(frozen=True)
+class AttentionMasks:
+    """Which query may attend to which key.
+
+    Attributes:
+        tensors: Booleans of five axes that broadcast to the scores.
+        causal: Whether keys at later positions are masked.
+        window: None, or the distance in positions from which on keys are masked.
+        offset: The position of the first query; the first key is at 0.
+    """
+
+    tensors: Sequence[Any] = ()
+    causal: bool = False
+    window: int | None = None
+    offset: Any = 0
+
+    @property
+    def limit(self) -> bool:
+        """Whether the masks depend on positions."""
+        return self.causal or self.window is not None
+
+    def places(self, queries: int) -> list[Any]:
+        """The positions of the queries, and the tensors, all with five axes."""
+        positions = ops.arange(queries) + self.offset
+        return [ops.reshape(positions, (1, 1, 1, -1, 1)), *self.tensors]
+
+    def cut(self, rows: slice, keys: slice) -> "AttentionMasks":
+        """The masks of a part of the queries and a part of the keys."""
+
+        def part(x):
+            for axis, some in ((3, rows), (4, keys)):
+                if x.shape[axis] != 1:
+                    x = x[(*[slice(None)] * axis, some)]
+            return x
+
+        start = self.offset + rows.start - keys.start
+        return replace(self, tensors=[part(x) for x in self.tensors], offset=start)
+
+    def reach(self, rows: slice, keys: int) -> slice:
+        """The range of keys, at least one, that contains all that `rows` may attend to."""
+        first, last = 0, keys
+        if self.window is not None:
+            first = max(0, rows.start + self.offset - self.window + 1)
+            last = min(last, rows.stop + self.offset + self.window - 1)
+        if self.causal:
+            last = min(last, rows.stop + self.offset)
+        first = min(first, keys - 1)
+        return slice(first, max(last, first + 1))
+
+    def allowed(self, places: Sequence[Any], keys: int) -> Any:
+        """Booleans for the queries at `places`; None if every key is allowed."""
+        positions, *parts = places
+        columns = ops.arange(keys)
+        if self.causal:
+            parts.append(columns <= positions)
+        if self.window is not None:
+            parts.append(ops.abs(columns - positions) < self.window)
+        return functools.reduce(ops.logical_and, parts) if parts else None
+
+
+def position(name: str, value: Any) -> Any:
+    """The argument `name` as a position: an int or a scalar tensor."""
+    if isinstance(value, numbers.Integral) and not isinstance(value, bool):
+        return int(value)
+    dtype = keras.backend.standardize_dtype(value.dtype) if hasattr(value, "dtype") else ""
+    if "int" not in dtype or len(value.shape):
+        _validate.invalid_argument(name, "be an int or a scalar tensor of ints", value)
+    # TensorFlow requires the same dtype for all indices.
+    return ops.cast(value, "int32")
+
+
+def masks_of(mask: Any, query_mask: Any, key_mask: Any, query: Any, key: Any) -> list[Any]:
+    """The masks as booleans of five axes that broadcast to the scores."""
+    of_query, of_key = tuple(query.shape), tuple(key.shape)
+    found = []
+    if query_mask is not None:
+        found.append(_positions_mask("query_mask", query_mask, of_query, (1, 2, 4)))
+    if key_mask is not None:
+        found.append(_positions_mask("key_mask", key_mask, of_key, (1, 2, 3)))
+    if mask is not None:
+        found.append(_pairs_mask(mask, of_query, of_key))
+    return found
+
+
+def _positions_mask(name, mask, shape, axes):
+    mask = ops.cast(mask, "bool")
+    if len(mask.shape) != 2 or not all(map(fits, mask.shape, shape)):
+        _validate.invalid_argument(name, f"have the shape {shape[:2]}", tuple(mask.shape))
+    return ops.expand_dims(mask, axes)
+
+
+def _pairs_mask(mask, query, key):
+    mask = ops.cast(mask, "bool")
+    sizes, wanted = tuple(mask.shape), (query[0], query[2], query[1], key[1])
+    ends = zip(reversed(sizes), reversed(wanted), strict=False)
+    if len(sizes) > 4 or not all(n == 1 or fits(n, m) for n, m in ends):
+        _validate.invalid_argument("mask", f"broadcast to {wanted}", sizes)
+    mask = ops.reshape(mask, (*(1,) * (4 - len(sizes)), *ops.shape(mask)))
+    batch, _, *pairs = ops.shape(mask)
+    heads = (1, 1) if mask.shape[1] == 1 else (key[2], query[2] // key[2])
+    return ops.reshape(mask, (batch, *heads, *pairs))
+
+
+def fits(size: int | None, other: int | None) -> bool:
+    """Whether the sizes may be equal; None is an unknown size."""
+    return None in (size, other) or size == other

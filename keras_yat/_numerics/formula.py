@@ -1,0 +1,251 @@
+"""The Yat formula, its gradient and its numerics.
+
+Precision. The inner product is computed in the dtype of the input, which may be half precision;
+norms, distance and quotient are computed in float32 (float64 for float64). The distance is
+‖w‖² + ‖x‖² - 2⟨w, x⟩, which cancels where x ≈ w. It is never taken below 2·u·‖w‖², the rounding
+error of ‖w‖² + ‖x‖² there. u is 2^-21 in float32 and 2^-50 in float64: eight times half the
+spacing of the numbers around 1, as the sums round too. In bfloat16 it is 2^-8, half the spacing,
+as only the product is rounded to it. In float16 it is 2^-7 instead of 2^-11: gradients contain
+2q² + 2q with q = ⟨w, x⟩ / distance, and q can reach 1 / (2u). Below this floor the distance counts
+as constant. `distance="direct"` sums (w - x)² entry by entry instead.
+"""
+
+import functools
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+import numpy as np
+from keras import ops
+
+from keras_yat._numerics.gradients import (
+    as_parameter,
+    at_least_float32,
+    ranks_known,
+    sum_to,
+    with_custom_gradient,
+)
+from keras_yat._numerics.row_blocks import RowBlocks
+from keras_yat._types import Tensor
+
+FLOAT16_MAX = float(np.finfo("float16").max)
+
+DISTANCE_FLOOR = {
+    "float64": 2.0**-50,
+    "float32": 2.0**-21,
+    "bfloat16": 2.0**-8,
+    "float16": 2.0**-7,
+}
+"""u of each dtype: half the floor of the distance, in multiples of ‖w‖²."""
+
+# Largest 2z / (distance + ε) in a float16 gradient, which contains its square: with a floor of
+# the distance, and without.
+_FLOAT16_RATIO, _FLOAT16_RATIO_DIRECT = 2.0**7, 2.0**9
+
+
+class YatFormula:
+    """The formula as a function of inner products and squared norms: `formula(product, x_square)`.
+
+    Args:
+        kernel_square: ‖w‖² of each neuron; 0.0 where the squared norms are distances.
+        bias: b of each neuron, or a number.
+        alpha: Factor of the outputs, a scalar or a number.
+        epsilon: A scalar or a number.
+        floor: One of `DISTANCE_FLOOR`, or None.
+        limit: Outputs are clipped to [-limit, limit]. None: no limit.
+    """
+
+    def __init__(
+        self,
+        kernel_square: Any,
+        bias: Any,
+        alpha: Any,
+        epsilon: Any,
+        *,
+        floor: float | None,
+        limit: float | None,
+    ):
+        self._scales = tuple(map(as_parameter, (kernel_square, bias, alpha, epsilon)))
+        self._floor, self._limit = floor, limit
+
+    def __call__(self, product: Tensor, x_square: Tensor) -> Tensor:
+        """The outputs, in the dtype of `product`. The backward pass keeps the arguments alone."""
+        dtype, wide = product.dtype, at_least_float32(product)
+        tensors = [product, x_square, *(ops.cast(scale, wide) for scale in self.tensors)]
+
+        def forward(product, x_square, *scales):
+            value = self.with_tensors(scales).value(ops.cast(product, wide), x_square)
+            return ops.cast(value, dtype)
+
+        def backward(upstream, product, x_square, *scales):
+            formula = self.with_tensors(scales)
+            of_product, of_square, sums = formula.gradient(
+                ops.cast(upstream, wide), ops.cast(product, wide), x_square, summed
+            )
+            sums = [s for s in sums if s is not None]
+            return ops.cast(of_product, dtype), of_square, *formula.scaled(sums)
+
+        if not ranks_known(tensors):
+            return forward(*tensors)
+        blocks = RowBlocks(tensors)
+        return with_custom_gradient(
+            lambda *tensors: (blocks.evaluate(forward, *tensors), None),
+            lambda upstream, _, *tensors: blocks.evaluate(backward, upstream, *tensors),
+        )(*tensors)
+
+    @property
+    def tensors(self) -> list[Tensor]:
+        """Those of kernel_square, bias, alpha and epsilon that are not numbers."""
+        return [scale for scale in self._scales if not isinstance(scale, float)]
+
+    def with_tensors(self, tensors: Iterable[Tensor]) -> "YatFormula":
+        """The same formula with other `tensors`."""
+        tensors = iter(tensors)
+        scales = (s if isinstance(s, float) else next(tensors) for s in self._scales)
+        formula = YatFormula(*scales, floor=self._floor, limit=self._limit)
+        # Now: it may be evaluated within a loop, and what is computed there does not exist outside.
+        _ = formula._constants
+        return formula
+
+    @functools.cached_property
+    def _constants(self) -> tuple[Any, Any]:
+        """Constants of the scales: half of ‖w‖² above the floor, and floor + epsilon / 2."""
+        kernel_square, _, _, epsilon = self._scales
+        if self._floor is None:
+            return 0.0, 0.5 * epsilon
+        floor = self._floor * ops.stop_gradient(kernel_square)
+        return 0.5 * kernel_square - floor, floor + 0.5 * epsilon
+
+    def value(self, product: Tensor, x_square: Tensor) -> Tensor:
+        """The outputs, in the precision of the arguments; the backend derives a gradient."""
+        z, ratio, _ = self._parts(product, x_square)
+        result = z * ratio * (0.5 * self._scales[2])
+        # Clipped outputs keep their gradient.
+        return result if self._limit is None else ops.clip(result, -self._limit, self._limit)
+
+    def gradient(
+        self,
+        upstream: Tensor,
+        product: Tensor,
+        x_square: Tensor,
+        collect: Callable[[Tensor, Tensor], Any],
+    ) -> tuple[Tensor, Tensor, list[Any]]:
+        """The gradients of Σ upstream·value in the product, in the squared norm and in the scales.
+
+        For each scale it returns `collect(array, scale)`, None for a number. The gradient of the
+        scale is the sum of `array` over broadcast axes, times a factor: see `scaled`.
+        """
+        # With q = z / (distance + ε): ∂/∂z = 2αq and ∂/∂distance = -αq², and the slope of the
+        # distance in the product is -2. torch frees each temporary after its last use.
+        kernel_square, bias, alpha, epsilon = self._scales
+        z, ratio, above = self._parts(product, x_square)
+        if self._limit is not None:
+            # Not the gradient itself: an upstream gradient that overflows has to show.
+            most = _FLOAT16_RATIO_DIRECT if self._floor is None else _FLOAT16_RATIO
+            ratio = ops.clip(ratio, -most, most)
+        of_z = upstream * ratio
+        of_alpha = None if _is_number(alpha) else collect(of_z * z, alpha)
+        del z
+        if not _is_number(alpha, 1.0):
+            of_z = of_z * alpha
+        of_bias = None if _is_number(bias) else collect(of_z, bias)
+        of_distance = ratio * of_z
+        of_epsilon = None if _is_number(epsilon) else collect(of_distance, epsilon)
+        if self._floor is not None:
+            of_distance = of_distance * ops.sign(above)
+        del ratio, above
+        of_kernel = None if _is_number(kernel_square) else collect(of_distance, kernel_square)
+        of_square = -0.25 * sum_to(of_distance, x_square)
+        of_product = of_z if self._floor is None else of_z + 0.5 * of_distance
+        return of_product, of_square, [of_kernel, of_bias, of_alpha, of_epsilon]
+
+    def scaled(self, arrays: Sequence[Tensor]) -> list[Tensor]:
+        """The gradients of `tensors`, from the array that `gradient` collected for each."""
+        scales = zip(_FACTORS, self._scales, strict=True)
+        chosen = [(factor, scale) for factor, scale in scales if not isinstance(scale, float)]
+        return [f * summed(array, s) for array, (f, s) in zip(arrays, chosen, strict=True)]
+
+    def _parts(self, product, x_square):
+        """z = ⟨w, x⟩ + b; z over half of (distance + ε); half of the distance above its floor."""
+        bias = self._scales[1]
+        above_zero, shift = self._constants
+        z = product if _is_number(bias, 0.0) else product + bias
+        above = 0.5 * x_square
+        if self._floor is not None:
+            # In this order each operation reads a single large array.
+            above = ops.relu((above_zero - product) + above)
+        return z, z / (above + shift), above
+
+
+_FACTORS = (-0.25, 1.0, 0.5, -0.25)
+"""Of the gradients of kernel_square, bias, alpha and epsilon."""
+
+
+def _is_number(value, number=None):
+    return isinstance(value, float) and number in (None, value)
+
+
+def summed(array: Tensor, like: Tensor) -> Tensor:
+    """The sum of `array` over the axes along which `like` was broadcast."""
+    if len(like.shape) == 0 and len(array.shape) > 1:
+        # In two steps: XLA makes a slow loop of a sum over everything.
+        array = ops.sum(array, axis=-1)
+    return sum_to(array, like)
+
+
+def sum_of_squares(x: Tensor, axis: int | tuple[int, ...]) -> Tensor:
+    """Σ x² along `axis`, which stays with size 1, in float32 or wider. Keeps `x` alone."""
+    dtype = at_least_float32(x)
+
+    def forward(x):
+        return ops.sum(ops.square(ops.cast(x, dtype)), axis=axis, keepdims=True), None
+
+    def backward(upstream, _, x):
+        return ops.cast(ops.cast(x, dtype) * (2.0 * upstream), x.dtype)
+
+    return with_custom_gradient(forward, backward)(x)
+
+
+def max_abs(x: Tensor, axis: Any) -> Tensor:
+    """max |x| along `axis` as a constant, 1 where it is 0."""
+    most = ops.stop_gradient(ops.max(ops.abs(x), axis=axis, keepdims=True, initial=0.0))
+    return ops.where(most > 0, most, ops.ones_like(most))
+
+
+def unit_norm(square: Tensor) -> tuple[Tensor, Tensor]:
+    """1 / norm, and the squared norm after division by it; both 0 for a norm of 0."""
+    zero = square == 0
+    inverse = ops.where(zero, 0.0, ops.rsqrt(ops.where(zero, 1.0, square)))
+    return inverse, ops.cast(ops.logical_not(zero), square.dtype)
+
+
+def squared_distance(x: Tensor, kernel: Tensor) -> Tensor:
+    """‖x - w‖² for each column w of `kernel`, from the differences: nothing cancels.
+
+    One column after the other: the memory is a few times that of `x`. The gradient is summed from
+    the same differences.
+    """
+    behind = tuple(range(len(x.shape) - 1))
+    features = kernel.shape[-1]
+
+    def forward(x, kernel):
+        def distance(w):
+            return ops.sum(ops.square(x - w), axis=-1)
+
+        return ops.moveaxis(ops.map(distance, ops.transpose(kernel)), 0, -1), None
+
+    def backward(upstream, _, x, kernel):
+        rows = ops.transpose(kernel)
+        slopes = ops.moveaxis(2.0 * upstream, -1, 0)
+
+        def of_row(pair):
+            w, slope = pair
+            return ops.sum(ops.expand_dims(slope, -1) * (w - x), axis=behind)
+
+        def add(i, total):
+            slope, w = ops.take(slopes, i, axis=0), ops.take(rows, i, axis=0)
+            return total + ops.expand_dims(slope, -1) * (x - w)
+
+        of_x = ops.fori_loop(0, features, add, ops.zeros_like(x))
+        return of_x, ops.transpose(ops.map(of_row, (rows, slopes)))
+
+    return with_custom_gradient(forward, backward)(x, kernel)

@@ -1,0 +1,246 @@
+"""Precision and gradients of a formula.
+
+An activation is a formula. The decorators here add the rest: arithmetic in float32 or wider,
+a result in the dtype of the input, and a backward pass that keeps the input and the parameters
+instead of every intermediate of the formula.
+
+- `recomputed`: the backend derives the gradient and evaluates the formula again for it. The default
+  for a new activation.
+- `with_derivatives`: hand-written derivatives, entry by entry. Faster.
+- `with_gradient`: a hand-written gradient as a whole, where its parts share terms.
+- `full_precision`: nothing is recomputed, for a formula that keeps little anyway.
+"""
+
+import functools
+import inspect
+import numbers
+from collections.abc import Callable, Sequence
+from typing import Any, ParamSpec
+
+import keras
+import numpy as np
+from keras import ops
+
+from keras_yat import config
+from keras_yat._numerics.math import is_double
+from keras_yat._numerics.row_blocks import RowBlocks
+from keras_yat._types import Tensor
+
+P = ParamSpec("P")
+Formula = Callable[P, Tensor]
+
+
+def full_precision(formula: Formula[P]) -> Formula[P]:
+    """Decorates a formula `f(x, *parameters, **constants)`: computed in float32 or wider."""
+    return _decorated(formula, lambda call: call.value(*call.tensors))
+
+
+def recomputed(formula: Formula[P]) -> Formula[P]:
+    """As `full_precision`, and the backward pass evaluates the formula again."""
+
+    def evaluate(call):
+        if not config.is_custom_gradient_enabled():
+            return call.value(*call.tensors)
+        return keras.remat(call.value)(*call.tensors)
+
+    return _decorated(formula, evaluate)
+
+
+def with_derivatives(derivatives: Callable[..., tuple]) -> Callable[[Formula[P]], Formula[P]]:
+    """Decorates a formula `f(x, *parameters, **constants)` that works entry by entry.
+
+    `derivatives(x, *parameters, **constants)` returns df/dx and df/dp for each parameter, in the
+    order of the arguments, each of the broadcast shape.
+    """
+
+    def gradient(upstream, x, *parameters, **constants):
+        return tuple(upstream * slope for slope in derivatives(x, *parameters, **constants))
+
+    def decorate(formula):
+        return _decorated(
+            formula,
+            lambda call: call.with_gradient(gradient, RowBlocks(call.tensors).evaluate),
+        )
+
+    return decorate
+
+
+def with_gradient(gradient: Callable[..., tuple]) -> Callable[[Formula[P]], Formula[P]]:
+    """Decorates a formula `f(x, *parameters, **constants)`.
+
+    `gradient(upstream, x, *parameters, **constants)` returns the gradients in x and in each
+    parameter, before they are summed over broadcast axes; it may return None for a parameter that
+    is a Python number.
+    """
+
+    def decorate(formula):
+        return _decorated(formula, lambda call: call.with_gradient(gradient, _at_once))
+
+    return decorate
+
+
+def _at_once(function, *tensors):
+    return function(*tensors)
+
+
+def _decorated(formula: Formula[P], evaluate: Callable[["_Call"], Tensor]) -> Formula[P]:
+    """`formula`, each call of which is evaluated by `evaluate`."""
+    signature = inspect.signature(formula)
+
+    @functools.wraps(formula)
+    def function(*args: P.args, **kwargs: P.kwargs) -> Tensor:
+        bound = signature.bind(*args, **kwargs)
+        bound.apply_defaults()
+        x, *parameters = bound.args
+        return evaluate(_Call(formula, x, parameters, bound.kwargs))
+
+    return function
+
+
+class _Call:
+    """A call of a formula as a function of tensors alone.
+
+    Attributes:
+        tensors: x, and those of the parameters that are no Python numbers.
+    """
+
+    def __init__(self, formula, x, parameters, constants):
+        x = as_tensor(x)
+        self._formula, self._constants = formula, constants
+        self._result_dtype = keras.backend.standardize_dtype(x.dtype)
+        self._dtype = at_least_float32(x)
+        self._parameters = [as_parameter(p) for p in parameters]
+        self._places = [i for i, p in enumerate(self._parameters) if not isinstance(p, float)]
+        given = (ops.cast(self._parameters[place], self._dtype) for place in self._places)
+        self.tensors = [x, *given]
+
+    def value(self, *tensors):
+        """The formula, in the dtype of the input."""
+        value = self._formula(*self._arguments(tensors), **self._constants)
+        return ops.cast(value, self._result_dtype)
+
+    def with_gradient(self, gradient, evaluate):
+        """The value with a custom gradient; both by `evaluate(function, *tensors)`."""
+        if not _shapes_known(self.tensors):
+            return self.value(*self.tensors)
+
+        def backward(upstream, *tensors):
+            upstream = ops.cast(upstream, self._dtype)
+            every = gradient(upstream, *self._arguments(tensors), **self._constants)
+            wanted = [every[place + 1] for place in self._places]
+            return (sum_to(every[0], tensors[0]), *_sums_to(wanted, tensors[1:]))
+
+        return with_custom_gradient(
+            lambda *tensors: (evaluate(self.value, *tensors), None),
+            lambda upstream, _, *tensors: evaluate(backward, upstream, *tensors),
+        )(*self.tensors)
+
+    def _arguments(self, tensors):
+        """The positional arguments of the formula: `tensors` in their places, and the numbers."""
+        x, *given = tensors
+        every = list(self._parameters)
+        for place, tensor in zip(self._places, given, strict=True):
+            every[place] = tensor
+        return [ops.cast(x, self._dtype), *every]
+
+
+def _shapes_known(tensors):
+    """Whether all ranks and the parameters' shapes are known while TensorFlow traces."""
+    return ranks_known(tensors) and all(None not in tuple(p.shape) for p in tensors[1:])
+
+
+def ranks_known(tensors: Sequence[Tensor]) -> bool:
+    """Whether the ranks of tensors are known while TensorFlow traces."""
+    return all(getattr(t.shape, "rank", 0) is not None for t in tensors)
+
+
+def with_custom_gradient(
+    forward: Callable, backward: Callable, constants: Sequence[Tensor] = ()
+) -> Callable:
+    """A function of tensors with a custom gradient, unless these are disabled.
+
+    `forward(*tensors)` returns the value and what the backward pass needs beside the tensors;
+    `backward(upstream, kept, *tensors)` returns the gradients of the tensors. Second derivatives
+    are right only where `backward` computes from the tensors. Both get `constants`, tensors of
+    integers or booleans, before the others: JAX does not allow closing over such tensors.
+    """
+    count = len(constants)
+
+    def with_gradient(*tensors):
+        value, kept = forward(*tensors)
+
+        def grad(*args, upstream=None):
+            # JAX and TensorFlow pass the upstream gradient alone. torch passes the saved
+            # arguments too: only with those are second derivatives right.
+            if upstream is None:
+                (upstream,), args = args, tensors
+            gradients = backward(upstream, kept, *args)
+            return (*map(_no_gradient, args[:count]), *gradients) if count else gradients
+
+        return value, grad
+
+    if not config.is_custom_gradient_enabled():
+        return lambda *tensors: forward(*constants, *tensors)[0]
+    function = ops.custom_gradient(with_gradient)
+    return functools.partial(function, *constants) if count else function
+
+
+def _no_gradient(x):
+    if keras.backend.backend() != "jax":
+        return None
+    # JAX's gradient of a tensor that is not of floats: zeros of size 0.
+    return np.zeros(x.shape, dtype=[("float0", np.void, 0)])
+
+
+def at_least_float32(x: Tensor) -> str:
+    """The dtype in which `x` is computed with: float32, or float64 for float64."""
+    return "float64" if is_double(x) else "float32"
+
+
+def as_tensor(x: Tensor) -> Tensor:
+    """`x` as a tensor of floats. Integers and booleans become `floatx`."""
+    # A copy of a variable: TensorFlow's custom gradients refuse variables.
+    x = ops.copy(x) if isinstance(x, keras.Variable) else ops.convert_to_tensor(x)
+    if keras.backend.is_float_dtype(x.dtype):
+        return x
+    return ops.cast(x, keras.config.floatx())
+
+
+def as_parameter(p: Any) -> Any:
+    """`p` as a Python float, which needs no gradient, or as a tensor of float32 or wider."""
+    if isinstance(p, numbers.Real):
+        return float(p)
+    p = as_tensor(p)
+    return p if is_double(p) else ops.cast(p, "float32")
+
+
+def _sums_to(values, likes):
+    """`sum_to` of each, by a single sum on JAX.
+
+    XLA makes a loop of each sum on a CPU, and evaluates the common terms of the sums in each.
+    """
+    shapes = {tuple(like.shape) for like in likes}
+    if keras.backend.backend() != "jax" or len(likes) < 2 or len(shapes) > 1:
+        return [sum_to(value, like) for value, like in zip(values, likes, strict=True)]
+    stacked = ops.stack(values)
+    like = ops.stack(likes)
+    behind = len(stacked.shape) - len(like.shape)
+    like = ops.reshape(like, (len(likes), *[1] * behind, *likes[0].shape))
+    sums = ops.reshape(sum_to(stacked, like), (len(likes), *likes[0].shape))
+    return ops.unstack(sums, len(likes))
+
+
+def sum_to(value: Tensor, like: Tensor) -> Tensor:
+    """`value` summed over the axes along which `like` was broadcast, in the dtype of `like`."""
+    added = len(value.shape) - len(like.shape)
+    repeated = [
+        i + added for i, n in enumerate(like.shape) if n == 1 and value.shape[i + added] != 1
+    ]
+    axes = (*range(added), *repeated)
+    if added and not repeated and len(like.shape) == 1 and not is_double(value):
+        # XLA makes a slow loop of a sum over all axes but the last.
+        rows = ops.reshape(value, (-1, value.shape[-1]))
+        value = ops.matmul(ops.ones((1, ops.shape(rows)[0]), dtype=rows.dtype), rows)[0]
+    elif axes:
+        value = ops.reshape(ops.sum(value, axis=axes), ops.shape(like))
+    return ops.cast(value, like.dtype)

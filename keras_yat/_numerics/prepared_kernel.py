@@ -1,0 +1,192 @@
+"""A kernel that is applied to inputs: inner products and squared norms for the Yat formula.
+
+A layer defines the linear map between input and kernel (a `LinearMap`). The formula, its gradient
+and the floor of the distance are in `formula`.
+"""
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import keras
+from keras import ops
+
+from keras_yat._numerics.formula import (
+    DISTANCE_FLOOR,
+    FLOAT16_MAX,
+    YatFormula,
+    max_abs,
+    squared_distance,
+    sum_of_squares,
+    unit_norm,
+)
+from keras_yat._numerics.gradients import at_least_float32
+from keras_yat._numerics.math import is_double
+from keras_yat._types import Tensor
+
+NORMALIZATIONS = (None, "kernel", "sphere")
+DISTANCES = ("expanded", "direct")
+
+
+@dataclass(frozen=True)
+class LinearMap:
+    """The linear map between an input and a kernel, and the squared norms that belong to it.
+
+    Attributes:
+        product: Maps an input and a kernel to inner products `(..., features)`.
+        squared_norms: Maps an input to the squared norm of each patch: `(..., 1)`, or
+            `(..., features)` with groups.
+        patches_and_columns: Maps an input and a kernel to the factors of the products: for each
+            group the patches `(..., entries)` and the weights `(entries, features)`.
+        axes: The axes of the kernel over which a product sums.
+    """
+
+    product: Callable[[Tensor, Tensor], Tensor]
+    squared_norms: Callable[[Tensor], Tensor]
+    patches_and_columns: Callable[[Tensor, Tensor], Sequence[tuple[Tensor, Tensor]]]
+    axes: tuple[int, ...]
+
+
+class PreparedKernel:
+    """A kernel with everything computed that does not depend on the input.
+
+    Args:
+        linear_map: The linear map between input and kernel.
+        kernel: The weights of the neurons.
+        dtype: The dtype of the inputs.
+        bias: b of each neuron, a number, or None for 0.
+        epsilon: Number or scalar tensor above 0.
+        alpha: Factor of the outputs: a number, a scalar tensor, or None for 1.
+        normalize: One of `NORMALIZATIONS`.
+        distance: One of `DISTANCES`.
+    """
+
+    def __init__(
+        self,
+        linear_map: LinearMap,
+        kernel: Any,
+        dtype: Any,
+        *,
+        bias: Any = None,
+        epsilon: Any = 1e-5,
+        alpha: Any = None,
+        normalize: str | None = None,
+        distance: str = "expanded",
+    ):
+        self._linear_map = linear_map
+        self._dtype = keras.backend.standardize_dtype(dtype)
+        self._sphere = normalize == "sphere"
+        axes = linear_map.axes
+        kernel = ops.cast(kernel, "float64" if self._dtype == "float64" else "float32")
+        if normalize is not None:
+            # The result does not depend on the scale; the squares might over- or underflow.
+            kernel = kernel / max_abs(kernel, axes)
+        square = sum_of_squares(kernel, axes)
+        self._norms = self._direct_kernel = None
+        if normalize is not None:
+            scale, square = unit_norm(square)
+            self._norms = ops.squeeze(scale, axes)
+        expanded = distance == "expanded"
+        if not expanded:
+            self._direct_kernel = kernel if normalize is None else kernel * scale
+        self.formula: YatFormula = YatFormula(
+            kernel_square=ops.squeeze(square, axes) if expanded else 0.0,
+            bias=0.0 if bias is None else bias,
+            alpha=1.0 if alpha is None else alpha,
+            epsilon=epsilon,
+            floor=DISTANCE_FLOOR[self._dtype] if expanded else None,
+            limit=FLOAT16_MAX if self._dtype == "float16" else None,
+        )
+        self._kernel, self._kernel_scale = self._in_range(kernel)
+
+    def __call__(self, x: Tensor) -> Tensor:
+        """The outputs `(..., features)` for an input of the dtype."""
+        return ops.cast(self.formula(*self.product_and_norm(x)), self._dtype)
+
+    def product_and_norm(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """The arguments of `formula`: the inner products with `x`, and its squared norms.
+
+        With `distance="direct"` the latter are the squared distances.
+        """
+        if self._sphere:
+            x = x / ops.cast(self._max_abs(x), self._dtype)
+        product = self._product(x)
+        x_square = self._linear_map.squared_norms(x)
+        x_scale = None
+        if self._norms is not None:
+            product = ops.cast(product, self._norms.dtype) * self._norms
+        if self._sphere:
+            x_scale, x_square = unit_norm(x_square)
+            product = product * x_scale
+        if self._direct_kernel is not None:
+            x_square = _direct(self._linear_map, x, self._direct_kernel, x_scale)
+        return product, x_square
+
+    def matrix(self) -> Tensor | None:
+        """The matrix whose product with x is the inner product, beside ‖x‖²; else None."""
+        if self._sphere or self._direct_kernel is not None or self._kernel_scale is not None:
+            return None
+        if self._norms is None:
+            return self._kernel
+        return self._kernel * ops.cast(self._norms, self._dtype)
+
+    def _in_range(self, kernel):
+        """`kernel` in the dtype of the inputs, and the factor that was taken out for its range."""
+        if self._dtype != "float16":
+            return ops.cast(kernel, self._dtype), None
+        scale = ops.max(ops.maximum(max_abs(kernel, None) / self._largest_entry(kernel), 1.0))
+        return ops.cast(kernel / scale, self._dtype), scale
+
+    def _largest_entry(self, kernel):
+        """The largest |entry| for which no sum over the window overflows float16."""
+        entries = math.prod(kernel.shape[axis] for axis in self._linear_map.axes)
+        return math.sqrt(FLOAT16_MAX / 2.0 / entries)
+
+    def _max_abs(self, x):
+        """max |x| over what a product may contain: a row, or all of an image."""
+        return max_abs(x, -1 if self._linear_map is DENSE else _behind_batch(x))
+
+    def _product(self, x):
+        """The inner products, computed in the dtype of `x`."""
+        if self._kernel_scale is None:
+            return self._linear_map.product(x, self._kernel)
+        most = ops.cast(self._max_abs(x), "float32")
+        scale = ops.maximum(most / self._largest_entry(self._kernel), 1.0)
+        x = ops.cast(ops.cast(x, "float32") / scale, self._dtype)
+        product = self._linear_map.product(x, self._kernel)
+        return ops.cast(product, "float32") * (scale * self._kernel_scale)
+
+
+def _matrix_product(x, kernel):
+    if is_double(x):
+        # On torch `ops.matmul` reduces it to float32.
+        return ops.einsum("...i,iu->...u", x, kernel)
+    return ops.matmul(x, kernel)
+
+
+DENSE = LinearMap(
+    product=_matrix_product,
+    squared_norms=lambda x: sum_of_squares(x, axis=-1),
+    patches_and_columns=lambda x, kernel: [(x, kernel)],
+    axes=(0,),
+)
+
+
+def _behind_batch(x):
+    """All axes but the batch, or the only one."""
+    rank = len(x.shape)
+    return tuple(range(min(1, rank - 1), rank))
+
+
+def _direct(linear_map, x, kernel, x_scale):
+    """The squared distances, from differences, `(..., features)`."""
+    found, start = [], 0
+    for patches, columns in linear_map.patches_and_columns(x, kernel):
+        patches = ops.cast(patches, at_least_float32(x))
+        if x_scale is not None:
+            place = start if x_scale.shape[-1] > 1 else 0
+            patches = patches * x_scale[..., place : place + 1]
+        found.append(squared_distance(patches, columns))
+        start += columns.shape[-1]
+    return ops.concatenate(found, axis=-1)

@@ -1,0 +1,104 @@
+"""A loop over the first axis for all backends, with any number of sequences in and out."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import keras
+from keras import ops
+
+from keras_yat._keras_compat import loop_of_rnn
+
+Step = Callable[[list[Any], list[Any]], tuple[list[Any], list[Any]]]
+
+
+def scan(
+    step: Step,
+    states: Sequence[Any],
+    sequences: Sequence[Any],
+    *,
+    reverse: bool = False,
+    unroll: bool = False,
+    differentiable: bool = True,
+) -> tuple[list[Any], list[Any]]:
+    """Carries `states` through `step` along the first axis of the sequences.
+
+    Args:
+        step: Maps the states and an entry of each sequence to the next states, of the same
+            shapes and dtypes, and to any number of outputs.
+        states: Tensors.
+        sequences: Tensors of shape `(time, batch, …)`, all of the same dtype.
+        reverse: Whether to start at the last entries.
+        unroll: Whether every step is written into the graph.
+        differentiable: Whether the backend has to derive a gradient of the loop.
+
+    Returns:
+        The last states, and each output along time, in the order of the sequences.
+    """
+    backend = keras.backend.backend()
+    if unroll or backend == "torch":
+        return _unrolled(step, states, sequences, reverse)
+    if backend == "jax":
+        return _scanned(step, states, sequences, reverse)
+    return _rolled(step, states, sequences, reverse, differentiable)
+
+
+def hold_masked(present: Any, after: Sequence[Any], before: Sequence[Any]) -> list[Any]:
+    """The states `after` a step; where `present` is 0, those `before` it."""
+    return [ops.where(present > 0.5, new, old) for new, old in zip(after, before, strict=True)]
+
+
+def _unrolled(step, states, sequences, reverse):
+    found = []
+    entries = list(zip(*(ops.unstack(s, axis=0) for s in sequences), strict=True))
+    for entry in reversed(entries) if reverse else entries:
+        states, outputs = step(list(states), list(entry))
+        found.append(outputs)
+    if reverse:
+        found.reverse()
+    return list(states), [ops.stack(output) for output in zip(*found, strict=True)]
+
+
+def _scanned(step, states, sequences, reverse):
+    return ops.scan(step, list(states), list(sequences), reverse=reverse)
+
+
+def _rolled(step, states, sequences, reverse, differentiable):
+    """The loop of `keras.layers.RNN`, which takes a single sequence.
+
+    `ops.scan` on TensorFlow only has outputs of the states' shapes, and no gradient under XLA.
+    """
+    if differentiable:
+        sizes = [s.shape[-1] for s in sequences]
+        ends = [sum(sizes[: i + 1]) for i in range(len(sizes) - 1)]
+        sequence = ops.swapaxes(ops.concatenate(sequences, axis=-1), 0, 1)
+
+        def entry(x):
+            return ops.split(x, ends, axis=-1) if ends else [x]
+
+    else:
+        # The sequence is the number of the step: nothing is copied. The gradient in an entry
+        # would be as large as its whole sequence.
+        sequence = ops.reshape(ops.arange(ops.shape(sequences[0])[0]), (1, -1, 1))
+
+        def entry(x):
+            return [ops.take(s, x[0, 0], axis=0) for s in sequences]
+
+    def call(x, states):
+        states, outputs = step(list(states), entry(x))
+        return outputs, states
+
+    cell = _Cell(call, len(states))
+    outputs, states = loop_of_rnn(cell, sequence, list(states), backwards=reverse)
+    outputs = [ops.swapaxes(output, 0, 1) for output in outputs]
+    return list(states), [ops.flip(o, axis=0) for o in outputs] if reverse else outputs
+
+
+class _Cell:
+    """A step in the form of a cell of `keras.layers.RNN`."""
+
+    def __init__(self, call, states):
+        self.call = call
+        self.state_size = [1] * states  # required, and not used in the loop
+
+    def __call__(self, inputs, states):
+        return self.call(inputs, states)

@@ -1,0 +1,164 @@
+"""Contours and gradient fields of activations, over x and a parameter."""
+
+from typing import Any
+
+import numpy as np
+
+from keras_yat import _derivative, _validate
+from keras_yat._plot import _panels
+from keras_yat._plot._panels import Plot
+from keras_yat._space import Float
+
+
+def contours(
+    activation: Any,
+    parameter: str | None = None,
+    *,
+    low: float = -3.0,
+    high: float = 3.0,
+    parameter_low: float | None = None,
+    parameter_high: float | None = None,
+    points: int = 121,
+) -> _panels.Plot:
+    """Draws contours of f and of f′ over x and a parameter.
+
+    Args:
+        activation: The name of an activation with trained parameters, or its layer with
+            one set of them, which gives the values of the others and is left as it is.
+        parameter: The parameter's name, as "beta"; of a list the entry, as
+            "coefficients[0]". None for the first.
+        low: The least x.
+        high: The greatest x.
+        parameter_low: The least value of the parameter. None for -3, or its bound if
+            that is greater. It may be out of bounds.
+        parameter_high: The greatest value. None for 3, or its bound if that is less.
+        points: How many values of each are computed, evenly spaced.
+
+    Returns:
+        A `Plot`, `(figure, arrays)`, with "x" and the parameter's name of shape
+        (points,), and "f" and "f'" of shape (points, points), a row for each value of
+        the parameter.
+
+    Raises:
+        ValueError: for an activation without trained parameters or with one set per
+            channel, an unknown parameter, or an empty range.
+        ImportError: without Matplotlib.
+
+    Example:
+
+    >>> figure, arrays = keras_yat.plot.contours("mila", points=31)
+    >>> arrays["beta"].shape, arrays["f"].shape
+    ((31,), (31, 31))
+
+    Reference:
+        The figures of Mila: contours over (x, beta) in [-3, 3]².
+    """
+    layer, parameter = _layer_and_parameter(activation, parameter)
+    x = _panels.grid("", low, high, points)
+    at = _parameter_grid(layer, parameter, parameter_low, parameter_high, points)
+    value, slope, _ = _derivative.partials(layer, parameter, *np.meshgrid(x, at))
+    figure, axes = _panels.panels(2, type(layer).__name__, height=4.6)
+    for axis, values, name in zip(axes, (value, slope), ("f(x)", "f′(x)"), strict=True):
+        filled = _contour(axis, x, at, values)
+        _panels.label(axis, "x", parameter, name)
+        _bar(figure, filled, axis)
+    return Plot(figure, {"x": x, parameter: at, "f": value, "f'": slope})
+
+
+def gradient_field(
+    activation: Any,
+    parameter: str | None = None,
+    *,
+    low: float = -3.0,
+    high: float = 3.0,
+    parameter_low: float | None = None,
+    parameter_high: float | None = None,
+    points: int = 21,
+) -> _panels.Plot:
+    """Draws the gradient (∂f/∂x, ∂f/∂parameter) as arrows over x and the parameter.
+
+    To the right is ∂f/∂x and upwards ∂f/∂parameter, whatever the units of the axes; the
+    colour is the length. Behind them are contours of f.
+
+    Args:
+        activation: The name of an activation with trained parameters, or its layer with
+            one set of them, which gives the values of the others and is left as it is.
+        parameter: The parameter's name, as "beta"; of a list the entry, as
+            "coefficients[0]". None for the first.
+        low: The least x.
+        high: The greatest x.
+        parameter_low: The least value of the parameter. None for -3, or its bound if
+            that is greater. It may be out of bounds.
+        parameter_high: The greatest value. None for 3, or its bound if that is less.
+        points: How many arrows there are along each axis.
+
+    Returns:
+        A `Plot`, `(figure, arrays)`, with "x" and the parameter's name of shape
+        (points,), and "df/dx" and "df/d" with the parameter's name ("df/dbeta") of
+        shape (points, points), a row for each value of the parameter.
+
+    Raises:
+        ValueError: for an activation without trained parameters or with one set per
+            channel, an unknown parameter, or an empty range.
+        ImportError: without Matplotlib.
+
+    Example:
+
+    >>> figure, arrays = keras_yat.plot.gradient_field("mila", points=11)
+    >>> sorted(arrays)
+    ['beta', 'df/dbeta', 'df/dx', 'x']
+
+    Reference:
+        The figures of Mila: the gradient field over (x, beta).
+    """
+    layer, parameter = _layer_and_parameter(activation, parameter)
+    x = _panels.grid("", low, high, points)
+    at = _parameter_grid(layer, parameter, parameter_low, parameter_high, points)
+    value, by_x, by_parameter = _derivative.partials(layer, parameter, *np.meshgrid(x, at))
+    figure, (axis,) = _panels.panels(1, f"{type(layer).__name__}: gradient", width=7.5, height=6.0)
+    axis.contour(x, at, value, levels=15, colors="0.8", linewidths=0.8, linestyles="solid")
+    axis.grid(False)
+    length = np.hypot(by_x, by_parameter)
+    arrows = axis.quiver(
+        x, at, by_x, by_parameter, length, cmap="viridis", pivot="mid", clim=_panels.span(length)
+    )
+    # Half a step more, for the arrows at the edges.
+    axis.set_xlim(1.5 * x[0] - 0.5 * x[1], 1.5 * x[-1] - 0.5 * x[-2])
+    axis.set_ylim(1.5 * at[0] - 0.5 * at[1], 1.5 * at[-1] - 0.5 * at[-2])
+    if np.isclose(x[-1] - x[0], at[-1] - at[0]):
+        axis.set_aspect("equal")
+    _panels.label(axis, "x", parameter)
+    _bar(figure, arrows, axis, f"length of (∂f/∂x, ∂f/∂{parameter})")
+    return Plot(figure, {"x": x, parameter: at, "df/dx": by_x, f"df/d{parameter}": by_parameter})
+
+
+def _layer_and_parameter(activation, parameter):
+    layer = _derivative.trainable(activation)
+    known = _derivative.parameters_of(layer)
+    return layer, known[0] if parameter is None else _validate.one_of("parameter", parameter, known)
+
+
+def _parameter_grid(layer, parameter, low, high, points):
+    default = Float(-3.0, 3.0).within(layer.bounds[parameter.partition("[")[0]])
+    low, high = (default.low if low is None else low), (default.high if high is None else high)
+    return _panels.grid("parameter_", low, high, points)
+
+
+def _contour(axis, x, y, values):
+    from matplotlib.ticker import MaxNLocator
+
+    low, high = _panels.span(values)
+    levels = MaxNLocator(20).tick_values(low, high if high > low else low + 1.0)
+    beyond = np.nanmin(values) < levels[0], np.nanmax(values) > levels[-1]
+    extend = {(0, 0): "neither", (1, 0): "min", (0, 1): "max", (1, 1): "both"}[beyond]
+    filled = axis.contourf(x, y, values, levels=levels, cmap="viridis", extend=extend)
+    axis.contour(
+        x, y, values, levels, colors="white", linewidths=0.4, alpha=0.6, linestyles="solid"
+    )
+    return filled
+
+
+def _bar(figure, drawn, axis, text=""):
+    bar = figure.colorbar(drawn, ax=axis)
+    bar.ax.tick_params(labelsize=_panels.TICK)
+    bar.set_label(text, fontsize=_panels.LABEL)

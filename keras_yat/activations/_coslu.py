@@ -1,0 +1,99 @@
+"""CosLU: SiLU plus a cosine with a learned amplitude and frequency (E. Pishchik, 2023)."""
+
+from collections.abc import Callable
+from typing import ClassVar, Unpack
+
+import keras
+from keras import ops
+
+from keras_yat._numerics.gradients import with_gradient
+from keras_yat._numerics.math import cos, sin
+from keras_yat._register import register
+from keras_yat._space import Float, Space
+from keras_yat._types import Bounds, LayerOptions, StartingValue, Tensor
+from keras_yat.activations._base import TrainableActivation
+from keras_yat.activations._gated_wave import gated_wave_gradient
+
+
+def _gradient(upstream, x, alpha, beta):
+    phase = beta * x
+    return gated_wave_gradient(upstream, x, alpha, beta, cos(phase), -sin(phase))
+
+
+@register("coslu")
+@with_gradient(_gradient)
+def coslu(x: Tensor, alpha: float | Tensor = 1.0, beta: float | Tensor = 1.0) -> Tensor:
+    """CosLU: `(x + alpha·cos(beta·x))·sigmoid(x)`.
+
+    Args:
+        x: A tensor of any shape.
+        alpha: Amplitude of the wave: a number, or a tensor that broadcasts with `x`. 0 gives SiLU.
+        beta: Frequency of the wave.
+
+    Returns:
+        A tensor of the shape and dtype of `x`.
+
+    Example:
+
+    >>> keras_yat.activations.coslu([-1.0, 0.0, 1.0])
+
+    Reference:
+        E. Pishchik, Trainable Activations for Image Classification, 2023,
+        doi:10.20944/preprints202301.0463.v1.
+    """
+    return (x + alpha * cos(beta * x)) * ops.sigmoid(x)
+
+
+@register("coslu")
+class CosLU(TrainableActivation):
+    """CosLU: `(x + alpha·cos(beta·x))·sigmoid(x)`.
+
+    SiLU plus a cosine with a learned amplitude and frequency. Unlike SiLU it is alpha/2,
+    not 0, at x = 0.
+
+    The values are those of the authors' code; here they are accurate in half precision too.
+
+    Args:
+        alpha: Starting value of the amplitude: a number, or a Keras initializer. 0 gives SiLU.
+        beta: Starting value of the frequency.
+        axis: None for a single set of parameters, or the axis of the channels (int, not 0) for a
+            set per channel.
+        bounds: Limits of the parameters: a dict from a parameter's name to (low, high), each a
+            number or None for no limit, or to None for no limits. Parameters left out keep their
+            default bounds.
+        **kwargs: `name`, `dtype`, `trainable` of `keras.layers.Layer`.
+
+    Input shape:
+        Any, with the axis `axis`.
+
+    Output shape:
+        Same as the input.
+
+    Raises:
+        ValueError: If a starting value is out of its bounds, or an argument has another type
+            than described.
+
+    Example:
+
+    >>> dense = keras.layers.Dense(64, activation=keras_yat.CosLU())
+    >>> starts_as_silu = keras_yat.CosLU(alpha=0.0)
+
+    Reference:
+        E. Pishchik, Trainable Activations for Image Classification, 2023,
+        doi:10.20944/preprints202301.0463.v1.
+    """
+
+    function: ClassVar[Callable[..., Tensor]] = staticmethod(coslu)
+    search_space: ClassVar[Space] = {"alpha": Float(0.0, 2.0), "beta": Float(0.0, 4.0)}
+    alpha: keras.Variable
+    beta: keras.Variable
+
+    def __init__(
+        self,
+        alpha: StartingValue = 1.0,
+        beta: StartingValue = 1.0,
+        axis: int | None = None,
+        bounds: Bounds | None = None,
+        **kwargs: Unpack[LayerOptions],
+    ) -> None:
+        super().__init__({"alpha": alpha, "beta": beta}, axis, bounds, **kwargs)

@@ -1,0 +1,90 @@
+"""softer_sigmoid: a sigmoid for scores ≥ 0 (T. Bouhsine, 2024)."""
+
+from collections.abc import Callable
+from typing import ClassVar, Unpack
+
+from keras import ops
+
+from keras_yat._numerics.powers import gate, gate_with_slope
+from keras_yat._numerics.value_and_slope import ValueAndSlope
+from keras_yat._register import register
+from keras_yat._types import LayerOptions, Tensor
+from keras_yat.activations._squasher import Squasher, checked_power
+
+
+def _value(x, *, power):
+    return gate(ops.relu(x), power)
+
+
+def _with_slope(x, *, power):
+    score = ops.relu(x)
+    value, slope = gate_with_slope(score, power)
+    return value, slope * ops.sign(score)
+
+
+SLOPES = ValueAndSlope(_value, _with_slope)
+_evaluate = SLOPES.function()
+
+
+@register("softer_sigmoid")
+def softer_sigmoid(x: Tensor, power: float = 1) -> Tensor:
+    """softer_sigmoid: `x^n / (1 + x^n)` with n = `power`. A negative `x` counts as 0.
+
+    Args:
+        x: A tensor of any shape, of scores ≥ 0.
+        power: A number greater than 0: the steepness of the step around x = 1.
+
+    Returns:
+        A tensor of the shape and dtype of `x`, in [0, 1). Its gradient is 0 for x ≤ 0.
+
+    Raises:
+        ValueError: If `power` is not a finite number greater than 0.
+
+    Example:
+
+    >>> keras_yat.activations.softer_sigmoid([0.0, 1.0, 3.0])
+
+    Reference:
+        T. Bouhsine, Deep Learning 2.0: Artificial Neurons That Matter, 2024 (package nmn);
+        arXiv:2605.03262 and arXiv:2603.12276.
+    """
+    return _evaluate(x, power=checked_power(power))
+
+
+@register("softer_sigmoid")
+class SofterSigmoid(Squasher):
+    """softer_sigmoid: `x^n / (1 + x^n)` with n = `power`.
+
+    A gate in [0, 1) for scores ≥ 0, such as the outputs of Yat neurons: 0 at 0, 1/2 at 1. A
+    negative score counts as 0.
+
+    Differs from the authors' code: finite, with finite gradients, where x^n overflows, and for
+    n < 1 at x = 0.
+
+    Args:
+        power: A number greater than 0: the steepness of the step around x = 1.
+        **kwargs: `name`, `dtype` of `keras.layers.Layer`.
+
+    Input shape:
+        Any.
+
+    Output shape:
+        Same as the input; entries in [0, 1).
+
+    Raises:
+        ValueError: If `power` is not a finite number greater than 0.
+
+    Example:
+
+    >>> keras_yat.SofterSigmoid(power=2)(keras.ops.array([0.0, 1.0, 3.0]))
+
+    Reference:
+        T. Bouhsine, Deep Learning 2.0: Artificial Neurons That Matter, 2024 (package nmn);
+        arXiv:2605.03262 and arXiv:2603.12276.
+    """
+
+    function: ClassVar[Callable[..., Tensor]] = staticmethod(softer_sigmoid)
+    slopes: ClassVar[ValueAndSlope | None] = SLOPES
+
+    def __init__(self, power: float = 1, **kwargs: Unpack[LayerOptions]) -> None:
+        super().__init__(power, **kwargs)

@@ -1,0 +1,154 @@
+"""The base of the layers of Yat neurons."""
+
+from typing import Any, ClassVar
+
+import keras
+from keras import ops
+
+from keras_yat import _validate, activations, initializers
+from keras_yat._numerics.prepared_kernel import (
+    DISTANCES,
+    NORMALIZATIONS,
+    LinearMap,
+    PreparedKernel,
+)
+from keras_yat._space import Build, Choice, Float, Space
+from keras_yat._types import Config, Identifier, Tensor
+from keras_yat.layers._epsilon_alpha import EpsilonAlphaLayer, tensor
+from keras_yat.layers._weight_options import serialized
+
+INITIALIZER = Choice(
+    {
+        "yat_normal": Build(initializers.YatNormal, {"input_scale": Float(0.1, 3.0, log=True)}),
+        "glorot_uniform": "glorot_uniform",
+        "he_normal": "he_normal",
+    }
+)
+"""The search space of the initializer of a kernel."""
+
+
+class YatLayer(EpsilonAlphaLayer):
+    """Abstract: a layer of Yat neurons.
+
+    A subclass adds its weights in `build`, where it calls `add_epsilon_and_alpha`, and computes
+    its outputs with `yat`. Weights are read in float32 or wider whatever the compute dtype is.
+    """
+
+    search_space: ClassVar[Space] = {
+        **EpsilonAlphaLayer.search_space,
+        "normalize": Choice.of(*NORMALIZATIONS),
+        "drop_connect": Choice({"none": 0.0, "some": Float(0.05, 0.5, default=0.1)}),
+    }
+
+    def __init__(
+        self,
+        *,
+        constant_bias: float | None = None,
+        normalize: str | None = None,
+        distance: str = "expanded",
+        drop_connect: float = 0.0,
+        seed: int | None = None,
+        kernel_trainable: bool = True,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        if constant_bias is not None:
+            constant_bias = _validate.number("constant_bias", constant_bias)
+        self.constant_bias: float | None = constant_bias
+        self.normalize: str | None = _validate.one_of("normalize", normalize, NORMALIZATIONS)
+        self.distance: str = _validate.one_of("distance", distance, DISTANCES)
+        self.drop_connect: float = _validate.rate("drop_connect", drop_connect)
+        self.seed: int | None = _validate.seed("seed", seed)
+        # Keras tracks it: an unused generator would be a weight without a use.
+        self.seed_generator: Any = keras.random.SeedGenerator(seed) if drop_connect else None
+        self.kernel_trainable: bool = _validate.flag("kernel_trainable", kernel_trainable)
+
+    def checked_use_bias(self, use_bias: Any) -> bool:
+        """`use_bias`; a constant bias needs it to be True."""
+        if self.constant_bias is not None and not _validate.flag("use_bias", use_bias):
+            _validate.invalid_argument(
+                "use_bias", "be True", use_bias, constant_bias=self.constant_bias
+            )
+        return _validate.flag("use_bias", use_bias)
+
+    def default_bias_and_alpha(
+        self,
+        initializer: Any,
+        entries: int,
+        effective_fan_in: float | None = None,
+        bias: float | None = 0.0,
+    ) -> tuple[float, float]:
+        """The starting values of bias and alpha that match the kernel's initializer.
+
+        Args:
+            initializer: The kernel's. `YatNormal` has matching values; others get 0 and 1.
+            entries: Number of weights of a neuron.
+            effective_fan_in: Average number of input entries in a product; None for `entries`.
+            bias: A given bias, or None to choose it.
+        """
+        if not isinstance(initializer, initializers.YatNormal):
+            return 0.0, 1.0
+        fan_in = entries if effective_fan_in is None else effective_fan_in
+        return initializer.default_bias_and_alpha(entries, fan_in, self.normalize, bias)
+
+    def apply_drop_connect(self, kernel: Tensor, training: bool | None) -> Tensor:
+        """`kernel`, in training with dropped entries."""
+        kernel = ops.convert_to_tensor(kernel)
+        # In this order: `training` may be a tracer, which has no truth value.
+        if self.drop_connect and training:
+            kernel = keras.random.dropout(kernel, self.drop_connect, seed=self.seed_generator)
+        return kernel
+
+    def prepared_kernel(
+        self, linear_map: LinearMap, kernel: Tensor, bias: Any, prefix: str = ""
+    ) -> PreparedKernel:
+        """`kernel`, prepared for inputs, with the epsilon and alpha of `prefix`."""
+        return PreparedKernel(
+            linear_map,
+            kernel,
+            self.compute_dtype,
+            bias=None if bias is None else tensor(bias),
+            **self.epsilon_and_alpha(prefix),
+            normalize=self.normalize,
+            distance=self.distance,
+        )
+
+    def yat(
+        self, linear_map: LinearMap, x: Tensor, kernel: Tensor, bias: Any, training: bool | None
+    ) -> Tensor:
+        """The Yat product of `x` and a kernel, in the compute dtype."""
+        bias = self.constant_bias if bias is None else bias
+        kernel = self.apply_drop_connect(kernel, training)
+        prepared = self.prepared_kernel(linear_map, kernel, bias)
+        return prepared(ops.cast(x, self.compute_dtype))
+
+    def get_config(self) -> Config:
+        return {
+            **super().get_config(),
+            "constant_bias": self.constant_bias,
+            "normalize": self.normalize,
+            "distance": self.distance,
+            "drop_connect": self.drop_connect,
+            "seed": self.seed,
+            "kernel_trainable": self.kernel_trainable,
+        }
+
+
+def checked_activation(name: str, value: Identifier | None, policy: Any) -> Any:
+    """The activation of the argument `name`. One that is given by name gets the layer's policy."""
+    function = activations.get(value, name)
+    if isinstance(value, str) and isinstance(function, keras.layers.Layer):
+        function = type(function)(dtype=policy)
+    return function
+
+
+def shared_config(layer: Any) -> Any:
+    """The configuration of a layer that is also elsewhere in the model, or None.
+
+    Keras marks an object that it serializes twice; if the layer itself comes later, it would mark
+    a copy.
+    """
+    config = serialized(layer)
+    if config is not None:
+        config["shared_object_id"] = id(layer)
+    return config

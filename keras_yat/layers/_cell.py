@@ -1,0 +1,300 @@
+"""The bases of the recurrent Yat cells."""
+
+import functools
+from collections.abc import Sequence
+from typing import Any, ClassVar
+
+import keras
+from keras import ops
+
+from keras_yat import _validate, config
+from keras_yat._numerics.prepared_kernel import DENSE, PreparedKernel
+from keras_yat._numerics.recurrence import Recurrence
+from keras_yat._numerics.scan import hold_masked, scan
+from keras_yat._numerics.value_and_slope import ValueAndSlope
+from keras_yat._space import Build, Choice, Space
+from keras_yat._types import Config, Identifier, Shape, Tensor
+from keras_yat.activations._base import Activation, value_and_slope_of
+from keras_yat.activations._score_tanh import ScoreTanh
+from keras_yat.activations._soft_tanh import SoftTanh
+from keras_yat.layers._base import INITIALIZER, YatLayer, checked_activation
+from keras_yat.layers._sequence_dropout import SequenceDropout
+from keras_yat.layers._weight_options import WeightOptions
+
+
+class BaseYatCell(YatLayer, SequenceDropout):
+    """Abstract: a recurrent cell that maps `Y_W(x)` and `Y_U(h)` to the next states.
+
+    Y_W and Y_U are Yat products of the kernels, the first with a bias. A subclass has in `gates`
+    the number of blocks of `units` neurons, and in `step` the next states. It needs no gradient:
+    the backend derives one. `step_backward` is an option, a faster hand-written one.
+
+    `prepare_inputs` does not depend on the states, so that a layer calls it once for all time
+    steps. The first of the states is the output.
+    """
+
+    gates: ClassVar[int] = 1
+    kernel: Any
+    recurrent_kernel: Any
+    bias: Any
+    search_space: ClassVar[Space] = {
+        **YatLayer.search_space,
+        "kernel_initializer": INITIALIZER,
+        "recurrent_initializer": INITIALIZER,
+        "activation": Choice(
+            {
+                "tanh": "tanh",
+                "score_tanh": Build(ScoreTanh, ScoreTanh.search_space),
+                "soft_tanh": Build(SoftTanh, SoftTanh.search_space),
+            }
+        ),
+    }
+
+    def __init__(
+        self,
+        units: int,
+        *,
+        activation: Identifier | None,
+        use_bias: bool,
+        kernel_initializer: Identifier,
+        recurrent_initializer: Identifier,
+        bias_initializer: Identifier | None,
+        kernel_regularizer: Identifier | None,
+        recurrent_regularizer: Identifier | None,
+        bias_regularizer: Identifier | None,
+        kernel_constraint: Identifier | None,
+        recurrent_constraint: Identifier | None,
+        bias_constraint: Identifier | None,
+        dropout: float,
+        recurrent_dropout: float,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.units: int = _validate.count("units", units)
+        self.activation: Any = checked_activation("activation", activation, self.dtype_policy)
+        self.use_bias: bool = self.checked_use_bias(use_bias)
+        self._kernel_options = WeightOptions(
+            self, "kernel", kernel_initializer, kernel_regularizer, kernel_constraint
+        )
+        self._recurrent_options = WeightOptions(
+            self, "recurrent", recurrent_initializer, recurrent_regularizer, recurrent_constraint
+        )
+        self._bias_options = WeightOptions(
+            self, "bias", bias_initializer, bias_regularizer, bias_constraint, required=False
+        )
+        self.dropout: float = _validate.rate("dropout", dropout)
+        self.recurrent_dropout: float = _validate.rate("recurrent_dropout", recurrent_dropout)
+        if self.seed_generator is None and (self.dropout or self.recurrent_dropout):
+            self.seed_generator: Any = keras.random.SeedGenerator(self.seed)
+        self.start_masks()
+        self.state_size: Any = self.units
+        self.output_size: int = self.units
+
+    def build(self, input_shape: Shape) -> None:
+        entries = _validate.last_axis("input_shape", input_shape)
+        free = self.use_bias and self.constant_bias is None
+        bias, alpha = self.default_bias_and_alpha(
+            self._kernel_options.initializer,
+            entries,
+            bias=None if free else self.constant_bias or 0.0,
+        )
+        _, recurrent_alpha = self.default_bias_and_alpha(
+            self._recurrent_options.initializer, self.units, bias=0.0
+        )
+        trainable, size = self.kernel_trainable, self.gates * self.units
+        self.kernel = self._kernel_options.add("kernel", (entries, size), trainable=trainable)
+        self.recurrent_kernel = self._recurrent_options.add(
+            "recurrent_kernel", (self.units, size), trainable=trainable
+        )
+        self.bias = None
+        if free:
+            start = self.initial_bias(bias, entries)
+            self.bias = self._bias_options.add("bias", (size,), initializer=start)
+        self.add_epsilon_and_alpha(alpha)
+        self.add_epsilon_and_alpha(recurrent_alpha, "recurrent_")
+        for function in self.functions():
+            if isinstance(function, keras.layers.Layer) and not function.built:
+                function.build((input_shape[0], self.units))
+
+    def initial_bias(self, default: float, entries: int) -> Any:
+        """The initializer of the bias; `default` is the matching default of the kernel's."""
+        return self._bias_options.initializer or keras.initializers.Constant(default)
+
+    def functions(self) -> list[Any]:
+        """The activations of the cell."""
+        return [self.activation]
+
+    def prepare_inputs(
+        self, inputs: Tensor, training: bool | None = None
+    ) -> tuple[PreparedKernel, Tensor]:
+        """The kernel of the input, and the inputs `(…, batch, input_dim)`, with dropout applied."""
+        entries = self.kernel.shape[0]
+        if inputs.shape[-1] != entries:
+            _validate.invalid_argument(
+                "inputs", f"have a last axis of size {entries}", tuple(inputs.shape)
+            )
+        inputs = ops.cast(inputs, self.compute_dtype)
+        inputs = self.apply_dropout("inputs", inputs, self.dropout, training)
+        # A copy: TensorFlow's custom gradients refuse variables.
+        kernel = ops.copy(self.kernel)
+        kernel = self.apply_dropout("kernel", kernel, self.drop_connect, training)
+        bias = self.constant_bias if self.bias is None else self.bias
+        return self.prepared_kernel(DENSE, kernel, bias), inputs
+
+    def recurrent_parts(self) -> list[tuple[int, int]]:
+        """The parts of the recurrent kernel, (first block, end), that are applied to one state."""
+        return [(0, self.gates)]
+
+    def recurrent_kernels(self, training: bool | None = None) -> list[PreparedKernel]:
+        """The kernels of the state, one for each of `recurrent_parts`."""
+        kernel = ops.copy(self.recurrent_kernel)
+        kernel = self.apply_dropout("recurrent_kernel", kernel, self.drop_connect, training)
+        return [
+            self.prepared_kernel(
+                DENSE, kernel[:, start * self.units : stop * self.units], None, "recurrent_"
+            )
+            for start, stop in self.recurrent_parts()
+        ]
+
+    def run(
+        self,
+        inputs: Tensor,
+        states: list[Tensor],
+        mask: Tensor | None,
+        training: bool | None = None,
+        *,
+        every_output: bool,
+        unroll: bool,
+    ) -> list[Tensor]:
+        """The states after each of the inputs `(time, batch, input_dim)`, or after the last.
+
+        Everything that does not depend on the states is computed for all steps at once. Where
+        `mask`, `(time, batch, 1)`, is False, a step keeps the states.
+        """
+        kernel, inputs = self.prepare_inputs(inputs, training)
+        recurrent = self.recurrent_kernels(training)
+        functions = self._values_and_slopes(training)
+        matrix = recurrent[0].matrix() if len(recurrent) == 1 else None
+        if functions is None or matrix is None:
+            step = functools.partial(self._masked_step, recurrent, training)
+            sequences = [kernel(inputs)]
+            if mask is not None:
+                sequences.append(ops.cast(mask, self.compute_dtype))
+            last, found = scan(step, states, sequences, unroll=unroll)
+            found = found if every_output else [state[None] for state in last]
+        else:
+            formulas = kernel.formula, recurrent[0].formula
+            recurrence = Recurrence(self, *formulas, functions, every_output, unroll)
+            found = recurrence(*kernel.product_and_norm(inputs), matrix, states, mask)
+            found = ops.split(found, len(states), axis=-1)
+        return [ops.cast(states, self.compute_dtype) for states in found]
+
+    def _masked_step(self, recurrent, training, states, entry):
+        of_input, *present = entry
+        after = self._next_states(of_input, states, recurrent, training)
+        if present:
+            after = hold_masked(present[0], after, states)
+        return after, after
+
+    def _values_and_slopes(self, training):
+        """The activations with their slopes, if there is a hand-written backward pass for them."""
+        if type(self).step_backward is BaseYatCell.step_backward:
+            return None
+        if not config.is_custom_gradient_enabled() or (self.recurrent_dropout and training):
+            return None
+        found = [value_and_slope_of(function) for function in self.functions()]
+        return None if None in found else found
+
+    def _next_states(self, of_input, states, recurrent, training):
+        functions = [functools.partial(self._activate, f) for f in self.functions()]
+
+        def product(kernel, state):
+            return kernel(self.apply_dropout("state", state, self.recurrent_dropout, training))
+
+        further = [functools.partial(product, kernel) for kernel in recurrent[1:]]
+        of_state = product(recurrent[0], states[0])
+        return self.step(functions, of_input, of_state, states, *further)[0]
+
+    def step(
+        self,
+        functions: Sequence[Any],
+        of_input: Tensor,
+        of_state: Tensor,
+        states: Sequence[Tensor],
+        *further: Any,
+    ) -> tuple[list[Tensor], list[Tensor]]:
+        """The next states, and the tensors that `step_backward` needs.
+
+        Args:
+            functions: The callables of `functions()`.
+            of_input: Y_W of the input.
+            of_state: Y_U of the first state, with the first of `recurrent_parts`.
+            states: The states before the step.
+            further: For each further part a function that maps a state to its Y_U.
+        """
+        raise NotImplementedError
+
+    def step_backward(
+        self,
+        functions: Sequence[ValueAndSlope],
+        upstream: Sequence[Tensor],
+        kept: Sequence[Tensor],
+        before: Sequence[Tensor],
+        after: Sequence[Tensor],
+    ) -> tuple[Tensor, Tensor, list[Any]]:
+        """The gradients in `of_input`, `of_state` and `states` of `step`, an option.
+
+        Args:
+            functions: Those of `functions()` as `ValueAndSlope`.
+            upstream: The gradients in the next states.
+            kept: What `step` returned beside them.
+            before: The states before the step.
+            after: The states after the step.
+        """
+        raise NotImplementedError
+
+    def call(self, inputs: Tensor, states: Any, training: bool | None = None) -> tuple[Tensor, Any]:
+        nested = isinstance(states, (list, tuple))
+        self.check_states("states", states if nested else [states])
+        kernel, inputs = self.prepare_inputs(inputs, training)
+        after = self._next_states(
+            kernel(inputs),
+            list(states) if nested else [states],
+            self.recurrent_kernels(training),
+            training,
+        )
+        return after[0], after if nested else after[0]
+
+    def _activate(self, function, x):
+        """`function` of `x` in the compute dtype. Own layers skip `__call__`, which is slow."""
+        if function is None:
+            return x
+        result = function.call(x) if isinstance(function, Activation) else function(x)
+        return ops.cast(result, self.compute_dtype)
+
+    def check_states(self, name: str, states: Any, batch: int | None = None) -> None:
+        """Raises for states of other shapes than the cell's, with `batch` rows if it is known."""
+        sizes = keras.tree.flatten(self.state_size)
+        shapes = [tuple(state.shape) for state in states]
+        right = [len(s) == 2 and s[-1] == n for s, n in zip(shapes, sizes, strict=False)]
+        rows = {s[0] for s in shapes if s and s[0] is not None} | ({batch} - {None})
+        if len(shapes) != len(sizes) or not all(right) or len(rows) > 1:
+            allowed = " and ".join(f"({'batch' if batch is None else batch}, {n})" for n in sizes)
+            _validate.invalid_argument(name, f"have the shapes {allowed}", shapes)
+
+    def get_initial_state(self, batch_size: int | None = None) -> list[Tensor]:
+        sizes = keras.tree.flatten(self.state_size)
+        return [ops.zeros((batch_size, size), dtype=self.compute_dtype) for size in sizes]
+
+    def get_config(self) -> Config:
+        return {
+            **super().get_config(),
+            "units": self.units,
+            "activation": keras.activations.serialize(self.activation),
+            "use_bias": self.use_bias,
+            **self._kernel_options.get_config(),
+            **self._recurrent_options.get_config(),
+            **self._bias_options.get_config(),
+            "dropout": self.dropout,
+            "recurrent_dropout": self.recurrent_dropout,
+        }

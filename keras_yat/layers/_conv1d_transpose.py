@@ -1,0 +1,157 @@
+"""The 1D transposed Yat convolution."""
+
+from typing import Any, Literal, Unpack
+
+from keras_yat._register import register
+from keras_yat._types import Identifier, LayerOptions, Size
+from keras_yat.layers._base_conv_transpose import BaseYatConvTranspose
+
+
+@register()
+class YatConv1DTranspose(BaseYatConvTranspose):
+    """1D transposed convolution of Yat neurons, for upsampling.
+
+    The Yat convolution `alpha·(⟨W, X⟩ + b)² / (‖W - X‖² + epsilon)` of the input with zeros
+    inserted between and around its entries; W is the whole kernel of a neuron. Replaces
+    `keras.layers.Conv1DTranspose` and its activation.
+
+    Args:
+        filters: Number of neurons, an int of at least 1: the channels of the output.
+        kernel_size: Size of the window, an int.
+        strides: Upsampling factors, an int; 1 where `dilation_rate` is above 1.
+        padding: `"valid"` or `"same"`.
+        output_padding: Number of entries that are added at the end of each spatial axis,
+            an int, each less than its stride; None for the inverse of a convolution's shape.
+        data_format: `"channels_last"`, `"channels_first"`, or None for
+            `keras.config.image_data_format()`.
+        dilation_rate: Spacing of the entries of the window, an int.
+        activation: Activation of the output: a name of `keras_yat.activations.get`, a layer, a
+            callable, or None.
+        use_bias: Whether the neurons have a bias b.
+        kernel_initializer: Initializer of the kernel: `"yat_normal"` (see
+            `keras_yat.initializers.YatNormal`), or any of `keras.initializers.get`.
+            `"glorot_uniform"` gives the published start: bias 0, alpha 1.
+        bias_initializer: Initializer of the bias. None: the kernel initializer's matching default,
+            that of `YatNormal`, or 0 for others.
+        kernel_regularizer: Regularizer of the kernel, or None.
+        bias_regularizer: Regularizer of the bias, or None.
+        activity_regularizer: Regularizer of the output, or None.
+        kernel_constraint: Constraint on the kernel, or None.
+        bias_constraint: Constraint on the bias, or None.
+        kernel_from: A layer of the same class whose kernel this layer uses, or None. The two share
+            a single weight, also in the `.keras` file of a model that has both among its own
+            layers; Keras's `clone_model` and `model_from_json` give each its own. Setting
+            `trainable` to False on either freezes the kernel for both; `kernel_trainable=False`
+            here freezes it for this layer alone.
+        kernel_slice: (start, stop): the neurons of `kernel_from` that this layer uses. None: all.
+        epsilon: Added to the squared distance: a number above 0, in squared units of the input.
+            Within this squared distance the output levels off.
+        learn_epsilon: Whether epsilon is trained. It starts at `epsilon` and stays at or above
+            1e-7. Adam moves it by about its learning rate per step: start it at the scale of the
+            squared distances of the data.
+        alpha: Factor of the output: `"learned"` to train it, a number for a constant, None for 1.
+        alpha_initializer: Initializer of a learned alpha. None: the kernel initializer's matching
+            default, that of `YatNormal`, or 1 for others.
+        constant_bias: A number that replaces the trained bias, or None.
+        normalize: None; `"kernel"` to divide each w by its norm; `"sphere"` to divide each input by
+            its norm as well. Vectors of zeros stay so.
+        distance: `"expanded"`: a single matrix product or convolution. Its rounding hides distances
+            ‖w - x‖ below about 1e-3·‖w‖ in float32, 0.1·‖w‖ in half precision. `"direct"`: the sum
+            of squared differences, exact and slow.
+        drop_connect: DropConnect rate of the kernel in training, in [0, 1). Kept entries are
+            divided by 1 - rate; each call draws a new mask.
+        seed: Seed for reproducible masks, an int, or None.
+        kernel_trainable: Whether the kernel is trained. False freezes the kernel alone.
+        **kwargs: `name`, `dtype`, `trainable` of `keras.layers.Layer`.
+
+    Input shape:
+        `(batch, steps, channels)`, or `(batch, channels, steps)` with
+        `data_format="channels_first"`.
+
+    Output shape:
+        `(batch, new_steps, filters)`, or `(batch, filters, new_steps)` with
+        `data_format="channels_first"`.
+
+    Raises:
+        ValueError: If an argument is out of range or contradicts another, or the number of
+            channels is unknown.
+
+    Example:
+
+    >>> x = np.random.default_rng(0).normal(size=(2, 9, 3))
+    >>> layer = keras_yat.YatConv1DTranspose(4, 3, strides=2, padding="same")
+    >>> layer(x).shape == (2, 18, 4)
+    True
+
+    Reference:
+        T. Bouhsine, Deep Learning 2.0: Artificial Neurons That Matter, 2024; arXiv:2605.03262 and
+        arXiv:2603.12276. The starting values and the floor of the distance are this package's: see
+        `keras_yat.initializers` and `keras_yat.ops`.
+    """
+
+    rank = 1
+
+    def __init__(
+        self,
+        filters: int,
+        kernel_size: Size,
+        strides: Size = 1,
+        padding: str = "valid",
+        output_padding: Size | None = None,
+        data_format: str | None = None,
+        dilation_rate: Size = 1,
+        activation: Identifier | None = None,
+        use_bias: bool = True,
+        kernel_initializer: Identifier = "yat_normal",
+        bias_initializer: Identifier | None = None,
+        kernel_regularizer: Identifier | None = None,
+        bias_regularizer: Identifier | None = None,
+        activity_regularizer: Identifier | None = None,
+        kernel_constraint: Identifier | None = None,
+        bias_constraint: Identifier | None = None,
+        *,
+        kernel_from: Any = None,
+        kernel_slice: tuple[int, int] | None = None,
+        epsilon: float = 1e-5,
+        learn_epsilon: bool = False,
+        alpha: float | Literal["learned"] | None = "learned",
+        alpha_initializer: Identifier | None = None,
+        constant_bias: float | None = None,
+        normalize: Literal["kernel", "sphere"] | None = None,
+        distance: Literal["expanded", "direct"] = "expanded",
+        drop_connect: float = 0.0,
+        seed: int | None = None,
+        kernel_trainable: bool = True,
+        **kwargs: Unpack[LayerOptions],
+    ) -> None:
+        super().__init__(
+            filters=filters,
+            kernel_size=kernel_size,
+            strides=strides,
+            padding=padding,
+            output_padding=output_padding,
+            data_format=data_format,
+            dilation_rate=dilation_rate,
+            activation=activation,
+            use_bias=use_bias,
+            kernel_initializer=kernel_initializer,
+            bias_initializer=bias_initializer,
+            kernel_regularizer=kernel_regularizer,
+            bias_regularizer=bias_regularizer,
+            activity_regularizer=activity_regularizer,
+            kernel_constraint=kernel_constraint,
+            bias_constraint=bias_constraint,
+            kernel_from=kernel_from,
+            kernel_slice=kernel_slice,
+            epsilon=epsilon,
+            learn_epsilon=learn_epsilon,
+            alpha=alpha,
+            alpha_initializer=alpha_initializer,
+            constant_bias=constant_bias,
+            normalize=normalize,
+            distance=distance,
+            drop_connect=drop_connect,
+            seed=seed,
+            kernel_trainable=kernel_trainable,
+            **kwargs,
+        )

@@ -1,0 +1,251 @@
+"""The base of the dense and convolutional Yat layers: a kernel, a bias, and kernel sharing."""
+
+import math
+from typing import Any, ClassVar
+
+import keras
+import numpy as np
+from keras import ops
+
+from keras_yat import _validate
+from keras_yat._numerics.prepared_kernel import LinearMap
+from keras_yat._space import Space
+from keras_yat._types import Config, Identifier, Shape, Tensor
+from keras_yat.layers import _kmeans_pp
+from keras_yat.layers._base import INITIALIZER, YatLayer, checked_activation, shared_config
+from keras_yat.layers._weight_options import WeightOptions, checked_regularizer, serialized
+
+
+class KernelLayer(YatLayer):
+    """Abstract: a Yat layer with a kernel and a bias.
+
+    A subclass defines `kernel_shape`, `linear_map` and `kernel_from_columns`, and passes
+    `features`, the number of its neurons.
+    """
+
+    kernel: Any
+    bias: Any
+    features_axis: ClassVar[int] = -1
+    """The axis of the kernel along which its neurons lie."""
+
+    search_space: ClassVar[Space] = {**YatLayer.search_space, "kernel_initializer": INITIALIZER}
+
+    def __init__(
+        self,
+        features: int,
+        *,
+        activation: Identifier | None,
+        use_bias: bool,
+        kernel_initializer: Identifier,
+        bias_initializer: Identifier | None,
+        kernel_regularizer: Identifier | None,
+        bias_regularizer: Identifier | None,
+        activity_regularizer: Identifier | None,
+        kernel_constraint: Identifier | None,
+        bias_constraint: Identifier | None,
+        kernel_from: Any,
+        kernel_slice: tuple[int, int] | None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(
+            activity_regularizer=checked_regularizer("activity_regularizer", activity_regularizer),
+            **kwargs,
+        )
+        self.features: int = features
+        self.activation: Any = checked_activation("activation", activation, self.dtype_policy)
+        self.use_bias: bool = self.checked_use_bias(use_bias)
+        self._kernel_options = WeightOptions(
+            self, "kernel", kernel_initializer, kernel_regularizer, kernel_constraint
+        )
+        self._bias_options = WeightOptions(
+            self, "bias", bias_initializer, bias_regularizer, bias_constraint, required=False
+        )
+        self._owner = _Owner(self._checked_owner(kernel_from))
+        self.kernel_slice: tuple[int, int] | None = self._checked_slice(kernel_slice)
+
+    def _checked_owner(self, owner):
+        if owner is None:
+            return None
+        if not isinstance(owner, KernelLayer) or type(owner) is not type(self):
+            _validate.invalid_argument("kernel_from", f"be a {type(self).__name__}", owner)
+        if owner.kernel_from is not None:
+            _validate.invalid_argument("kernel_from", "own its kernel", owner.name)
+        for name in ("kernel_regularizer", "kernel_constraint"):
+            value = getattr(self, name)
+            if value is not None:
+                _validate.invalid_argument(
+                    name, "be None: the owner's applies", value, kernel_from=owner.name
+                )
+        return owner
+
+    def _checked_slice(self, given):
+        if given is None:
+            return None
+        if self.kernel_from is None:
+            _validate.invalid_argument("kernel_slice", "be None without `kernel_from`", given)
+        start, stop = _validate.counts("kernel_slice", given, 2, least=0)
+        if stop - start != self.features or stop > self.kernel_from.features:
+            _validate.invalid_argument(
+                "kernel_slice",
+                f"be (start, stop) with stop - start = {self.features} and stop at most "
+                f"{self.kernel_from.features}",
+                given,
+            )
+        return start, stop
+
+    @property
+    def kernel_from(self) -> Any:
+        """The layer that owns the kernel, or None if this one does."""
+        return self._owner.layer
+
+    def build(self, input_shape: Shape) -> None:
+        shape = self.kernel_shape(input_shape)
+        if self.kernel_from is None:
+            self.kernel = self._kernel_options.add("kernel", shape, trainable=self.kernel_trainable)
+        else:
+            self.kernel = self._kernel_of_owner(input_shape, shape)
+        bias, alpha = self._default_bias_and_alpha(shape)
+        self.bias = None
+        if self.use_bias and self.constant_bias is None:
+            start = self._bias_options.initializer or keras.initializers.Constant(bias)
+            self.bias = self._bias_options.add("bias", (self.features,), initializer=start)
+        self.add_epsilon_and_alpha(alpha)
+        if isinstance(self.activation, keras.layers.Layer) and not self.activation.built:
+            self.activation.build(self.compute_output_shape(input_shape))
+
+    def _kernel_of_owner(self, input_shape, shape):
+        owner = self.kernel_from
+        if not owner.built:
+            owner.build(input_shape)
+            owner.built = True
+        found = list(owner.kernel.shape)
+        if self.kernel_slice is not None:
+            found[self.features_axis] = self.features
+        if tuple(found) != tuple(shape):
+            _validate.invalid_argument(
+                "kernel_from",
+                f"have a kernel of shape {tuple(shape)}",
+                owner.name,
+                kernel_shape=tuple(owner.kernel.shape),
+                kernel_slice=self.kernel_slice,
+            )
+        return owner.kernel
+
+    def _default_bias_and_alpha(self, kernel_shape):
+        entries = math.prod(kernel_shape) // self.features
+        free = self.use_bias and self.constant_bias is None and self.bias_initializer is None
+        bias = None if free else self.constant_bias or 0.0
+        fan_in = self.effective_fan_in(entries)
+        return self.default_bias_and_alpha(self.kernel_initializer, entries, fan_in, bias)
+
+    def effective_fan_in(self, entries: int) -> float:
+        """The average number of input entries in the product of a neuron with `entries` weights."""
+        return entries
+
+    def kernel_shape(self, input_shape: Shape) -> tuple[int, ...]:
+        """The shape of the kernel for an input of this shape."""
+        raise NotImplementedError
+
+    def linear_map(self) -> LinearMap:
+        """The linear map between input and kernel."""
+        raise NotImplementedError
+
+    def kernel_from_columns(self, columns: np.ndarray) -> np.ndarray:
+        """The kernel whose neurons have the weights `columns`, `(entries, features)`."""
+        raise NotImplementedError
+
+    def own_kernel(self) -> Tensor:
+        """The kernel of this layer: the variable, or its slice of it."""
+        kernel = ops.convert_to_tensor(self.kernel)
+        if self.kernel_slice is not None:
+            start, stop = self.kernel_slice
+            kernel = ops.take(kernel, list(range(start, stop)), axis=self.features_axis)
+        if self.kernel_from is not None and not self.kernel_trainable:
+            kernel = ops.stop_gradient(kernel)
+        return kernel
+
+    def pre_activation(self, inputs: Tensor, training: bool | None) -> Tensor:
+        """The outputs of the neurons, channels last, before the activation."""
+        inputs = self.to_channels_last(inputs)
+        return self.yat(self.linear_map(), inputs, self.own_kernel(), self.bias, training)
+
+    def call(self, inputs: Tensor, training: bool | None = None) -> Tensor:
+        outputs = self.from_channels_last(self.pre_activation(inputs, training))
+        if self.activation is not None:
+            outputs = self.activation(outputs)
+        return ops.cast(outputs, self.compute_dtype)
+
+    def to_channels_last(self, inputs: Tensor) -> Tensor:
+        """`inputs` in the data format of `linear_map`."""
+        return inputs
+
+    def from_channels_last(self, outputs: Tensor) -> Tensor:
+        """`outputs` in the data format of the layer."""
+        return outputs
+
+    def adapt(self, data: Any, samples: int = 4096, seed: int | None = 0) -> None:
+        """Initializes the kernel from `samples` inputs by k-means++.
+
+        Each neuron becomes a sample of the layer's input (of a convolution: a patch), drawn with a
+        probability proportional to its squared distance to the neurons already drawn. `epsilon`
+        becomes the median squared distance of a sample to the nearest neuron, so that the output
+        of a neuron falls to half over that distance. The bias becomes 0, and a learned alpha such
+        that the outputs on the samples have rms 1.
+
+        Call it before training, like `adapt` of `keras.layers.Normalization`. It is meant for a
+        first layer, whose kernels are then images of its input. Several adapted layers in
+        succession respond to fewer and fewer inputs, and learned worse than random ones. A
+        constant epsilon is part of the layer's configuration: `save_weights` does not save it, and
+        a model that has been called or trained before must be compiled again.
+
+        Args:
+            data: Inputs of the layer: an array or tensor with a batch axis, or an iterable of
+                batches (`tf.data.Dataset`, `keras.utils.PyDataset`, …) or of tuples that begin
+                with a batch. Samples of zeros are left out.
+            samples: Maximal number of samples, at least the number of neurons.
+            seed: Seed of the draws, an int, or None for a random one.
+
+        Raises:
+            ValueError: If the data are not finite, differ in shape from the layer's input, or
+                contain fewer different samples than the layer has neurons; or if the kernel
+                belongs to another layer.
+
+        Example:
+
+        >>> images = np.random.default_rng(0).random((100, 8, 8, 1))
+        >>> layer = keras_yat.YatConv2D(4, 3)
+        >>> layer.adapt(images)
+        >>> layer.epsilon < 1.0
+        True
+
+        Reference:
+            D. Arthur and S. Vassilvitskii, k-means++: The Advantages of Careful
+            Seeding, 2007.
+        """
+        _kmeans_pp.adapt(self, data, samples, seed)
+
+    def get_config(self) -> Config:
+        return {
+            **super().get_config(),
+            "activation": keras.activations.serialize(self.activation),
+            "use_bias": self.use_bias,
+            **self._kernel_options.get_config(),
+            **self._bias_options.get_config(),
+            "activity_regularizer": serialized(self.activity_regularizer),
+            "kernel_from": shared_config(self.kernel_from),
+            "kernel_slice": self.kernel_slice,
+        }
+
+    @classmethod
+    def from_config(cls, config: Config) -> Any:
+        config = dict(config)
+        if isinstance(config.get("kernel_from"), dict):
+            config["kernel_from"] = keras.saving.deserialize_keras_object(config["kernel_from"])
+        return super().from_config(config)
+
+
+class _Owner:
+    """Hides a layer from Keras's tracking: its kernel is shared, it is not a sublayer."""
+
+    def __init__(self, layer):
+        self.layer = layer

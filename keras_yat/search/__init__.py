@@ -1,0 +1,39 @@
+"""Search spaces for Keras Tuner: activations, Yat layers and optimizers with their starting values.
+
+Each function takes the `hp` of a model-building function and returns a layer (or an optimizer)
+whose arguments are hyperparameters. The class of the layer defines what can be searched, in which
+range and on which scale. Arguments that are passed are constant.
+
+    def build(hp):
+        hidden = keras.layers.Dense(64, activation=keras_yat.search.activation(hp, "hidden"))
+        model = keras.Sequential([keras.Input((64,)), hidden, keras.layers.Dense(10)])
+        model.compile(keras_yat.search.optimizer(hp), "sparse_categorical_crossentropy")
+        return model
+
+The default of each hyperparameter is the default of the argument: the first configuration of a
+grid search is the default layer. Hyperparameters of an option are conditional on that option. Two
+calls with the same name share their hyperparameters, and return a layer each. Works with every
+object that has the methods of `keras_tuner.HyperParameters`; Keras Tuner is not imported.
+"""
+
+from keras_yat.search._activation import activation
+from keras_yat.search._layers import (
+    layer,
+    yat_attention,
+    yat_conv,
+    yat_dense,
+    yat_embedding,
+    yat_recurrent,
+)
+from keras_yat.search._optimizer import optimizer
+
+__all__ = [
+    "activation",
+    "layer",
+    "optimizer",
+    "yat_attention",
+    "yat_conv",
+    "yat_dense",
+    "yat_embedding",
+    "yat_recurrent",
+]

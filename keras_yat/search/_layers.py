@@ -1,0 +1,242 @@
+"""The search spaces of the layers."""
+
+import inspect
+from collections.abc import Iterable
+from typing import Any
+
+from keras_yat import _validate, layers
+from keras_yat._space import Build, Choice, Space, arguments
+from keras_yat.search._arguments import checked_names, path_of
+
+_CONVOLUTIONS = {
+    (1, False): layers.YatConv1D,
+    (2, False): layers.YatConv2D,
+    (3, False): layers.YatConv3D,
+    (1, True): layers.YatConv1DTranspose,
+    (2, True): layers.YatConv2DTranspose,
+    (3, True): layers.YatConv3DTranspose,
+}
+_RECURRENT = {
+    "lstm": (layers.YatLSTM, layers.YatLSTMCell),
+    "gru": (layers.YatGRU, layers.YatGRUCell),
+    "simple_rnn": (layers.YatSimpleRNN, layers.YatSimpleRNNCell),
+}
+
+
+def layer(hp: Any, cls: Any, *args: Any, name: str | None = None, **kwargs: Any) -> Any:
+    """A layer of the class `cls`, with values for all arguments that its class lets search.
+
+    The functions for the Yat layers are this one with the class filled in. For a class of
+    your own: list its arguments in `search_space`, as the Yat layers do.
+
+    Args:
+        hp: What Keras Tuner hands to a model-building function.
+        cls: A class of this package: an activation or a Yat layer.
+        *args: Arguments of the class by position.
+        name: Prefix of the hyperparameters, by default the class's name in lower case.
+        **kwargs: Arguments of the class by name. They are fixed: not searched.
+
+    Returns:
+        The layer.
+
+    Raises:
+        ValueError: if the class has no search space, or an argument is out of range.
+
+    Example:
+
+    >>> import keras_tuner
+    >>> hp = keras_tuner.HyperParameters()
+    >>> layer = keras_yat.search.layer(hp, keras_yat.Mila, name="mila")
+    >>> hp.values
+    {'mila/beta': -0.25}
+
+    Reference:
+        This package.
+    """
+    space: Space | None = getattr(cls, "search_space", None)
+    if not isinstance(cls, type) or space is None:
+        _validate.invalid_argument("cls", "be a class with a `search_space`", cls)
+    given = inspect.signature(cls).bind_partial(*args, **kwargs).arguments
+    given = {**given, **given.pop("kwargs", {})}
+    path = path_of(name, cls.__name__.lower())
+    return cls(*args, **arguments(hp, space, path, cls, given), **kwargs)
+
+
+def yat_dense(hp: Any, units: int, name: str | None = None, **kwargs: Any) -> Any:
+    """A `YatDense`: epsilon, alpha, `normalize`, `drop_connect`, `kernel_initializer`.
+
+    Args:
+        hp: What Keras Tuner hands to a model-building function.
+        units: Number of neurons. To search it, hand over `hp.Choice("units", [32, 64])`.
+        name: Prefix of the hyperparameters, `"yat_dense"` by default.
+        **kwargs: Arguments of `YatDense`. They are fixed: not searched.
+
+    Returns:
+        The layer.
+
+    Raises:
+        ValueError: if an argument is out of range.
+
+    Example:
+
+    >>> import keras_tuner
+    >>> hp = keras_tuner.HyperParameters()
+    >>> layer = keras_yat.search.yat_dense(hp, 64, drop_connect=0.1)
+    >>> hp.get("yat_dense/alpha")
+    'default'
+
+    Reference:
+        This package.
+    """
+    return layer(hp, layers.YatDense, units, name=path_of(name, "yat_dense"), **kwargs)
+
+
+def yat_conv(
+    hp: Any,
+    filters: int,
+    kernel_size: Any,
+    name: str | None = None,
+    *,
+    rank: int = 2,
+    transpose: bool = False,
+    **kwargs: Any,
+) -> Any:
+    """A Yat convolution: epsilon, alpha, `normalize`, `drop_connect`, `kernel_initializer`.
+
+    Args:
+        hp: What Keras Tuner hands to a model-building function.
+        filters: Number of neurons.
+        kernel_size: Size of the window, an int, or one for each dimension.
+        name: Prefix of the hyperparameters, `"yat_conv"` by default.
+        rank: Number of dimensions of the window: 1, 2 or 3.
+        transpose: Whether it is a transposed convolution.
+        **kwargs: Arguments of the layer. They are fixed: not searched.
+
+    Returns:
+        A `YatConv2D`, or the one of that rank, or its transpose.
+
+    Raises:
+        ValueError: if an argument is out of range.
+
+    Example:
+
+    >>> import keras_tuner
+    >>> hp = keras_tuner.HyperParameters()
+    >>> keras_yat.search.yat_conv(hp, 16, 3, padding="same").filters
+    16
+
+    Reference:
+        This package.
+    """
+    ranks = _validate.one_of("rank", rank, (1, 2, 3)), _validate.flag("transpose", transpose)
+    cls = _CONVOLUTIONS[ranks]
+    return layer(hp, cls, filters, kernel_size, name=path_of(name, "yat_conv"), **kwargs)
+
+
+def yat_recurrent(
+    hp: Any,
+    units: int,
+    name: str | None = None,
+    among: Iterable[str] = tuple(_RECURRENT),
+    *,
+    cell: bool = False,
+    **kwargs: Any,
+) -> Any:
+    """A recurrent Yat layer: which one, its squashers, and what `yat_dense` searches.
+
+    Args:
+        hp: What Keras Tuner hands to a model-building function.
+        units: Number of neurons, the size of the state.
+        name: Prefix of the hyperparameters, `"yat_recurrent"` by default.
+        among: Layers to choose from: `"lstm"`, `"gru"`, `"simple_rnn"`.
+        cell: Whether to give the cell, for `keras.layers.RNN`.
+        **kwargs: Arguments of the layer. They are fixed: not searched.
+
+    Returns:
+        A `YatLSTM`, `YatGRU` or `YatSimpleRNN`, or its cell.
+
+    Raises:
+        ValueError: if an argument is out of range.
+
+    Example:
+
+    >>> import keras_tuner
+    >>> hp = keras_tuner.HyperParameters()
+    >>> layer = keras_yat.search.yat_recurrent(hp, 32, among=["gru"], return_sequences=True)
+    >>> hp.get("yat_recurrent/gru/recurrent_activation")
+    'sigmoid'
+
+    Reference:
+        This package.
+    """
+    _validate.flag("cell", cell)
+    options = {}
+    for label in checked_names("among", among, _RECURRENT):
+        cls: Any = _RECURRENT[_validate.one_of("among", label, _RECURRENT)][cell]
+        options[label] = Build(cls, cls.search_space, units=units, **kwargs)
+    return Choice(options).sample(hp, path_of(name, "yat_recurrent"))
+
+
+def yat_attention(
+    hp: Any, num_heads: int, key_dim: int, name: str | None = None, **kwargs: Any
+) -> Any:
+    """A `YatMultiHeadAttention`: epsilon, alpha, `normalize`, `normalization`, initializer.
+
+    Args:
+        hp: What Keras Tuner hands to a model-building function.
+        num_heads: Number of heads.
+        key_dim: Size of each head of query and key.
+        name: Prefix of the hyperparameters, `"yat_attention"` by default.
+        **kwargs: Arguments of the layer. They are fixed: not searched.
+
+    Returns:
+        The layer.
+
+    Raises:
+        ValueError: if an argument is out of range.
+
+    Example:
+
+    >>> import keras_tuner
+    >>> hp = keras_tuner.HyperParameters()
+    >>> layer = keras_yat.search.yat_attention(hp, 4, 16, dropout=0.1)
+    >>> hp.get("yat_attention/normalization")
+    'softmax'
+
+    Reference:
+        This package.
+    """
+    cls, path = layers.YatMultiHeadAttention, path_of(name, "yat_attention")
+    return layer(hp, cls, num_heads, key_dim, name=path, **kwargs)
+
+
+def yat_embedding(
+    hp: Any, input_dim: int, output_dim: int, name: str | None = None, **kwargs: Any
+) -> Any:
+    """A `YatEmbedding`: epsilon, alpha, `normalize`, `drop_connect`, initializer.
+
+    Args:
+        hp: What Keras Tuner hands to a model-building function.
+        input_dim: Number of rows.
+        output_dim: Length of a row.
+        name: Prefix of the hyperparameters, `"yat_embedding"` by default.
+        **kwargs: Arguments of the layer. They are fixed: not searched.
+
+    Returns:
+        The layer.
+
+    Raises:
+        ValueError: if an argument is out of range.
+
+    Example:
+
+    >>> import keras_tuner
+    >>> hp = keras_tuner.HyperParameters()
+    >>> keras_yat.search.yat_embedding(hp, 1000, 16, mask_zero=True).output_dim
+    16
+
+    Reference:
+        This package.
+    """
+    cls, path = layers.YatEmbedding, path_of(name, "yat_embedding")
+    return layer(hp, cls, input_dim, output_dim, name=path, **kwargs)
