@@ -18,7 +18,8 @@ from examples import (
     text_classifier,
     train,
 )
-from tests.helpers import refusal
+from examples.data._base import load_keras_images
+from tests.helpers import ROOT, refusal
 from tests.studies import WHOLE
 from tuning import config as tuning_config
 from tuning import data as tuning_data
@@ -26,16 +27,23 @@ from tuning import data as tuning_data
 pytestmark = pytest.mark.once
 
 IMAGES = data.of_kind(data.ImageSet)
-OF_KERAS = [name for name in IMAGES if name != "digits"]
+OF_KERAS = [
+    name for name, each in IMAGES.items() if getattr(each.load, "func", None) is load_keras_images
+]
 
 # The registry.
 
 
 def test_every_module_is_a_data_set():
-    assert set(data.names(data.DataSet)) == {
-        "basic_motions", "cifar10", "cifar100", "digits", "fashion_mnist", "imdb",
-        "japanese_vowels", "mnist", "movie_snippets", "osu_leaf", "tinyshakespeare",
-    }  # fmt: skip
+    files = (ROOT / "examples" / "data").glob("[!_]*.py")
+    assert set(data.names(data.DataSet)) == {file.stem for file in files}
+    for kind, name in (
+        (data.ImageSet, "digits"),
+        (data.SequenceSet, "osu_leaf"),
+        (data.TextSet, "tinyshakespeare"),
+        (data.ReviewSet, "imdb"),
+    ):
+        assert name in data.names(kind)
     for name, each in data.of_kind(data.DataSet).items():
         assert each.name == name
         assert each.source
@@ -195,7 +203,7 @@ def test_images_of_keras_are_loaded(name, tmp_path, monkeypatch):
 
 def test_digits_are_real_images():
     images = data.load("digits")
-    assert images.x_train.shape == (1437, 8, 8, 1)
+    assert images.x_train.shape == (1437, *IMAGES["digits"].shape)
     assert images.x_test.shape == (360, 8, 8, 1)
     assert set(images.y_test) == set(range(10))
 

@@ -21,7 +21,7 @@ FULL = {
 }
 
 
-def test_the_check_settings_goes_on(tmp_path):
+def test_the_same_study_goes_on(tmp_path):
     for _ in range(3):
         study._check_settings(checked(FULL), "jax", tmp_path)
     told = {**FULL, "title": "Another", "final": {"seeds": 20}}
