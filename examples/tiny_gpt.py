@@ -89,7 +89,7 @@ def parse() -> argparse.Namespace:
         choices=["tied", "dense"],
         help="logits from the embedding, or from a Dense layer (default: %(default)s)",
     )
-    parser.add_argument("--seed", type=int, default=0, help="default: %(default)s")
+    parser.add_argument("--seed", type=options.seed, default=0, help="default: %(default)s")
     parser.add_argument(
         "--characters",
         type=options.positive,

@@ -61,6 +61,7 @@ def test_tiny_gpt(tmp_path):
         (["--temperature", "0"], "--temperature: must be a number above 0, not '0'"),
         (["--temperature", "inf"], "--temperature: must be a number above 0, not 'inf'"),
         (["--head", "none"], "invalid choice: 'none'"),
+        (["--seed", "-1"], "must be a whole number from 0 to 4294967295, not '-1'"),
         (["--prompt", ""], "--prompt: must be one or more characters of the text, not ''"),
         (["--prompt", "€uro"], "--prompt: must be one or more characters of the text, not '€uro'"),
         (["--data", "no.txt"], "The text 'no.txt' could not be read"),

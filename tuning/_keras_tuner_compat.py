@@ -67,7 +67,7 @@ class Durable:
             self.listener(self.trials[trial.trial_id])
 
     def finished(self: Any) -> bool:
-        """Whether the largest number of trials has ended."""
+        """Whether `max_trials` trials have ended."""
         return self.max_trials is not None and len(self.end_order) >= self.max_trials
 
     def ended(self: Any) -> list[Any]:

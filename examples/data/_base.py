@@ -94,12 +94,12 @@ class DataSet:
     source: str
     """The publication or the place it comes from."""
     license: str | None
-    """None if the source states none."""
+    """None: not stated by the source, or unknown."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class ClassificationSet(DataSet):
-    """Abstract: images or sequences with classes, for all models with a softmax output."""
+    """Abstract: images or sequences with classes, which recurrent models can read."""
 
     classes: int
     epochs: int
@@ -129,24 +129,15 @@ class ImageSet(ClassificationSet):
 
 @dataclass(frozen=True, kw_only=True)
 class SequenceSet(ClassificationSet):
-    """Sequences with classes, in `$KERAS_YAT_DATA/<name>.npz`. Each channel is scaled alone."""
+    """Sequences with classes."""
 
     channels: int
     masked: bool = False
     """Whether the lengths differ, so that a model gets a mask as its second input."""
+    load: Callable[[], Sequences]
 
     def load_sequences(self) -> Sequences:
-        file = data_file(f"{self.name}.npz")
-        if not (file and file.exists()):
-            raise unavailable(
-                f"data set {self.name!r}",
-                {"KERAS_YAT_DATA": missing(file)},
-                f"Set that variable to a folder with {self.name}.npz: x_train of shape (count, "
-                "steps, channels), with zeros after the end of shorter sequences, y_train, "
-                "length_train, and the same for test. Or use --data digits, which needs no file.",
-            )
-        with np.load(file) as arrays:
-            return scaled_and_masked({key: arrays[key] for key in arrays.files}, str(file))
+        return self.load()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -245,8 +236,26 @@ def _images(train: Any, test: Any, origin: str) -> Images:
     return Images(x_train, train[1].ravel(), x_test, test[1].ravel(), origin)
 
 
-def scaled_and_masked(arrays: dict[str, np.ndarray], origin: str) -> Sequences:
-    """Sequences scaled by the channels' root mean square over the training data, with masks."""
+def load_sequence_file(name: str) -> Sequences:
+    """The sequences of `$KERAS_YAT_DATA/<name>.npz`.
+
+    Each channel is divided by its root mean square over the training data. There are masks
+    if the lengths differ.
+
+    Raises:
+        SystemExit: if there is no such file, with its format.
+    """
+    file = data_file(f"{name}.npz")
+    if not (file and file.exists()):
+        raise unavailable(
+            f"data set {name!r}",
+            {"KERAS_YAT_DATA": missing(file)},
+            f"Set that variable to a folder with {name}.npz: x_train of shape (count, steps, "
+            "channels), with zeros after the end of shorter sequences, y_train, length_train, and "
+            "the same for test. Or use --data digits, which needs no file.",
+        )
+    with np.load(file) as found:
+        arrays = {key: found[key] for key in found.files}
     x, masks = {}, {}
     for part in ("train", "test"):
         x[part] = arrays[f"x_{part}"].astype("float32")
@@ -255,7 +264,9 @@ def scaled_and_masked(arrays: dict[str, np.ndarray], origin: str) -> Sequences:
     inputs = {part: [x[part] / scale] for part in x}
     if not all(mask.all() for mask in masks.values()):
         inputs = {part: [*inputs[part], masks[part]] for part in x}
-    return Sequences(inputs["train"], arrays["y_train"], inputs["test"], arrays["y_test"], origin)
+    return Sequences(
+        inputs["train"], arrays["y_train"], inputs["test"], arrays["y_test"], str(file)
+    )
 
 
 def rms(x: np.ndarray, axis: int | None = None) -> np.ndarray:

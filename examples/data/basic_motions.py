@@ -1,6 +1,8 @@
 """Motions recorded by a watch: 40 training and 40 test sequences of 100 steps."""
 
-from examples.data._base import SequenceSet
+from functools import partial
+
+from examples.data._base import SequenceSet, load_sequence_file
 
 DATA_SET = SequenceSet(
     name="basic_motions",
@@ -9,4 +11,5 @@ DATA_SET = SequenceSet(
     epochs=60,
     source="BasicMotions of the UEA archive: https://www.timeseriesclassification.com",
     license=None,
+    load=partial(load_sequence_file, "basic_motions"),
 )

@@ -1,6 +1,8 @@
 """Outlines of leaves of six species: 200 training and 242 test sequences of 427 steps."""
 
-from examples.data._base import SequenceSet
+from functools import partial
+
+from examples.data._base import SequenceSet, load_sequence_file
 
 DATA_SET = SequenceSet(
     name="osu_leaf",
@@ -9,4 +11,5 @@ DATA_SET = SequenceSet(
     epochs=60,
     source="OSULeaf of the UCR archive: https://www.timeseriesclassification.com",
     license=None,
+    load=partial(load_sequence_file, "osu_leaf"),
 )
