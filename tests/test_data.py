@@ -119,6 +119,14 @@ def test_a_data_set_can_be_registered(monkeypatch, capsys):
     assert text_classifier.default_lengths()[text_classifier.parse().data] == 9
 
 
+def test_a_module_without_data_set_is_named(tmp_path, monkeypatch):
+    (tmp_path / "numerals.py").write_text("")
+    monkeypatch.setattr(data, "__path__", [str(tmp_path)])
+    with pytest.raises(TypeError, match=r"numerals\.py must have a variable DATA_SET"):
+        data.discover()
+    sys.modules.pop("examples.data.numerals")
+
+
 def test_names_are_unique():
     other = data.TextSet(name="digits", source="", license=None, find=lambda: None)
     with pytest.raises(ValueError, match="two data sets called 'digits'"):

@@ -76,10 +76,19 @@ def register(data_set: DataSet) -> None:
 
 
 def discover() -> None:
-    """Registers the `DATA_SET` of each module in this package, except private modules."""
-    for module in pkgutil.iter_modules(__path__):
-        if not module.name.startswith("_"):
-            register(importlib.import_module(f"{__name__}.{module.name}").DATA_SET)
+    """Registers the `DATA_SET` of each module in this package, except private modules.
+
+    Raises:
+        TypeError: if a module has none.
+    """
+    for found in pkgutil.iter_modules(__path__):
+        if found.name.startswith("_"):
+            continue
+        module = importlib.import_module(f"{__name__}.{found.name}")
+        data_set = getattr(module, "DATA_SET", None)
+        if not isinstance(data_set, DataSet):
+            raise TypeError(f"{module.__file__} must have a variable DATA_SET, a data set")
+        register(data_set)
 
 
 def of_kind(kind: type[T]) -> dict[str, T]:
