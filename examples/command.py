@@ -1,6 +1,6 @@
 """Starts the commands of examples, studies and benchmarks.
 
-Imports no Keras before its backend is chosen.
+Imports no Keras before the backend is chosen.
 """
 
 import argparse
@@ -16,15 +16,17 @@ WRONG_USE = 2
 
 
 def prepare(package: str, extra: str, *needed: str) -> None:
-    """Where a command of a package is about to start: Ctrl-C ends it, and missing packages too.
+    """Before a command of a package starts: handles Ctrl-C, and checks for missing packages.
+
+    Does nothing if the package is imported as a library.
 
     Args:
         package: The file of the package.
-        extra: The extra of this project that installs what it needs.
-        needed: The packages that it needs.
+        extra: The extra of this project that installs the required packages.
+        needed: The required packages.
     """
     first = sys.argv[0] if sys.argv else ""
-    # While Python locates the module of `python -m`, the first argument is that.
+    # While Python locates the module of `python -m`, the first argument is "-m".
     if first != "-m" and Path(first).resolve().parent != Path(package).resolve().parent:
         return
     if signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:
@@ -40,10 +42,10 @@ def prepare(package: str, extra: str, *needed: str) -> None:
 def start(
     parse: Callable[[], argparse.Namespace], main: Callable[[argparse.Namespace], int | None]
 ) -> NoReturn:
-    """Parses the arguments, chooses the backend, and runs `main` as `keras_yat._command` does.
+    """Parses the arguments, chooses the backend, runs `main`, and exits.
 
-    The backend is `--backend`, else that of `KERAS_BACKEND`, else that of Keras if it is
-    installed, else one that is.
+    The backend is `--backend`, else `KERAS_BACKEND`, else Keras's configured backend if it
+    is installed, else any installed one. Errors and exit status: `keras_yat._command`.
     """
     arguments = parse()
     if getattr(arguments, "backend", None) not in (None, "all"):
@@ -57,14 +59,14 @@ def start(
 
 
 def versions() -> str:
-    """What a command runs on, for a person to read."""
+    """The version of Keras and the backend, for the reader."""
     import keras
 
     return f"Keras {keras.__version__} on {keras.backend.backend()}"
 
 
 def torch_on_one_thread() -> None:
-    """Small networks are faster so; `OMP_NUM_THREADS` says otherwise."""
+    """Uses one thread, which is faster for small networks, unless `OMP_NUM_THREADS` is set."""
     import keras
 
     if keras.backend.backend() == "torch" and "OMP_NUM_THREADS" not in os.environ:

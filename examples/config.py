@@ -1,31 +1,35 @@
-"""What the TOML file of a training may say. Imports no Keras, which would choose a backend."""
+"""Schema of a training's TOML file. Imports no Keras, which would choose a backend."""
 
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
-from examples import toml
+from examples import data, toml
 from examples.toml import Count, Seed, Table
 
 Positive = Annotated[float, Field(gt=0.0)]
 Share = Literal["network", "layer", "channel"]
 Layers = Annotated[str, Field(pattern=r"^(keras|yat|[\w.]+:\w+)$")]
+ImageSetName = Annotated[
+    str, AfterValidator(lambda name: toml.one_of(data.names(data.ImageSet))(name))
+]
 DEPTHS = (8, 14, 18, 20, 26, 32, 44, 50, 56)
 
 
 class Data(Table):
-    """Which data, and what is done to it."""
+    """The data set, its split and its preprocessing."""
 
-    name: Literal["digits", "mnist", "fashion_mnist", "cifar10", "cifar100"]
+    name: ImageSetName
+    """An image data set of `examples.data`."""
     validation: Annotated[float, Field(gt=0.0, lt=1.0)] = 0.1
-    """The part of the training data that each epoch is scored on."""
+    """Fraction of the training data that each epoch is evaluated on."""
     seed: Seed = 42
-    """Of the split, which is the same for every run."""
+    """Seed of the split, the same for every run."""
     standardize: bool = True
-    """Each channel to mean 0 and standard deviation 1; else pixels are in [0, 1]."""
+    """Scale each channel to mean 0 and standard deviation 1; else pixels are in [0, 1]."""
     augment: list[Literal["crop", "flip"]] = []
-    """Shifts by up to 4 pixels, and mirror images, anew in each epoch."""
+    """Random shifts by up to 4 pixels, and random mirror images, drawn in each epoch."""
 
 
 class Model(Table):
@@ -33,20 +37,20 @@ class Model(Table):
 
     kind: Literal["dense", "resnet"]
     units: Annotated[list[Count], Field(min_length=1)] | None = None
-    """Of a dense network: the size of each hidden layer."""
+    """Dense networks: the size of each hidden layer."""
     style: Literal["functional", "sequential", "class"] = "functional"
-    """Of a dense network: how it is made. The same network in each case."""
+    """Dense networks: the API that builds the model. All three give the same network."""
     depth: int | None = None
-    """Of a ResNet: one of `DEPTHS`."""
+    """ResNets: one of `DEPTHS`."""
     activation: str = "relu"
-    """As `models.activation` takes it: behind each layer but the last one."""
+    """An argument of `models.activation`. Follows each layer except the last one."""
     share: Share = "layer"
-    """Whether an activation has one set of parameters for the network, a layer or a channel."""
+    """Whether the network, each layer or each channel has one set of activation parameters."""
     layers: Layers = "keras"
-    """What stands for hidden layers and activations: `"keras"` for Keras's and the activation,
-    `"yat"` for Yat layers, `"module:Class"` for a layer of yours (units or filters first)."""
+    """Hidden layers: `"keras"` for Keras's layers with the activation, `"yat"` for Yat layers
+    without one, `"module:Class"` for a custom layer (first argument: units or filters)."""
     kernel_initializer: Literal["glorot_uniform", "he_normal"] = "glorot_uniform"
-    """Of all layers but the Yat layers, which have their own."""
+    """Initializer of all layers except Yat layers, which use their own."""
 
     @model_validator(mode="after")
     def _fits(self):
@@ -60,23 +64,26 @@ class Model(Table):
         elif {"units", "style"} & self.model_fields_set:
             raise ValueError("units and style: only with kind = 'dense'")
         if self.style == "sequential" and self.share == "network":
-            raise ValueError("style: a sequential model takes no layer twice (share = 'network')")
+            raise ValueError(
+                "style: a sequential model cannot use a layer twice (share = 'network')"
+            )
         return self
 
 
 class Training(Table):
-    """How it is trained."""
+    """The optimizer, its schedule and the number of epochs."""
 
     epochs: Count
     batch_size: Count
     optimizer: Literal["adam", "sgd"]
     learning_rate: Positive
     momentum: Annotated[float, Field(ge=0.0, lt=1.0)] = 0.0
-    """Of SGD."""
+    """Momentum of SGD."""
     l2: Annotated[float, Field(ge=0.0)] = 0.0
-    """λ of the penalty λ/2·Σw² on kernels, whose gradient is λ·w."""
+    """λ of the L2 penalty λ/2·Σw² on kernels, with gradient λ·w."""
     schedule: Literal["constant", "exponential", "steps", "cosine"] = "constant"
-    """Of the learning rate: times `factor` after each epoch, or after those in `at`."""
+    """Learning rate schedule. `"exponential"` multiplies the rate by `factor` after each epoch,
+    `"steps"` after each epoch in `at`."""
     factor: Positive = 0.1
     at: list[Count] = []
     precision: Literal["float32", "mixed_float16", "mixed_bfloat16"] = "float32"
@@ -93,53 +100,57 @@ class Training(Table):
 
 
 class Published(Table):
-    """What the authors report, to stand beside what is measured here."""
+    """Results of the publication, shown beside the measured ones."""
 
     metric: str
-    """What the figures are."""
+    """Description of the results."""
     accuracy: dict[str, float]
-    """By activation, in [0, 1]."""
+    """Accuracy in [0, 1] by activation."""
 
 
 class Recipe(Table):
-    """The whole file."""
+    """A whole file: one network and its training."""
 
     title: str
     source: str
-    """The publication, and what is followed where it leaves something open."""
+    """The publication, and the choices made where it gives no details."""
     data: Data
     model: Model
     training: Training
     parameters: Count | None = None
-    """How many trained parameters the network has with ReLU, as published."""
+    """Published number of trained parameters with ReLU."""
     published: Published | None = None
 
 
 def load(path: Path, changes: dict[str, dict[str, Any]] | None = None) -> Recipe:
-    """The training that a file describes, with some values changed.
+    """Reads a recipe from a file and overrides some of its values.
 
-    A file may begin with `extends = "other.toml"`: it then says what differs from that
-    file, which lies in the same folder; figures that were published are not taken over.
+    A file may begin with `extends = "other.toml"`, a file in the same folder. It then has
+    only the values that differ. Published results are not inherited.
+
+    Args:
+        path: The file.
+        changes: Tables of values that replace those of the file.
 
     Raises:
-        SystemExit: if there is none, or it says something that it may not.
+        SystemExit: if the file cannot be read, or has unknown keys or invalid values.
     """
     content, changes = _content(path, ()), changes or {}
     if changes.get("data", {}).get("name", None) not in (None, _name(content)):
-        content = _without_figures(content)
+        content = _without_published(content)
     return toml.check(_merged(content, changes), path, Recipe)
 
 
 def _content(path: Path, seen: tuple[Path, ...]) -> dict[str, Any]:
     if path in seen:
-        raise SystemExit(f"{path}: extends: leads back to {path.name}")
+        raise SystemExit(f"{path}: extends: {path.name} extends itself")
     content = toml.read(path)
     base = content.pop("extends", None)
     if base is None:
         return content
     if not isinstance(base, str):
         raise SystemExit(f"{path}: extends: should be the name of a file. Received: {base!r}")
-    return _merged(_without_figures(_content(path.parent / base, (*seen, path))), content)
+    return _merged(_without_published(_content(path.parent / base, (*seen, path))), content)
 
 
 def _name(content: dict[str, Any]) -> Any:
@@ -147,8 +158,8 @@ def _name(content: dict[str, Any]) -> Any:
     return table.get("name") if isinstance(table, dict) else None
 
 
-def _without_figures(content: dict[str, Any]) -> dict[str, Any]:
-    """All but what was published of this very network and data."""
+def _without_published(content: dict[str, Any]) -> dict[str, Any]:
+    """The content without published results, which hold for this network and data only."""
     return {k: v for k, v in content.items() if k not in ("published", "parameters")}
 
 

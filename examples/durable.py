@@ -1,4 +1,4 @@
-"""Folders of results that survive interruptions: whole files, one process, the same settings."""
+"""Result folders that survive interruptions: atomic writes, locks and checked settings."""
 
 import contextlib
 import json
@@ -10,7 +10,7 @@ from typing import Any
 
 
 def write(path: Path | str, content: Any) -> None:
-    """Writes JSON, all of it or nothing."""
+    """Writes JSON atomically."""
     part = Path(f"{path}.{os.getpid()}.part")
     with part.open("w", encoding="utf-8") as file:
         file.write(json.dumps(content, default=float))
@@ -21,10 +21,10 @@ def write(path: Path | str, content: Any) -> None:
 
 @contextlib.contextmanager
 def reading(path: Path | str) -> Iterator[None]:
-    """Says which file it is that cannot be read.
+    """Context in which errors of reading name the file `path`.
 
     Raises:
-        SystemExit: if what is read within it is missing or damaged.
+        SystemExit: if the file is missing or damaged.
     """
     try:
         yield
@@ -34,25 +34,29 @@ def reading(path: Path | str) -> Iterator[None]:
 
 
 def read(path: Path) -> Any:
-    """The JSON that `write` has written.
+    """Reads JSON written by `write`.
 
     Raises:
-        SystemExit: if it is missing or damaged.
+        SystemExit: if the file is missing or damaged.
     """
     with reading(path):
         return json.loads(path.read_text(encoding="utf-8"))
 
 
 class Busy(SystemExit):
-    """Another process is at work in the folder."""
+    """Another process holds the lock of the folder."""
 
 
 @contextlib.contextmanager
-def alone(folder: Path, what: str) -> Iterator[None]:
-    """Refuses to do `what` where another process does; what a killed one held the system frees.
+def lock(folder: Path, activity: str) -> Iterator[None]:
+    """Locks a folder; the system releases the lock of a killed process.
+
+    Args:
+        folder: The folder.
+        activity: Completes the error "Another process … in FOLDER".
 
     Raises:
-        Busy: if another process is at it.
+        Busy: if another process holds the lock.
     """
     try:
         import fcntl
@@ -63,14 +67,23 @@ def alone(folder: Path, what: str) -> Iterator[None]:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            raise Busy(f"Another process {what} in {folder}.") from None
+            raise Busy(f"Another process {activity} in {folder}.") from None
         yield
 
 
-def same(file: Path, content: dict[str, Any], what: str, but: tuple[str, ...] = ()) -> None:
-    """Notes in `file` what its folder is of, and refuses to go on with something else.
+def check_settings(
+    file: Path, content: dict[str, Any], what: str, ignore: tuple[str, ...] = ()
+) -> None:
+    """Writes the settings to `file`, or checks that they equal the settings there.
 
-    The tables named in `but` may differ.
+    Args:
+        file: The file in the folder that the settings belong to.
+        content: The settings.
+        what: Completes the error "FOLDER has …".
+        ignore: Keys of the content that may differ.
+
+    Raises:
+        SystemExit: if the settings differ.
     """
     if not file.exists():
         write(file, content)
@@ -78,18 +91,18 @@ def same(file: Path, content: dict[str, Any], what: str, but: tuple[str, ...] = 
     changed = [
         f"{key}: {old!r}, now {new!r}"
         for key, old, new in differences(read(file), content)
-        if key.split(".")[0] not in but
+        if key.split(".")[0] not in ignore
     ]
     if changed:
         raise SystemExit(
-            f"{file.parent} has {what}, which do not go together with this one:\n"
+            f"{file.parent} has {what} with other settings:\n"
             + "\n".join(f"  {line}" for line in changed)
-            + "\nTake another --out, or remove that folder."
+            + "\nUse another --out, or remove that folder."
         )
 
 
 def differences(old: Any, new: Any, key: str = "") -> Iterator[tuple[str, Any, Any]]:
-    """Where two tables differ: the dotted key, and both values."""
+    """The differences of two tables: dotted key, old value and new value."""
     if isinstance(old, dict) and isinstance(new, dict):
         for name in dict.fromkeys([*old, *new]):
             place = f"{key}.{name}".lstrip(".")

@@ -1,10 +1,10 @@
-"""Tests trained networks once more: their accuracy as a whole, and for each class.
+"""Evaluates trained networks: accuracy overall and for each class.
 
     python -m examples.evaluate runs/studies/dnn2-mnist-jax/relu/seed_0
     python -m examples.evaluate runs/studies/dnn2-mnist-jax/*/seed_0 --backend torch
 
-Takes folders that `python -m examples.train` has made. Any backend loads what another one has
-trained; the accuracy that was noted after the training stands beside the one found now.
+Takes folders written by `python -m examples.train`. Every backend loads models of the others.
+The table has the accuracy recorded after the training beside the one measured now.
 """
 
 import argparse
@@ -16,14 +16,14 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # for `python examples/…`
 
-from examples import command, durable, options
+from examples import command, data, durable, options
 
 
 def main(arguments: argparse.Namespace) -> None:
     files = [run / "model.keras" for run in arguments.runs]
     missing = [str(file) for file in files if not file.exists()]
     if missing:
-        raise SystemExit(f"There is no {', '.join(missing)}: a run that is done has one.")
+        raise SystemExit(f"There is no {', '.join(missing)}: the run is not finished.")
     from examples import config, models, runs, trials
 
     loaded: tuple[Any, Any] = (None, None)
@@ -31,10 +31,10 @@ def main(arguments: argparse.Namespace) -> None:
     for folder in arguments.runs:
         run = durable.read(folder / "run.json")
         settings = run["data"]
-        # What is not of this package is registered when its module is imported.
+        # Importing the module of a custom activation or layer registers it with Keras.
         try:
             models.activation(run["model"]["activation"])
-            models.neurons(run["model"]["layers"])
+            models.layer_classes(run["model"]["layers"])
         except ValueError as error:
             raise SystemExit(f"{folder}: {error}") from error
         if arguments.data:
@@ -48,40 +48,42 @@ def main(arguments: argparse.Namespace) -> None:
 
 def parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("runs", nargs="+", type=Path, help="folders of runs that are done")
-    parser.add_argument("--data", help="another data set, of the same shape")
+    parser.add_argument("runs", nargs="+", type=Path, help="folders of finished runs")
+    parser.add_argument(
+        "--data", choices=data.names(data.ImageSet), help="another data set of the same shape"
+    )
     parser.add_argument(
         "--part",
         default="test",
         choices=("train", "validation", "test"),
         help="default: %(default)s",
     )
-    parser.add_argument("--table", type=Path, help="a CSV file to write the table to")
+    parser.add_argument("--table", type=Path, help="CSV file for the table")
     options.add_backend(parser)
     return parser.parse_args()
 
 
-def evaluate(folder: Path, parts: Any, which: str) -> dict[str, str]:
-    """The accuracy of a run's model on a part of the data, and that of each class."""
+def evaluate(folder: Path, splits: Any, split: str) -> dict[str, str]:
+    """The accuracy of a run's model on a split of the data, overall and for each class."""
     import keras
 
-    import keras_yat  # noqa: F401  (so that its layers are known)
+    import keras_yat  # noqa: F401 - registers the layers of the saved model
 
     with durable.reading(folder / "model.keras"):
         model = keras.saving.load_model(folder / "model.keras")
-    part = getattr(parts, which)
-    if model.input_shape[1:] != part.x.shape[1:]:
+    examples = getattr(splits, split)
+    if model.input_shape[1:] != examples.x.shape[1:]:
         raise SystemExit(
-            f"--data: {folder} takes inputs of {model.input_shape[1:]}, not {part.x.shape[1:]}"
+            f"--data: {folder} takes inputs of {model.input_shape[1:]}, not {examples.x.shape[1:]}"
         )
-    found = model.predict(part.x, batch_size=1000, verbose=0).argmax(axis=-1)
-    right = found == part.y
+    predictions = model.predict(examples.x, batch_size=1000, verbose=0).argmax(axis=-1)
+    correct = predictions == examples.y
     metrics = durable.read(folder / "metrics.json")
-    noted = metrics["test_accuracy"] if metrics["data"] == parts.origin else None
-    each = {str(c): f"{np.mean(right[part.y == c]):.3f}" for c in np.unique(part.y)}
+    recorded = metrics["test_accuracy"] if metrics["data"] == splits.origin else None
+    each = {str(c): f"{np.mean(correct[examples.y == c]):.3f}" for c in np.unique(examples.y)}
     return {
-        "accuracy": f"{np.mean(right):.4f}",
-        "noted": f"{noted:.4f}" if noted is not None and which == "test" else "",
+        "accuracy": f"{np.mean(correct):.4f}",
+        "recorded": f"{recorded:.4f}" if recorded is not None and split == "test" else "",
         **({f"class {c}": value for c, value in each.items()} if len(each) <= 20 else {}),
     }
 

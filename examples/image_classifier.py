@@ -1,16 +1,16 @@
-"""Classifies images with Yat convolutions and no activation function, against Conv2D + ReLU.
+"""Classifies images with Yat convolutions without activation functions, against Conv2D + ReLU.
 
     python -m examples.image_classifier
     python -m examples.image_classifier --data fashion_mnist --seeds 2 --epochs 5
     python -m examples.image_classifier --rate 0.001,0.003,0.01
 
-Three convolutions and a Dense layer of logits, the same for all variants but for the
-neurons of the convolutions: as many parameters (a Yat layer has one more, alpha), the
-same data, optimizer (Adam), epochs and seeds. Prints and saves the test accuracy of
-each variant, and how readable prototypes stay in training (`examples/prototypes.py`),
-and draws the kernels of both. The accuracy depends on the learning rate, so
-compare variants at several. The default one was picked by test accuracy: in first
-trials it did better than 0.001 for every variant of the network.
+The model has three convolutions and a Dense layer of logits. Only the kind of convolution
+differs between variants: the number of parameters (a Yat layer has one more, alpha), data,
+optimizer (Adam), epochs and seeds are the same. Prints and saves the test accuracy of each
+variant and the readability of prototypes (`examples/prototypes.py`), and draws the kernels
+of both. Accuracy depends on the learning rate, so compare variants at several rates. The
+default rate was selected by test accuracy: in first trials every variant of the network
+did better with it than with 0.001.
 """
 
 import argparse
@@ -21,11 +21,11 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # for `python examples/…`
 
-from examples import command, options
+from examples import command, data, options
 
-CONVOLUTIONS = ((16, 5), (32, 3), (64, 3))  # filters, size of the window
+CONVOLUTIONS = ((16, 5), (32, 3), (64, 3))  # filters, kernel size
 
-# What each variant's convolutions start from, and how many of them are adapted to the data.
+# Kernel initializer of each variant, and the number of convolutions adapted to the data.
 VARIANTS = {
     "Conv2D + ReLU": ("he_normal", 0),
     "Yat, default": ("yat_normal", 0),
@@ -33,15 +33,15 @@ VARIANTS = {
     "Yat, all layers adapted": ("yat_normal", len(CONVOLUTIONS)),
     "Yat, published start": ("glorot_uniform", 0),
 }
+SMALL = 10_000  # training images; larger data sets get fewer epochs
 DRAWN = ("Conv2D + ReLU", "Yat, default", "Yat, first layer adapted")
 
 
 def main(arguments: argparse.Namespace) -> None:
-
-    from examples import data, prototypes
+    from examples import prototypes
 
     images = data.load(arguments.data)
-    epochs = arguments.epochs or (20 if len(images.x_train) < 10_000 else 3)
+    epochs = arguments.epochs or (20 if len(images.x_train) < SMALL else 3)
     print(
         f"{images.origin}: {len(images.x_train)} images to train on, {len(images.x_test)} to test "
         f"on; {command.versions()}."
@@ -55,20 +55,27 @@ def main(arguments: argparse.Namespace) -> None:
 
 def parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("--data", default="digits", choices=["digits", "mnist", "fashion_mnist"])
+    parser.add_argument("--data", default="digits", choices=grayscale())
     parser.add_argument("--seeds", type=options.positive, default=3, help="default: %(default)s")
     parser.add_argument(
-        "--epochs", type=options.positive, help="default: 20 on digits, 3 on the larger data sets"
+        "--epochs",
+        type=options.positive,
+        help=f"default: 20 with fewer than {SMALL} training images, else 3",
     )
     parser.add_argument(
         "--rate",
         type=rates,
         default="0.003",
-        help="Adam's learning rate, or several with commas between, the first of them for the "
-        "pictures and prototypes (default: %(default)s)",
+        help="Adam's learning rate, or several separated by commas; pictures and prototypes use "
+        "the first one (default: %(default)s)",
     )
     options.add_common(parser, "image_classifier")
     return parser.parse_args()
+
+
+def grayscale() -> list[str]:
+    """The image data sets with one channel, whose kernels can be drawn."""
+    return [name for name, each in data.of_kind(data.ImageSet).items() if each.shape[-1] == 1]
 
 
 def rates(text: str) -> list[float]:
@@ -82,12 +89,12 @@ def rates(text: str) -> list[float]:
 
 
 def study(images, epochs: int, rates: list[float], seeds: int, folder: Path) -> None:
-    """Trains each variant at each rate from each seed; reports accuracy, draws kernels."""
+    """Trains each variant at each rate from each seed, reports accuracy, draws kernels."""
     import keras
 
     from examples import trials
 
-    print("\nThree convolutions, and a Dense layer of logits.")
+    print("\nThree convolutions and a Dense layer of logits.")
     bar = keras.utils.Progbar(len(VARIANTS) * len(rates) * seeds * epochs, unit_name="epoch")
     rows: list[dict[str, str]] = []
     grids: dict[str, np.ndarray] = {}
@@ -106,8 +113,8 @@ def study(images, epochs: int, rates: list[float], seeds: int, folder: Path) -> 
     trials.report(f"Classifiers after {epochs} epochs", rows, folder / "accuracy.csv")
     trials.draw(
         grids,
-        f"The first convolution's kernels after {epochs} epochs",
-        "Each kernel on its own scale: red above 0, blue below.",
+        f"Kernels of the first convolution after {epochs} epochs",
+        "Each kernel has its own scale: red above 0, blue below.",
         folder / "kernels.png",
     )
 
@@ -121,7 +128,7 @@ def build(images, variant: str, initializer: str):
     layers = [keras.Input(images.x_train.shape[1:])]
     for filters, size in CONVOLUTIONS:
         kind = keras_yat.YatConv2D if yat else keras.layers.Conv2D
-        # The digits are so small that only the later convolutions halve them.
+        # Small images are not downsampled by the first convolution.
         strides = 1 if len(layers) == 1 and images.x_train.shape[1] < 16 else 2
         layers.append(
             kind(

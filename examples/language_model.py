@@ -1,4 +1,4 @@
-"""The language model of `examples/tiny_gpt.py`: training, and writing through caches."""
+"""The language model of `examples/tiny_gpt.py`: training, and generation with caches."""
 
 import time
 from typing import Any
@@ -8,23 +8,24 @@ import numpy as np
 from keras import ops
 
 import keras_yat
-from examples.transformer import VARIANTS, Block, Size, embedded
+from examples.transformer import VARIANTS, Block, Size, embed_tokens
 
-LEAST = 1e-3
-"""What is added to the scores of a tied head, whose logarithms are the logits."""
-WATCHED = 8
-"""How often a network is measured."""
+SCORE_OFFSET = 1e-3
+"""Added to the scores of a tied head before the logarithm that gives the logits."""
+EVALUATIONS = 8
+"""Number of evaluations during a training."""
 
 
 class LanguageModel:
-    """A causal transformer, as a functional model, and one that takes a step with caches."""
+    """A causal transformer as a functional model, and a model of one step with caches."""
 
     def __init__(self, variant: str, size: Size, characters: int, head: str):
         self.size = size
         yat = VARIANTS[variant] is not None
         if yat:
-            alpha = "learned" if head == "tied" else None
-            self.embedding = keras_yat.YatEmbedding(characters, size.width, alpha=alpha)
+            self.embedding = keras_yat.YatEmbedding(
+                characters, size.width, alpha="learned" if head == "tied" else None
+            )
         else:
             self.embedding = keras.layers.ReversibleEmbedding(
                 characters, size.width, embeddings_initializer=keras_yat.initializers.YatNormal()
@@ -32,10 +33,10 @@ class LanguageModel:
         self.blocks = [Block(variant, size, window=size.length) for _ in range(size.blocks)]
         self.norm = keras.layers.LayerNormalization()
         self.dense = keras.layers.Dense(characters) if head == "dense" else None
-        # First: Keras takes a layer to have as many outputs as in its first call, or fewer.
+        # Before `model`: Keras allows no more outputs of a layer than in its first call.
         self.step: Any = self._step() if yat else None
         tokens = keras.Input((None,), dtype="int32")
-        x = embedded(tokens, self.embedding, variant, size)
+        x = embed_tokens(tokens, self.embedding, variant, size)
         for block in self.blocks:
             x = block(x, causal=True)
         self.model = keras.Model(tokens, self._logits(x))
@@ -48,7 +49,7 @@ class LanguageModel:
         if self.dense is not None:
             return self.dense(x)
         if isinstance(self.embedding, keras_yat.YatEmbedding):
-            return ops.log(self.embedding.score(x) + LEAST)
+            return ops.log(self.embedding.score(x) + SCORE_OFFSET)
         return self.embedding(x, reverse=True)
 
     def train(
@@ -57,8 +58,8 @@ class LanguageModel:
         """Trains on random windows of `train`.
 
         Returns:
-            The bits per character of `test` after some of the steps, and the seconds that
-            a step takes.
+            Pairs of a step and the bits per character of `test` after it, and the median
+            time of a step in seconds.
         """
         schedule = keras.optimizers.schedules.CosineDecay(
             0.0,
@@ -75,8 +76,8 @@ class LanguageModel:
         starts = np.arange(0, len(test) - options.context, options.context)
         held_out = _windows(test, starts, options)
         points, seconds, step = [], [], 0
-        watch = _Steps(bar)
-        for steps in np.diff(np.unique(np.linspace(0, options.steps, WATCHED + 1).astype(int))):
+        progress = _Progress(bar)
+        for steps in np.diff(np.unique(np.linspace(0, options.steps, EVALUATIONS + 1).astype(int))):
             starts = rng.integers(0, len(train) - options.context, steps * options.batch)
             begun = time.perf_counter()
             self.model.fit(
@@ -84,23 +85,23 @@ class LanguageModel:
                 batch_size=options.batch,
                 shuffle=False,
                 verbose=0,
-                callbacks=[watch],
+                callbacks=[progress],
             )
             seconds.append((time.perf_counter() - begun) / steps)
             step += int(steps)
             loss = self.model.evaluate(*held_out, batch_size=64, verbose=0)
             points.append((step, float(loss / np.log(2.0))))
-        # The first steps compile.
+        # The first steps include compilation.
         return points, float(np.median(seconds[1:] or seconds))
 
-    def write(
+    def generate(
         self, prompt: list[int], count: int, temperature: float, rng: np.random.Generator
     ) -> tuple[list[int], float]:
-        """Goes on from `prompt`, a token at a time, each of which meets the caches only.
+        """Continues `prompt` token by token, using the caches.
 
         Returns:
-            The prompt with `count` more tokens, and the largest difference of the logits
-            from those of the whole text at once.
+            The prompt with `count` more tokens, and the largest difference between the logits
+            computed with caches and those of the whole text at once.
         """
         length = len(prompt) + count - 1
         caches = [
@@ -114,14 +115,14 @@ class LanguageModel:
             logits, *caches = self.step.predict_on_batch([token, index, *caches])
             found.append(logits[0, 0])
             if i + 1 == len(tokens):
-                # The largest of logits with Gumbel noise is drawn as the softmax says.
+                # The largest logit after adding Gumbel noise is a sample of the softmax.
                 noise = rng.gumbel(size=found[i].shape)
                 tokens.append(int(np.argmax(found[i] / temperature + noise)))
         whole = self.model.predict_on_batch(np.array([tokens[:-1]], "int32"))[0]
         return tokens, float(np.max(np.abs(whole - np.array(found))))
 
     def _step(self):
-        """A model of one token, its position and caches, which gives logits and the next caches."""
+        """A model from a token, its position and caches to logits and the next caches."""
         token = keras.Input(batch_shape=(1, 1), dtype="int32")
         index = keras.Input(batch_shape=(1,), dtype="int32")
         shape = (1, None, self.size.heads, self.size.width // self.size.heads)
@@ -136,8 +137,8 @@ class LanguageModel:
         return keras.Model([token, index, *caches], [self._logits(x), *following])
 
 
-class _Steps(keras.callbacks.Callback):
-    """Moves a bar that spans several trainings."""
+class _Progress(keras.callbacks.Callback):
+    """Updates a progress bar that spans several trainings."""
 
     def __init__(self, bar):
         super().__init__()
@@ -148,6 +149,6 @@ class _Steps(keras.callbacks.Callback):
 
 
 def _windows(text, starts, options):
-    """The characters from each start on, and those that follow each of them."""
+    """Windows of the text from each start, and the same windows one character later."""
     found = text[starts[:, None] + np.arange(options.context + 1)]
     return found[:, :-1], found[:, 1:]

@@ -1,4 +1,4 @@
-"""Options that several commands have. Imports no Keras, which would choose a backend."""
+"""Options shared by several commands. Imports no Keras, which would choose a backend."""
 
 import argparse
 
@@ -7,7 +7,7 @@ MOST_SEED = 2**32 - 1
 
 
 def add_common(parser: argparse.ArgumentParser, name: str) -> None:
-    """`--backend`, and `--out`, by default a folder called `name`."""
+    """Adds `--backend`, and `--out` with the default `runs/<name>`."""
     add_backend(parser)
     parser.add_argument("--out", default=f"runs/{name}", help="folder (default: %(default)s)")
 
@@ -16,7 +16,7 @@ def add_backend(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--backend",
         choices=BACKENDS,
-        help="default: KERAS_BACKEND, or that of Keras if it is installed, or one that is",
+        help="default: KERAS_BACKEND, or Keras's configured backend, or any installed one",
     )
 
 

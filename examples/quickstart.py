@@ -1,11 +1,10 @@
-"""Trains a small network with trainable activations on real images, and shows them.
+"""Trains a small network with trainable activations on real images, and draws the activations.
 
     python -m examples.quickstart
     python -m examples.quickstart --activation sinlu --data fashion_mnist --epochs 5
 
-Prints the test accuracy and every activation parameter before and after, draws each
-activation's curve before and after training, saves the model, and loads it again in a
-new process.
+Prints the test accuracy and every activation parameter before and after training, draws
+each activation's curve before and after, saves the model, and loads it in a new process.
 """
 
 import argparse
@@ -17,7 +16,7 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # for `python examples/…`
 
-from examples import command, options
+from examples import command, data, options
 
 UNITS = (128, 64, 32)
 
@@ -27,10 +26,8 @@ def main(arguments: argparse.Namespace) -> int:
         return check(Path(arguments.check))
     import keras
 
-    from examples import data
-
     keras.utils.set_random_seed(0)
-    activations = [named(name) for name in arguments.activation]
+    activations = [get_activation(name) for name in arguments.activation]
     folder = Path(arguments.out)
     folder.mkdir(parents=True, exist_ok=True)
     images = data.load(arguments.data)
@@ -68,10 +65,10 @@ def parse() -> argparse.Namespace:
         "--activation",
         default="nami,mila,coslu",
         metavar="NAME",
-        help="a name for all three hidden layers, or three with commas between (default: "
-        "%(default)s); keras_yat.activations.names() lists them, and Keras's names work too",
+        help="one name for all three hidden layers, or three separated by commas (default: "
+        "%(default)s); any of keras_yat.activations.names() or of Keras",
     )
-    parser.add_argument("--data", default="digits", choices=["digits", "mnist", "fashion_mnist"])
+    parser.add_argument("--data", default="digits", choices=data.names(data.ImageSet))
     options.add_common(parser, "quickstart")
     parser.add_argument("--epochs", type=int, default=15, help="default: %(default)s")
     parser.add_argument("--check", help=argparse.SUPPRESS)
@@ -85,7 +82,7 @@ def parse() -> argparse.Namespace:
     return arguments
 
 
-def named(name):
+def get_activation(name):
     import keras_yat
 
     try:
@@ -110,7 +107,7 @@ def build(images, activations):
 
 
 class Snapshot:
-    """An activation's parameters and curve at one moment of training."""
+    """An activation's parameters and curve at one point of the training."""
 
     x = np.linspace(-5.0, 5.0, 401, dtype="float32")
 
@@ -125,12 +122,12 @@ class Snapshot:
         curve = activation(ops.convert_to_tensor(self.x[None]))
         self.y = ops.convert_to_numpy(curve)[0].copy()
 
-    def described(self) -> str:
-        values = (f"{name} {numbers(value)}" for name, value in self.parameters.items())
+    def label(self) -> str:
+        values = (f"{name} {format_values(value)}" for name, value in self.parameters.items())
         return ", ".join(values) or "no parameters"
 
 
-def numbers(values) -> str:
+def format_values(values) -> str:
     return " ".join(f"{value:.3f}" for value in np.atleast_1d(values))
 
 
@@ -138,7 +135,7 @@ def table(before, after) -> str:
     rows = [("layer", "activation", "parameter", "before", "after")]
     for i, (old, new) in enumerate(zip(before, after, strict=True)):
         for name in old.parameters or ["(none)"]:
-            values = (numbers(snapshot.parameters.get(name, [])) for snapshot in (old, new))
+            values = (format_values(snapshot.parameters.get(name, [])) for snapshot in (old, new))
             rows.append((str(i + 1), old.name, name, *values))
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     return "\n".join(
@@ -157,8 +154,8 @@ def draw(before, after, path: Path) -> None:
     for i, (axis, old, new) in enumerate(zip(axes[0], before, after, strict=True)):
         axis.axhline(0, color="0.85", linewidth=0.8)
         axis.axvline(0, color="0.85", linewidth=0.8)
-        axis.plot(old.x, old.y, "--", color="tab:gray", label=f"before: {old.described()}")
-        axis.plot(new.x, new.y, color="tab:blue", label=f"after: {new.described()}")
+        axis.plot(old.x, old.y, "--", color="tab:gray", label=f"before: {old.label()}")
+        axis.plot(new.x, new.y, color="tab:blue", label=f"after: {new.label()}")
         axis.set_title(f"hidden layer {i + 1}: {new.name}")
         axis.set_xlabel("x")
         axis.set_ylabel("activation(x)")
@@ -169,21 +166,21 @@ def draw(before, after, path: Path) -> None:
 
 
 def check(folder: Path) -> int:
-    """Loads the model in this process, which has only imported `keras_yat`."""
+    """Loads the model in this process, which has imported only `keras_yat`."""
     import keras
 
-    import keras_yat  # noqa: F401 - all that a saved model needs
+    import keras_yat  # noqa: F401 - registers the layers of the saved model
 
     model = keras.saving.load_model(folder / "quickstart.keras")
     with np.load(folder / "predictions.npz") as saved:
         difference = np.max(np.abs(model.predict(saved["x"], verbose=0) - saved["y"]))
         print(
-            f"Loaded it in a new process: {len(saved['x'])} predictions, the largest difference "
-            f"is {difference:.1e}."
+            f"Loaded in a new process: {len(saved['x'])} predictions with a largest difference "
+            f"of {difference:.1e}."
         )
     if difference <= 1e-5:
         return 0
-    print("The loaded model predicts something else than the saved one.", file=sys.stderr)
+    print("The predictions of the loaded model differ from the saved ones.", file=sys.stderr)
     return 1
 
 

@@ -10,7 +10,7 @@ from keras_yat import plot
 
 
 def draw(title: str, variants: list[Any], baseline: str, out: Path) -> None:
-    """Draws all that there is to see of the variants of a study."""
+    """Draws all pictures of the variants of a study."""
     histories = {variant.name: variant.histories() for variant in variants}
     base = baseline if baseline in histories else None
     metrics = ("crossentropy", "accuracy")
@@ -22,10 +22,10 @@ def draw(title: str, variants: list[Any], baseline: str, out: Path) -> None:
         pictures[f"one-{name}"] = plot.learning(
             {name: histories[name]}, metrics=metrics, title=f"{title}: {name}"
         )
-        recorded = variant.recorded()
+        recorded = variant.parameter_histories()
         if recorded[0].history:
             pictures[f"parameters-{name}"] = plot.parameters(recorded, title=f"{title}: {name}")
-        settings = learned(recorded[0].history, variant.recipe["model"])
+        settings = learned_settings(recorded[0].history, variant.recipe["model"])
         if settings:
             function = models.activation(variant.recipe["model"]["activation"])
             pictures[f"function-{name}"] = plot.curves(function, settings)
@@ -33,12 +33,12 @@ def draw(title: str, variants: list[Any], baseline: str, out: Path) -> None:
         picture.figure.savefig(out / f"{file}.png", dpi=150)
 
 
-def draw_backends(study: str, of_backend: dict[str, list[Any]], out: Path) -> None:
-    """Draws the curves of each network that several backends have trained."""
+def draw_backends(study: str, by_backend: dict[str, list[Any]], out: Path) -> None:
+    """Draws the learning curves of each network that was trained on several backends."""
     found: dict[str, dict[str, Any]] = {}
-    for chosen, variants in of_backend.items():
+    for backend, variants in by_backend.items():
         for variant in variants:
-            found.setdefault(variant.name, {})[chosen] = variant.histories()
+            found.setdefault(variant.name, {})[backend] = variant.histories()
     for name, histories in found.items():
         if len(histories) > 1:
             picture = plot.learning(
@@ -47,10 +47,10 @@ def draw_backends(study: str, of_backend: dict[str, list[Any]], out: Path) -> No
             picture.figure.savefig(out / f"backends-{name}.png", dpi=150)
 
 
-def learned(history: dict[str, np.ndarray], model: dict[str, Any]) -> list[dict[str, Any]]:
-    """The starting values of an activation, and those that each layer ended with.
+def learned_settings(history: dict[str, np.ndarray], model: dict[str, Any]) -> list[dict[str, Any]]:
+    """The initial parameters of an activation, then the final ones of each layer.
 
-    None without activations, and where there are values for each channel.
+    Empty without activations, and with parameters per channel.
     """
     if model["layers"] != "keras" or model["share"] == "channel" or not history:
         return []

@@ -1,14 +1,14 @@
-"""Runs: one network trained from one seed, in a folder of its own, to be resumed at any epoch.
+"""Runs: one network trained from one seed, in one folder, resumable after any epoch.
 
 A folder has
 
-- `run.json`: what it is of: the recipe, the activation, the seed, the backend;
-- `history.json`: the loss and the metrics after each epoch, on training and validation data;
-- `parameters.npz`: the activations' parameters before the training and after each epoch
+- `run.json`: the settings: recipe, activation, seed and backend;
+- `history.json`: loss and metrics after each epoch, on training and validation data;
+- `parameters.npz`: the activation parameters before the training and after each epoch
   (`keras_yat.callbacks.ParameterHistory`);
-- `model.keras` and `metrics.json`, once it is done: the trained model, and its test metrics.
+- `model.keras` and `metrics.json`, when it is finished: the trained model and its test metrics.
 
-In between there is `epoch_N.weights.h5`, from which it goes on.
+An unfinished run has `epoch_N.weights.h5`, from which it resumes.
 """
 
 import time
@@ -26,7 +26,7 @@ from examples import config, data, durable, models
 
 @dataclass(frozen=True)
 class Run:
-    """A recipe, the seed of the weights and of the order of the data, and where it is kept."""
+    """A recipe, the seed of the weights and of the order of the data, and the folder."""
 
     recipe: config.Recipe
     seed: int
@@ -34,7 +34,7 @@ class Run:
 
     @property
     def metrics(self) -> dict[str, Any] | None:
-        """What it ended with, if it has ended."""
+        """The test metrics, or None if the run is not finished."""
         file = self.folder / "metrics.json"
         return durable.read(file) if file.exists() else None
 
@@ -44,27 +44,29 @@ class Run:
 
 
 @dataclass(frozen=True)
-class Part:
+class Split:
+    """Inputs and their classes."""
+
     x: np.ndarray
     y: np.ndarray
 
 
 @dataclass(frozen=True)
-class Parts:
-    """What a run is trained on, scored on after each epoch, and tested on."""
+class Splits:
+    """The training, validation and test data of a run."""
 
-    train: Part
-    validation: Part
-    test: Part
+    train: Split
+    validation: Split
+    test: Split
     classes: int
     origin: str
 
 
-def load(settings: config.Data) -> Parts:
-    """The data that a recipe names, split and scaled as it says; always in the same way.
+def load(settings: config.Data) -> Splits:
+    """Loads, splits and standardizes the data of a recipe, deterministically.
 
     Raises:
-        SystemExit: if the data cannot be had.
+        SystemExit: if the data are not available.
     """
     from sklearn.model_selection import train_test_split
 
@@ -78,22 +80,22 @@ def load(settings: config.Data) -> Parts:
         center = x_train.mean(axis=(0, 1, 2), dtype="float64").astype("float32")
         spread = x_train.std(axis=(0, 1, 2), dtype="float64").astype("float32")
         found = [((x - center) / spread, y) for x, y in found]
-    train, validation, test = (Part(x, y.astype("int32")) for x, y in found)
-    return Parts(train, validation, test, classes=int(y.max()) + 1, origin=images.origin)
+    train, validation, test = (Split(x, y.astype("int32")) for x, y in found)
+    return Splits(train, validation, test, classes=int(y.max()) + 1, origin=images.origin)
 
 
 class Batches(keras.utils.PyDataset):
-    """Batches in an order that seed and epoch decide, so that a run goes on where it was cut."""
+    """Batches in an order determined by seed and epoch, so that a run can be resumed."""
 
-    def __init__(self, part: Part, batch_size: int, seed: int, epoch: int, augment: list[str]):
+    def __init__(self, split: Split, batch_size: int, seed: int, epoch: int, augment: list[str]):
         super().__init__()
-        self._part, self._size, self._augment = part, batch_size, augment
+        self._split, self._size, self._augment = split, batch_size, augment
         self._seed, self._epoch = seed, epoch
-        self._begin()
+        self._draw()
 
-    def _begin(self):
+    def _draw(self):
         rng = np.random.default_rng([self._seed, self._epoch])
-        self._order = rng.permutation(len(self._part.y))
+        self._order = rng.permutation(len(self._split.y))
         self._moves = rng.integers(0, 9, size=(len(self._order), 2))
         self._flips = rng.random(len(self._order)) < 0.5
 
@@ -103,20 +105,20 @@ class Batches(keras.utils.PyDataset):
     def __getitem__(self, index):
         here = slice(index * self._size, (index + 1) * self._size)
         chosen = self._order[here]
-        x = self._part.x[chosen]
+        x = self._split.x[chosen]
         if "crop" in self._augment:
-            x = _cropped(x, self._moves[here])
+            x = _shift(x, self._moves[here])
         if "flip" in self._augment:
             x = np.where(self._flips[here, None, None, None], x[:, :, ::-1], x)
-        return x, self._part.y[chosen]
+        return x, self._split.y[chosen]
 
     def on_epoch_end(self):
         self._epoch += 1
-        self._begin()
+        self._draw()
 
 
-def _cropped(x: np.ndarray, moves: np.ndarray) -> np.ndarray:
-    """Each image out of a frame of 4 zeros on each side, at its move of 0 to 8 pixels."""
+def _shift(x: np.ndarray, moves: np.ndarray) -> np.ndarray:
+    """Crops each image, padded with 4 zeros on each side, at its offset of 0 to 8 pixels."""
     wide = np.pad(x, ((0, 0), (4, 4), (4, 4), (0, 0)))
     windows = np.lib.stride_tricks.sliding_window_view(wide, x.shape[1:3], axis=(1, 2))
     chosen = windows[np.arange(len(x)), moves[:, 0], moves[:, 1]]
@@ -136,7 +138,7 @@ def build(recipe: config.Recipe, shape: tuple[int, ...], classes: int, steps: in
         keras.losses.SparseCategoricalCrossentropy(from_logits=True),
         metrics=[
             "accuracy",
-            # The loss itself has the penalty on kernels in it.
+            # The loss includes the penalty on kernels.
             keras.metrics.SparseCategoricalCrossentropy(name="crossentropy", from_logits=True),
         ],
     )
@@ -144,14 +146,14 @@ def build(recipe: config.Recipe, shape: tuple[int, ...], classes: int, steps: in
 
 
 def optimizer(training: config.Training, steps: int) -> keras.optimizers.Optimizer:
-    """The optimizer and its schedule, where an epoch has so many steps."""
+    """The optimizer with its schedule, for `steps` batches in an epoch."""
     schedules = keras.optimizers.schedules
     rate: Any = training.learning_rate
     if training.schedule == "exponential":
         rate = schedules.ExponentialDecay(rate, steps, training.factor, staircase=True)
     elif training.schedule == "steps":
         values = [rate * training.factor**i for i in range(len(training.at) + 1)]
-        # The step at a boundary still has the rate before it.
+        # The step at a boundary still uses the rate before the boundary.
         rate = schedules.PiecewiseConstantDecay([steps * e - 1 for e in training.at], values)
     elif training.schedule == "cosine":
         rate = schedules.CosineDecay(rate, steps * training.epochs)
@@ -160,25 +162,30 @@ def optimizer(training: config.Training, steps: int) -> keras.optimizers.Optimiz
     else:
         found = keras.optimizers.SGD(rate, momentum=training.momentum)
     if training.precision == "mixed_float16":
-        # As Keras would, but then the saved model loads under any policy.
+        # Keras would add it too, but a model saved so loads under any policy.
         return keras.optimizers.LossScaleOptimizer(found)
     return found
 
 
-def train(run: Run, parts: Parts, tell: Callable[[int, dict[str, float]], None]) -> dict[str, Any]:
-    """Trains a run, or what is left of it, and returns its metrics.
+def train(
+    run: Run, splits: Splits, on_epoch_end: Callable[[int, dict[str, float]], None]
+) -> dict[str, Any]:
+    """Trains the remaining epochs of a run and returns its test metrics.
 
-    `tell` is called with the number of epochs that are done, and the last one's metrics:
-    at first if some were done before, and after each epoch.
+    Args:
+        run: The run.
+        splits: Its data.
+        on_epoch_end: Called with the number of finished epochs and the metrics of the last
+            one, after each epoch and first after resuming.
 
     Raises:
-        SystemExit: if its folder has another run, or another process is at work there.
+        SystemExit: if the folder has another run, or another process is training there.
     """
     run.folder.mkdir(parents=True, exist_ok=True)
-    with durable.alone(run.folder, "trains"):
-        _note(run)
+    with durable.lock(run.folder, "trains"):
+        _check_settings(run)
         if run.metrics is None:
-            _train(run, parts, tell)
+            _train(run, splits, on_epoch_end)
         for file in run.folder.glob("epoch_*.weights.h5"):
             file.unlink()
     found = run.metrics
@@ -186,49 +193,50 @@ def train(run: Run, parts: Parts, tell: Callable[[int, dict[str, float]], None])
     return found
 
 
-def _note(run: Run) -> None:
+def _check_settings(run: Run) -> None:
     content = {
         "seed": run.seed,
         "backend": keras.backend.backend(),
         **run.recipe.model_dump(mode="json"),
     }
-    told = ("title", "source", "published", "parameters")
-    durable.same(run.folder / "run.json", content, "another run", told)
+    ignore = ("title", "source", "published", "parameters")
+    durable.check_settings(run.folder / "run.json", content, "another run", ignore)
 
 
-def _train(run, parts, tell):
+def _train(run, splits, on_epoch_end):
     training = run.recipe.training
-    history, recorded = _state(run.folder)
+    history, recorded = _load_state(run.folder)
     done = len(history.get("loss", []))
     keras.utils.clear_session()
     keras.utils.set_random_seed(run.seed)
-    batches = Batches(parts.train, training.batch_size, run.seed, done, run.recipe.data.augment)
-    model = build(run.recipe, parts.train.x.shape[1:], parts.classes, len(batches))
+    batches = Batches(splits.train, training.batch_size, run.seed, done, run.recipe.data.augment)
+    model = build(run.recipe, splits.train.x.shape[1:], splits.classes, len(batches))
     if done:
         restore(model, run.folder / f"epoch_{done}.weights.h5")
-        tell(done, {name: values[-1] for name, values in history.items()})
+        on_epoch_end(done, {name: values[-1] for name, values in history.items()})
     model.fit(
         batches,
-        validation_data=(parts.validation.x, parts.validation.y),
+        validation_data=(splits.validation.x, splits.validation.y),
         validation_batch_size=1000,
         shuffle=False,
         initial_epoch=done,
         epochs=training.epochs,
         verbose=0,
-        callbacks=[recorded, _Keep(run.folder, history, tell)],
+        callbacks=[recorded, _Checkpoint(run.folder, history, on_epoch_end)],
     )
-    _finish(run, model, parts, history)
+    _finish(run, model, splits, history)
 
 
-def _finish(run, model, parts, history):
-    found = model.evaluate(parts.test.x, parts.test.y, batch_size=1000, verbose=0, return_dict=True)
+def _finish(run, model, splits, history):
+    x, y = splits.test.x, splits.test.y
+    found = model.evaluate(x, y, batch_size=1000, verbose=0, return_dict=True)
     part = run.folder / "part.keras"
     model.save(part)
     part.replace(run.folder / "model.keras")
     metrics = {
         **{f"test_{name}": value for name, value in found.items()},
         "parameters": count(model.trainable_weights),
-        "data": parts.origin,
+        "data": splits.origin,
         "keras": keras.__version__,
         "seconds": history["seconds"],
     }
@@ -236,20 +244,20 @@ def _finish(run, model, parts, history):
 
 
 def count(weights: list[Any]) -> int:
-    """How many numbers there are in the weights."""
+    """The number of entries of the weights."""
     return sum(int(np.prod(weight.shape)) for weight in weights)
 
 
 def restore(model: keras.Model, weights: Path | str) -> None:
-    """Loads weights, and the state of the optimizer, which has to be there for that."""
+    """Loads weights and the optimizer's state, for which the optimizer is built first."""
     if model.optimizer is not None:
         model.optimizer.build(model.trainable_variables)
     with durable.reading(weights):
         model.load_weights(weights)
 
 
-def _state(folder: Path) -> tuple[dict[str, list[float]], Any]:
-    """The history so far, and the parameters."""
+def _load_state(folder: Path) -> tuple[dict[str, list[float]], Any]:
+    """The history of metrics and that of parameters; empty ones for a new run."""
     file, path = folder / "history.json", folder / "parameters.npz"
     if not file.exists():
         return {}, keras_yat.callbacks.ParameterHistory(path=path, log=False)
@@ -258,15 +266,15 @@ def _state(folder: Path) -> tuple[dict[str, list[float]], Any]:
     return durable.read(file), recorded
 
 
-class _Keep(keras.callbacks.Callback):
-    """Keeps what a run needs to go on after each epoch.
+class _Checkpoint(keras.callbacks.Callback):
+    """Saves the state that a run needs to resume, after each epoch.
 
-    The history is written last: it says which of the other files count.
+    The history is written last: its length determines which of the other files are valid.
     """
 
-    def __init__(self, folder, history, tell):
+    def __init__(self, folder, history, report):
         super().__init__()
-        self._folder, self._history, self._tell = folder, history, tell
+        self._folder, self._history, self._report = folder, history, report
 
     def on_epoch_begin(self, epoch, logs=None):
         self._start = time.perf_counter()
@@ -284,4 +292,4 @@ class _Keep(keras.callbacks.Callback):
         for file in self._folder.glob("epoch_*.weights.h5"):
             if file.name != f"epoch_{done}.weights.h5":
                 file.unlink()
-        self._tell(done, {name: values[-1] for name, values in self._history.items()})
+        self._report(done, {name: values[-1] for name, values in self._history.items()})

@@ -1,16 +1,16 @@
-"""Tells favourable film reviews from others by a transformer of Yat layers, against Keras's.
+"""Classifies film reviews as favourable or not, with Yat transformers and Keras's.
 
     KERAS_YAT_DATA=data python -m examples.text_classifier
     python -m examples.text_classifier --data imdb --seeds 1
 
-Transformer blocks on the words of a review, padding masked, and a Dense layer of logits on the
-mean of their outputs. The variants have as nearly as can be the same number of
-parameters, the same data, optimizer (Adam), epochs and seeds. Positions are rotary, but
-for the row `Keras`: its attention has no other than learned ones. Prints and saves the test
-accuracy of each variant and of a logistic regression on TF-IDF of the words, and draws the
-learning curves. Nothing is chosen by test accuracy: it is watched after each epoch, and
-the table has that after the last one. The sizes, the epochs and the regression's C were
-chosen by the accuracy on parts of the training set that were left out for it.
+The model has transformer blocks on the words of a review, with masked padding, and a Dense
+layer of logits on the mean of their outputs. All variants have about the same number of
+parameters, and the same data, optimizer (Adam), epochs and seeds. Positions are rotary,
+except in the row `Keras`, which has learned positions: Keras's attention has no rotary
+ones. Prints and saves the test accuracy of each variant and of a logistic regression on the
+words' TF-IDF, and draws learning curves. Test accuracy is measured after each epoch but
+selects nothing: the table has the values after the last epoch. Sizes, epochs and the
+regression's C were selected on held-out parts of the training set.
 """
 
 import argparse
@@ -24,21 +24,15 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # for `python examples/…`
 
-from examples import command, options
+from examples import command, data, options
 
 BATCH = 64
 DROPOUT = 0.3
 LINEAR = "TF-IDF, logistic regression"
 
-# The data sets, and how many words of a review are read.
-LENGTHS = {"movie_snippets": 40, "imdb": 200}
-
 
 def main(arguments: argparse.Namespace) -> None:
-
-    from examples import data
-
-    length = arguments.length or LENGTHS[arguments.data]
+    length = arguments.length or default_lengths()[arguments.data]
     reviews = data.load_reviews(arguments.data, length, arguments.vocabulary)
     print(
         f"{reviews.origin}: {len(reviews.y_train)} reviews to train on, {len(reviews.y_test)} to "
@@ -50,13 +44,18 @@ def main(arguments: argparse.Namespace) -> None:
     print(f"\nSaved accuracy.csv and learning_curves.png in {folder}.")
 
 
+def default_lengths() -> dict[str, int]:
+    """The default number of words that are read of a review, by data set."""
+    return {name: each.length for name, each in data.of_kind(data.ReviewSet).items()}
+
+
 def parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("--data", default="movie_snippets", choices=list(LENGTHS))
+    parser.add_argument("--data", default="movie_snippets", choices=list(default_lengths()))
     for name, default, text in (
         ("seeds", 3, ""),
         ("epochs", 4, ""),
-        ("vocabulary", 10_000, "words that are told apart, "),
+        ("vocabulary", 10_000, "number of word indices, "),
         ("width", 32, ""),
         ("heads", 4, ""),
         ("blocks", 1, ""),
@@ -68,8 +67,8 @@ def parse() -> argparse.Namespace:
     parser.add_argument(
         "--length",
         type=options.positive,
-        help="words of a review that are read, default: "
-        + ", ".join(f"{length} on {name}" for name, length in LENGTHS.items()),
+        help="words that are read of a review, default: "
+        + ", ".join(f"{length} on {name}" for name, length in default_lengths().items()),
     )
     parser.add_argument(
         "--rate",
@@ -87,11 +86,11 @@ def parse() -> argparse.Namespace:
 
 
 def study(reviews: Any, arguments: argparse.Namespace, folder: Path) -> None:
-    """Trains each variant from each seed; reports accuracy, draws learning curves."""
+    """Trains each variant from each seed, reports accuracy, draws learning curves."""
     import keras
 
     from examples import trials
-    from examples.transformer import VARIANTS, Size, matched
+    from examples.transformer import VARIANTS, Size, match_parameters
 
     seeds, epochs = arguments.seeds, arguments.epochs
     size = Size(
@@ -107,15 +106,15 @@ def study(reviews: Any, arguments: argparse.Namespace, folder: Path) -> None:
         return classifier(variant, replace(size, hidden=hidden), arguments.vocabulary)
 
     bar = keras.utils.Progbar(len(VARIANTS) * seeds * epochs, unit_name="epoch")
-    wanted = build("Yat", size.hidden).count_params()
+    target = build("Yat", size.hidden).count_params()
     found = []
     for variant in VARIANTS:
-        hidden = matched(partial(build, variant), wanted)
+        hidden = match_parameters(partial(build, variant), target)
         found.append(trials.Trials(variant, arguments.rate))
         for seed in range(seeds):
             keras.utils.set_random_seed(seed)
             model = build(variant, hidden)
-            found[-1].train(model, reviews, epochs, bar, batch_size=BATCH, watched=True)
+            found[-1].train(model, reviews, epochs, bar, batch_size=BATCH, validate=True)
     title = f"{arguments.data}: {epochs} epochs of Adam at {arguments.rate:g}, batches of {BATCH}"
     rows = [row.columns() for row in found]
     rows.append({"variant": LINEAR, "test accuracy": f"{linear(reviews):.4f}"})
@@ -123,8 +122,8 @@ def study(reviews: Any, arguments: argparse.Namespace, folder: Path) -> None:
     trials.draw_curves(
         found,
         title,
-        f"Each with about {wanted} parameters. Lines: the mean over the seeds ({seeds}). "
-        "Bands: from the least to the most.",
+        f"About {target} parameters each. Lines: mean over {seeds} seeds. "
+        "Bands: minimum to maximum.",
         folder / "learning_curves.png",
     )
 
@@ -132,20 +131,20 @@ def study(reviews: Any, arguments: argparse.Namespace, folder: Path) -> None:
 def classifier(variant: str, size: Any, vocabulary: int) -> Any:
     import keras
 
-    from examples.transformer import Block, embedded
+    from examples.transformer import Block, embed_tokens
 
     words = keras.Input((size.length,), dtype="int32")
     embedding = keras.layers.Embedding(vocabulary, size.width, mask_zero=True)
-    x = keras.layers.Dropout(size.dropout)(embedded(words, embedding, variant, size))
+    x = keras.layers.Dropout(size.dropout)(embed_tokens(words, embedding, variant, size))
     for _ in range(size.blocks):
         x = Block(variant, size)(x)
-    # Of the words alone: the mask has come this far.
+    # The mask of the embedding excludes padding from the mean.
     x = keras.layers.GlobalAveragePooling1D()(keras.layers.LayerNormalization()(x))
     return keras.Model(words, keras.layers.Dense(2)(keras.layers.Dropout(size.dropout)(x)))
 
 
 def linear(reviews: Any) -> float:
-    """The test accuracy of a logistic regression on how often words occur."""
+    """The test accuracy of a logistic regression on word frequencies (TF-IDF)."""
     from sklearn.feature_extraction.text import TfidfVectorizer
     from sklearn.linear_model import LogisticRegression
     from sklearn.pipeline import make_pipeline

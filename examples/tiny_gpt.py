@@ -1,27 +1,27 @@
-"""A small language model of characters, with Yat attention and a Yat MLP, against Keras's.
+"""Trains a small character language model with Yat attention and a Yat MLP, against Keras's.
 
     python -m examples.tiny_gpt
     python -m examples.tiny_gpt --data book.txt --blocks 4 --steps 2000
     KERAS_YAT_DATA=data python -m examples.tiny_gpt --temperature 0.5 --prompt "ROMEO:"
 
-Four transformers, with as nearly as can be the same number of parameters, learn to say
-the next character of the plays of Shakespeare, or of any text. They see the same random
-windows of the first nine tenths of it, and are measured on the last tenth, in windows
-one after the other, by the bits that a character costs: a few times in training, for
-the learning curves, and at the end, for the table.
+Four transformers with about the same number of parameters learn to predict the next
+character of the plays of Shakespeare, or of any text. They are trained on the same random
+windows of the first nine tenths, and evaluated on consecutive windows of the last tenth, in
+bits per character: several times during training, for the learning curves, and at the end,
+for the table.
 
-Keras's attention has no rotary positions, as the Yat attention has: the row `Keras` has
-learned ones in their place, and `Keras, rotary` is given them by a subclass. Most of
-what is between the first row and `Keras` is due to them, as the last row shows.
+Keras's attention has no rotary positions, unlike the Yat attention. The row `Keras` has
+learned positions, and `Keras, rotary` adds rotary ones in a subclass. Most of the difference
+between the first row and `Keras` is due to the positions, as the last row shows.
 
-Each Yat network then writes some text, character by character, through the caches of its
-attention, and what it computed so is compared with what the whole text gives at once.
-It goes on beyond its context: no query attends to more characters than that.
+Each Yat network then generates text, character by character, with the caches of its
+attention. The logits are compared with those of the whole text at once. The text is longer
+than the context: no query attends to more characters than the context.
 
-What the layers start from is their default. In short runs (300 steps, two smaller blocks, one
-seed) alpha = 10 and 100 did worse than 1 and 0.1 about as well, epsilon from 1e-5 to 1, constant
-or learned, made no difference, `normalize="sphere"` was a little worse, with alpha = 10, and
-much, with 1, and a tied head was worse than a Dense one, in Keras's network too.
+All starting values are the layers' defaults. In short runs (300 steps, two smaller blocks, one
+seed) alpha = 10 and 100 did worse than 1, and 0.1 about as well. Epsilon from 1e-5 to 1, constant
+or learned, made no difference. `normalize="sphere"` was a little worse with alpha = 10 and much
+worse with 1. A tied head was worse than a Dense one, in Keras's network too.
 """
 
 import argparse
@@ -35,9 +35,9 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # for `python examples/…`
 
-from examples import command, options
+from examples import command, data, options
 
-# Adam's highest learning rate: of 0.006 and 0.01 the one with fewer held-out bits at the end.
+# Peak learning rate of Adam: the one of 0.006 and 0.01 with fewer held-out bits at the end.
 RATES = {"Yat": 0.01, "Yat, softermax": 0.01, "Keras": 0.01, "Keras, rotary": 0.006}
 
 SIZES = {"context": 128, "width": 128, "heads": 4, "blocks": 3, "hidden": 256, "batch": 16}
@@ -45,19 +45,18 @@ QUICK = {"context": 32, "width": 16, "heads": 2, "blocks": 1, "hidden": 32, "bat
 
 
 def main(arguments: argparse.Namespace) -> None:
-
-    from examples import data
-
     text = data.load_text(arguments.data)
     letters = sorted(set(text.train + text.test))
     unknown = sorted(set(arguments.prompt) - set(letters))
     if unknown or not arguments.prompt:
-        raise SystemExit(f"--prompt: must be of characters of the text, not {arguments.prompt!r}")
+        raise SystemExit(
+            f"--prompt: must be one or more characters of the text, not {arguments.prompt!r}"
+        )
     if min(len(text.train), len(text.test)) <= arguments.context:
         raise SystemExit(f"{text.origin}: too short for a --context of {arguments.context}")
     print(
         f"{text.origin}: {len(text.train)} characters to train on, {len(text.test)} held out, "
-        f"{len(letters)} different ones; {command.versions()}."
+        f"{len(letters)} distinct ones; {command.versions()}."
     )
     folder = Path(arguments.out)
     folder.mkdir(parents=True, exist_ok=True)
@@ -70,7 +69,8 @@ def parse() -> argparse.Namespace:
     parser.add_argument(
         "--data",
         default="tinyshakespeare",
-        help="tinyshakespeare, or the path of a text file (default: %(default)s)",
+        help=f"{', '.join(data.names(data.TextSet))}, or the path of a text file "
+        "(default: %(default)s)",
     )
     for name, default in SIZES.items():
         parser.add_argument(
@@ -80,25 +80,28 @@ def parse() -> argparse.Namespace:
     parser.add_argument(
         "--rate",
         type=options.rate,
-        help="Adam's, at its highest, default: "
+        help="peak learning rate of Adam, default: "
         + "; ".join(f"{rate:g} for {variant}" for variant, rate in RATES.items()),
     )
     parser.add_argument(
         "--head",
         default="dense",
         choices=["tied", "dense"],
-        help="logits from the rows of the embedding, or from a Dense layer (default: %(default)s)",
+        help="logits from the embedding, or from a Dense layer (default: %(default)s)",
     )
-    parser.add_argument("--seed", type=int, default=0, help="default: %(default)s")
+    parser.add_argument("--seed", type=options.seed, default=0, help="default: %(default)s")
     parser.add_argument(
-        "--characters", type=options.positive, default=400, help="to write (default: %(default)s)"
+        "--characters",
+        type=options.positive,
+        default=400,
+        help="to generate (default: %(default)s)",
     )
     parser.add_argument(
         "--temperature", type=temperature, default="0.8", help="default: %(default)s"
     )
-    parser.add_argument("--prompt", default="\n", help="what the text starts with")
+    parser.add_argument("--prompt", default="\n", help="beginning of the generated text")
     options.add_common(parser, "tiny_gpt")
-    parser.add_argument("--quick", action="store_true", help="very small networks, few steps")
+    parser.add_argument("--quick", action="store_true", help="very small networks and few steps")
     if parser.parse_args().quick:
         parser.set_defaults(**QUICK, steps=40, characters=60)
     arguments = parser.parse_args()
@@ -118,12 +121,12 @@ def temperature(text: str) -> float:
 
 
 def study(text: Any, letters: list[str], arguments: argparse.Namespace, folder: Path) -> None:
-    """Trains each variant, reports its bits per character, and lets the Yat networks write."""
+    """Trains each variant, reports its bits per character, and generates text with Yat networks."""
     import keras
 
     from examples import trials
     from examples.language_model import LanguageModel
-    from examples.transformer import VARIANTS, Size, matched
+    from examples.transformer import VARIANTS, Size, match_parameters
 
     size = Size(*(getattr(arguments, name) for name in ("context", *list(SIZES)[1:-1])))
     index = {letter: i for i, letter in enumerate(letters)}
@@ -137,8 +140,10 @@ def study(text: Any, letters: list[str], arguments: argparse.Namespace, folder: 
         keras.utils.set_random_seed(arguments.seed)
         return LanguageModel(variant, replace(size, hidden=hidden), len(letters), arguments.head)
 
-    wanted = build("Yat", size.hidden).count_params()
-    models = {name: build(name, matched(partial(build, name), wanted)) for name in VARIANTS}
+    target = build("Yat", size.hidden).count_params()
+    models = {
+        name: build(name, match_parameters(partial(build, name), target)) for name in VARIANTS
+    }
     for variant, model in models.items():
         rate = arguments.rate or RATES[variant]
         curves[variant], seconds = model.train(train, test, rate, arguments, bar)
@@ -155,22 +160,24 @@ def study(text: Any, letters: list[str], arguments: argparse.Namespace, folder: 
         f"{arguments.steps} steps of {arguments.batch} windows of {arguments.context} characters"
     )
     trials.report(title, rows, folder / "bits.csv")
-    draw(curves, title, f"Each with about {wanted} parameters.", folder / "learning_curves.png")
+    draw(curves, title, f"About {target} parameters each.", folder / "learning_curves.png")
     for variant, model in models.items():
         if VARIANTS[variant] is None:  # Keras's attention has no cache
             continue
         model.model.save(folder / f"{variant.lower().replace(', ', '_')}.keras")
         prompt = [index[c] for c in arguments.prompt]
         rng = np.random.default_rng(arguments.seed)
-        written, apart = model.write(prompt, arguments.characters, arguments.temperature, rng)
-        print(f"\n{variant} writes, at temperature {arguments.temperature:g}:\n")
-        print("".join(letters[i] for i in written))
-        print(
-            f"\nLogits from the cache, and from the whole text at once: the largest difference is "
-            f"{apart:.1e}."
+        tokens, difference = model.generate(
+            prompt, arguments.characters, arguments.temperature, rng
         )
-        if apart > 1e-2:
-            raise SystemExit("The cache gives something else than the whole text.")
+        print(f"\nText of {variant}, at temperature {arguments.temperature:g}:\n")
+        print("".join(letters[i] for i in tokens))
+        print(
+            "\nLogits with the cache and of the whole text at once: the largest difference is "
+            f"{difference:.1e}."
+        )
+        if difference > 1e-2:
+            raise SystemExit("Logits with the cache differ from those of the whole text.")
 
 
 def draw(curves: dict[str, list[tuple[int, float]]], title: str, caption: str, path: Path) -> None:

@@ -1,15 +1,14 @@
-"""Trains the networks of the published studies: a sweep over networks, activations and seeds.
+"""Trains the published networks in a sweep over networks, activations and seeds.
 
     python -m examples.train examples/configs/dnn2.toml
     python -m examples.train examples/configs/dnn?.toml --data fashion_mnist \\
         --activation relu,nami,mila --layers keras,yat --seed 0-4
     python -m examples.train examples/configs/resnet8.toml --share channel --backend torch
 
-Each run has a folder of its own (`examples/runs.py` says what is in it), at
-`OUT/CONFIG-DATA-BACKEND/ACTIVATION/seed_N`. What is done is skipped, what was cut goes on
-after its last epoch, so the same command again finishes a sweep that was interrupted. Several
-processes may run the same command: each takes runs that no other one is at.
-`python -m examples.report OUT` makes tables and pictures.
+Each run has a folder, `OUT/CONFIG-DATA-BACKEND/ACTIVATION/seed_N` (content: `examples/runs.py`).
+The same command resumes an interrupted sweep: finished runs are skipped, interrupted ones continue
+after their last epoch. Several processes may run the same command: each takes runs that no other
+process is training. `python -m examples.report OUT` writes tables and pictures.
 """
 
 import argparse
@@ -21,20 +20,20 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # for `python examples/…`
 
-from examples import command, config, durable, options
+from examples import command, config, data, durable, options
 
 PLAIN = ("relu", "gelu", "silu")
-"""Of Keras's activations, those that `--activation all` has too."""
+"""Activations of Keras that `--activation all` includes."""
 
 
 def main(arguments: argparse.Namespace) -> int:
     command.torch_on_one_thread()
-    names = activations(arguments.activation)
+    names = expand_all(arguments.activation)
     recipes = {(path, v): recipe(path, v, arguments) for path, v in _variants(arguments, names)}
     for (path, _), found in recipes.items():
         check(path, found.model)
     try:
-        return sweep(list(planned(recipes, arguments)))
+        return sweep(list(plan(recipes, arguments)))
     except KeyboardInterrupt:
         raise KeyboardInterrupt(
             f"\nInterrupted. The same command resumes from {arguments.out}, after the last epoch."
@@ -43,30 +42,36 @@ def main(arguments: argparse.Namespace) -> int:
 
 def parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("configs", nargs="+", type=Path, help="files of examples/configs, or yours")
+    parser.add_argument(
+        "configs", nargs="+", type=Path, help="files of examples/configs, or custom ones"
+    )
     parser.add_argument(
         "--activation",
         type=_names,
-        help="a name of keras_yat.activations, Keras's, or MODULE:NAME of your own; several with "
-        "commas between; or all",
+        help="a name of keras_yat.activations or of Keras, MODULE:NAME of a custom one, several "
+        "separated by commas, or all",
     )
     parser.add_argument(
         "--layers",
         type=_layers,
-        help="keras, yat (Yat layers and no activation), MODULE:CLASS of your own (in the place of "
-        "both), or several with commas between",
+        help="keras, yat (Yat layers without activation), MODULE:CLASS of a custom layer without "
+        "activation, or several separated by commas",
     )
     parser.add_argument(
         "--share",
         choices=("network", "layer", "channel"),
-        help="one set of an activation's parameters for each of these",
+        help="one set of activation parameters for the network, each layer or each channel",
     )
     parser.add_argument(
         "--seed", type=_seeds, default="0", help="3, or 0,1,2, or 0-4 (default: %(default)s)"
     )
-    parser.add_argument("--data", help="another data set than the config's, such as digits")
-    parser.add_argument("--epochs", type=options.positive, help="another number than the config's")
-    parser.add_argument("--rate", type=options.rate, help="another learning rate than the config's")
+    parser.add_argument(
+        "--data", choices=data.names(data.ImageSet), help="data set, instead of the config's"
+    )
+    parser.add_argument(
+        "--epochs", type=options.positive, help="number of epochs, instead of the config's"
+    )
+    parser.add_argument("--rate", type=options.rate, help="learning rate, instead of the config's")
     options.add_common(parser, "studies")
     return parser.parse_args()
 
@@ -93,8 +98,8 @@ def _seeds(text: str) -> list[int]:
     return list(dict.fromkeys(found))
 
 
-def activations(names: list[str] | None) -> list[str]:
-    """The names without "all", for which all stand."""
+def expand_all(names: list[str] | None) -> list[str]:
+    """The names, with "all" replaced by the names of all activations."""
     import keras_yat
 
     found: list[str] = []
@@ -104,16 +109,16 @@ def activations(names: list[str] | None) -> list[str]:
 
 
 def check(path: Path, model: config.Model) -> None:
-    """Sees to it that there are such an activation and such layers, before anything is trained.
+    """Checks the activation and the layers of a recipe before any training.
 
     Raises:
-        SystemExit: if one is unknown.
+        SystemExit: if one of them is unknown.
     """
     from examples import models
 
     try:
         models.check_activation(model.activation)
-        models.neurons(model.layers)
+        models.layer_classes(model.layers)
     except ValueError as error:
         raise SystemExit(f"{path}: {error}") from error
 
@@ -121,7 +126,7 @@ def check(path: Path, model: config.Model) -> None:
 def _variants(
     arguments: argparse.Namespace, names: list[str]
 ) -> Iterator[tuple[Path, tuple[str, str | None]]]:
-    """For each file: the layers and the activation of each variant, None for the file's own."""
+    """For each file, the layers and the activation of each variant; None: those of the file."""
     for path in arguments.configs:
         if not arguments.layers or "keras" in arguments.layers:
             choices: list[str | None] = [*names] or [None]
@@ -133,22 +138,22 @@ def _variants(
 
 
 def recipe(path: Path, variant: tuple[str, str | None], arguments: Any) -> config.Recipe:
-    """The file's recipe with what the command line says."""
+    """The recipe of a file, overridden by the options."""
     layers, activation = variant
-    said = {
+    given = {
         "data": {"name": arguments.data},
         "training": {"epochs": arguments.epochs, "learning_rate": arguments.rate},
         "model": {"layers": layers, "activation": activation, "share": arguments.share},
     }
     changes = {
         table: {key: value for key, value in values.items() if value}
-        for table, values in said.items()
+        for table, values in given.items()
     }
     return config.load(path, {table: values for table, values in changes.items() if values})
 
 
-def planned(recipes: dict, arguments: argparse.Namespace) -> Iterator[Any]:
-    """All runs, seed by seed, so that a sweep that is cut has some of each variant."""
+def plan(recipes: dict, arguments: argparse.Namespace) -> Iterator[Any]:
+    """All runs, seed by seed, so that an interrupted sweep has runs of each variant."""
     from examples import runs
 
     for seed in arguments.seed:
@@ -170,13 +175,13 @@ def _study(path: Path, name: str) -> str:
 
 
 def sweep(todo: list[Any]) -> int:
-    """Trains all runs that are not done; the exit status: 1 if one could not be trained."""
+    """Trains all unfinished runs; returns the exit status, 1 if a run failed."""
     from tqdm import tqdm
 
     from examples import runs
 
-    left = [run for run in todo if not _is_done(run)]
-    print(f"Runs: {len(todo)}, of which {len(todo) - len(left)} are done.", flush=True)
+    left = [run for run in todo if not _is_finished(run)]
+    print(f"Runs: {len(todo)}, of which {len(todo) - len(left)} are finished.", flush=True)
     bar = tqdm(
         total=sum(run.recipe.training.epochs for run in left),
         unit="epoch",
@@ -189,38 +194,38 @@ def sweep(todo: list[Any]) -> int:
         for run in left:
             if run.recipe.data != loaded[0]:
                 loaded = run.recipe.data, runs.load(run.recipe.data)
-            failed += not _one(run, loaded[1], bar)
+            failed += not _train(run, loaded[1], bar)
     return min(failed, 1)
 
 
-def _is_done(run: Any) -> bool:
+def _is_finished(run: Any) -> bool:
     try:
         return run.metrics is not None
     except SystemExit:
-        return False  # its file is damaged, which is said when its turn comes
+        return False  # a damaged file, reported when the run is trained
 
 
-def _one(run: Any, parts: Any, bar: Any) -> bool:
-    """Trains a run; whether it could be trained."""
+def _train(run: Any, splits: Any, bar: Any) -> bool:
+    """Trains a run; returns whether it succeeded."""
     from examples import runs
 
-    begun, fine = bar.n, True
+    begun, succeeded = bar.n, True
 
-    def tell(done: int, metrics: dict[str, float]) -> None:
+    def on_epoch_end(done: int, metrics: dict[str, float]) -> None:
         bar.set_postfix_str(f"{run.label}: {metrics['val_accuracy']:.4f}", refresh=False)
         bar.update(begun + done - bar.n)
 
     try:
-        metrics = runs.train(run, parts, tell)
+        metrics = runs.train(run, splits, on_epoch_end)
     except durable.Busy:
-        bar.write(f"{run.label}: another process is at it")
+        bar.write(f"{run.label}: another process is training it")
     except SystemExit as error:
-        fine = False
+        succeeded = False
         bar.write(f"{run.label}: {error}", file=sys.stderr)
     else:
         bar.write(f"{run.label}: test accuracy {metrics['test_accuracy']:.4f}")
     bar.update(begun + run.recipe.training.epochs - bar.n)
-    return fine
+    return succeeded
 
 
 if __name__ == "__main__":

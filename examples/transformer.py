@@ -1,8 +1,8 @@
-"""Transformer blocks of Yat layers, and of Keras's own, for the examples."""
+"""Transformer blocks of Yat layers and of Keras's layers, for the examples."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import keras
 
@@ -10,10 +10,10 @@ import keras_yat
 from keras_yat._keras_compat import TransformedAttention
 
 WAVELENGTH = 10_000.0
-"""That of the rotary positions."""
+"""Largest wavelength of the rotary positions."""
 
-# From scores to weights; None for the networks of Keras's layers.
-VARIANTS: dict[str, str | None] = {
+# Score normalization of the attention; None for networks of Keras's layers.
+VARIANTS: dict[str, Literal["softmax", "softermax"] | None] = {
     "Yat": "softmax",
     "Yat, softermax": "softermax",
     "Keras": None,
@@ -23,7 +23,7 @@ VARIANTS: dict[str, str | None] = {
 
 @dataclass(frozen=True)
 class Size:
-    """How large a network is, and how much of it is dropped in training."""
+    """Sizes of a network, and its dropout rate."""
 
     length: int
     width: int
@@ -33,7 +33,7 @@ class Size:
     dropout: float = 0.0
 
 
-@keras.saving.register_keras_serializable("examples")
+@keras.saving.register_keras_serializable("keras_yat_examples")
 class RotaryAttention(TransformedAttention):
     """Keras's attention with the rotary positions of the Yat attention."""
 
@@ -44,9 +44,9 @@ class RotaryAttention(TransformedAttention):
         return query, key
 
 
-@keras.saving.register_keras_serializable("examples")
+@keras.saving.register_keras_serializable("keras_yat_examples")
 class Positions(keras.layers.Layer):
-    """Adds a learned row for each position, and passes masks on, as `keras.layers.add` does not."""
+    """Adds a learned vector to each position, and passes the mask on."""
 
     def __init__(self, length: int, initializer: Any, **kwargs: Any):
         super().__init__(**kwargs)
@@ -70,11 +70,11 @@ class Positions(keras.layers.Layer):
 
 
 class Block:
-    """Attention and an MLP, each behind a normalization and added to what it gets.
+    """Pre-norm transformer block: attention and an MLP, each with a residual connection.
 
-    The MLP is a YatDense or a Dense with GELU, and a Dense back to the width. The layers
-    are made once, and have the same weights wherever the block is called. With a
-    `window`, Yat attention goes no further back than that many positions.
+    The MLP is a YatDense, or a Dense with GELU, followed by a Dense back to the width. All
+    calls of a block share its weights. With a `window`, Yat attention attends to at most
+    that many positions.
     """
 
     def __init__(self, variant: str, size: Size, window: int | None = None):
@@ -101,30 +101,30 @@ class Block:
 
     def __call__(self, x: Any, *, causal: bool = False) -> Any:
         y = self.norms[0](x)
-        return self._mixed(x, self.attention(y, y, use_causal_mask=causal))
+        return self._residuals(x, self.attention(y, y, use_causal_mask=causal))
 
     def step(self, x: Any, cache: Any, index: Any) -> tuple[Any, Any]:
-        """The same for the token at position `index`, and the next cache."""
+        """The output for the token at position `index`, and the updated cache."""
         y = self.norms[0](x)
         y, cache = self.attention(y, y, cache=cache, cache_update_index=index)
-        return self._mixed(x, y), cache
+        return self._residuals(x, y), cache
 
-    def _mixed(self, x, y):
-        # As layers, which pass masks on.
+    def _residuals(self, x, y):
+        # `keras.layers.add` passes masks on; the operator + does not.
         x = keras.layers.add([x, self.dropouts[0](y)])
         y = self.back(self.hidden(self.norms[1](x)))
         return keras.layers.add([x, self.dropouts[1](y)])
 
 
-def embedded(tokens: Any, embedding: Any, variant: str, size: Size) -> Any:
-    """The tokens' rows, and for Keras's own attention learned positions: it has no others."""
+def embed_tokens(tokens: Any, embedding: Any, variant: str, size: Size) -> Any:
+    """The tokens' embeddings, with learned positions for Keras's attention without rotary ones."""
     x = embedding(tokens)
     if variant != "Keras":
         return x
     return Positions(size.length, embedding.embeddings_initializer)(x)
 
 
-def matched(build: Callable[[int], Any], wanted: int) -> int:
-    """The hidden units with which a model has as nearly as can be `wanted` parameters."""
+def match_parameters(build: Callable[[int], Any], target: int) -> int:
+    """The number of hidden units whose model is closest to `target` parameters."""
     one, two = (build(hidden).count_params() for hidden in (1, 2))
-    return max(1, 1 + round((wanted - one) / (two - one)))
+    return max(1, 1 + round((target - one) / (two - one)))

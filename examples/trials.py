@@ -1,4 +1,4 @@
-"""Networks trained from several seeds, and tables and pictures of them."""
+"""Trainings of one network from several seeds, and their tables and pictures."""
 
 import csv
 import time
@@ -12,14 +12,14 @@ import numpy as np
 
 @dataclass
 class Trials:
-    """How one network did over the seeds."""
+    """The results of one network over the seeds."""
 
     variant: str
     rate: float
     parameters: int = 0
     accuracies: list[float] = field(default_factory=list)
     seconds: list[float] = field(default_factory=list)
-    """What each epoch's training took, without the first epoch of each seed."""
+    """Training time of each epoch, without the first epoch of each seed."""
     histories: list[dict[str, list[float]]] = field(default_factory=list)
     """The loss and the metrics after each epoch, for each seed."""
 
@@ -42,43 +42,49 @@ class Trials:
         bar: Any,
         *,
         batch_size: int | None = None,
-        watched: bool = False,
+        validate: bool = False,
     ) -> None:
-        """Trains a model that returns logits, and notes its accuracy.
+        """Trains a model of logits, and records its test accuracy.
 
-        If it is `watched`, its test accuracy is noted after each epoch too.
+        Args:
+            model: The model, not compiled.
+            data: The arrays `x_train`, `y_train`, `x_test`, `y_test`.
+            epochs: Number of epochs.
+            bar: A `keras.utils.Progbar`, advanced by 1 after each epoch.
+            batch_size: Default: 32 with fewer than 10 000 training examples, else 128.
+            validate: Whether to record the test accuracy after each epoch too.
         """
         model.compile(
             keras.optimizers.Adam(self.rate),
             keras.losses.SparseCategoricalCrossentropy(from_logits=True),
             metrics=["accuracy"],
         )
-        watch = _Watch(bar)
+        timer = _EpochTimer(bar)
         history = model.fit(
             data.x_train,
             data.y_train,
             batch_size=batch_size or (32 if len(data.y_train) < 10_000 else 128),
             epochs=epochs,
-            validation_data=(data.x_test, data.y_test) if watched else None,
+            validation_data=(data.x_test, data.y_test) if validate else None,
             verbose=0,
-            callbacks=[watch],
+            callbacks=[timer],
         )
         _, accuracy = model.evaluate(data.x_test, data.y_test, verbose=0)
         self.parameters = model.count_params()
         self.accuracies.append(float(accuracy))
         self.histories.append(history.history)
-        # The first epoch compiles.
-        self.seconds += watch.seconds[1:] or watch.seconds
+        # The first epoch includes compilation.
+        self.seconds += timer.seconds[1:] or timer.seconds
 
 
 def summary(accuracies: list[float]) -> str:
-    """Their mean and standard deviation."""
+    """Mean and standard deviation, with four decimals."""
     spread = f" ± {np.std(accuracies, ddof=1):.4f}" if len(accuracies) > 1 else ""
     return f"{np.mean(accuracies):.4f}{spread}"
 
 
-class _Watch(keras.callbacks.Callback):
-    """Times the training in each epoch, and moves a bar that spans several trainings."""
+class _EpochTimer(keras.callbacks.Callback):
+    """Measures the training time of each epoch, and updates a bar that spans several trainings."""
 
     def __init__(self, bar):
         super().__init__()
@@ -90,7 +96,7 @@ class _Watch(keras.callbacks.Callback):
         self._trained = None
 
     def on_test_begin(self, logs=None):
-        # Steps may still be under way; the optimizer's count is known after the last one.
+        # Steps may still be running: reading the optimizer's counter waits for the last one.
         keras.ops.convert_to_numpy(self.model.optimizer.iterations)
         self._trained = time.perf_counter()
 
@@ -100,8 +106,8 @@ class _Watch(keras.callbacks.Callback):
 
 
 def adapt(layers: Any, x: Any, seed: int) -> None:
-    """Adapts each Yat layer among `layers` to what the ones before it make of `x`."""
-    x = x[:4096]  # as many as a layer takes samples
+    """Adapts each Yat layer among `layers` to the outputs of the layers before it."""
+    x = x[:4096]  # the number of samples that `adapt` uses
     for layer in layers:
         if hasattr(layer, "adapt"):
             layer.adapt(x, seed=seed)
@@ -109,7 +115,7 @@ def adapt(layers: Any, x: Any, seed: int) -> None:
 
 
 def report(title: str, rows: list[dict[str, str]], path: Path | None = None) -> None:
-    """Prints a table, and saves it as CSV if there is a path."""
+    """Prints a table, and saves it as CSV to `path`."""
     names = list(rows[0])
     lines = [names, *([row.get(name, "") for name in names] for row in rows)]
     widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
@@ -123,7 +129,7 @@ def report(title: str, rows: list[dict[str, str]], path: Path | None = None) -> 
 
 
 def markdown(rows: list[dict[str, str]]) -> str:
-    """A table in Markdown."""
+    """The rows as a Markdown table."""
     names = list(rows[0])
     lines = [names, ["---"] * len(names), *([row.get(n, "") for n in names] for row in rows)]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
@@ -150,7 +156,7 @@ def draw(grids: dict[str, np.ndarray], title: str, caption: str, path: Path) -> 
 
 
 def draw_curves(found: list[Trials], title: str, caption: str, path: Path) -> None:
-    """Draws training loss and test accuracy against the epoch, for trials that were watched."""
+    """Draws training loss and test accuracy over the epochs, for trials with `validate=True`."""
     from keras_yat import plot
 
     keys = ("loss", "val_accuracy")
@@ -164,7 +170,7 @@ def draw_curves(found: list[Trials], title: str, caption: str, path: Path) -> No
 
 
 def _mosaic(kernels):
-    """The kernels in rows, with gaps, each divided by its largest entry."""
+    """The kernels in a grid with gaps, each divided by its largest absolute entry."""
     height, width, count = kernels.shape
     side = int(np.ceil(np.sqrt(count)))
     picture = np.full((side * (height + 1) - 1, side * (width + 1) - 1), np.nan)

@@ -1,9 +1,8 @@
-"""`python -m keras_yat`: what there is, what it does, what it looks like, and a demo.
+"""`python -m keras_yat`: lists, describes and plots activations and layers.
 
 python -m keras_yat list
 python -m keras_yat show nami
 python -m keras_yat plot mila --picture contours
-python -m keras_yat demo --activation mila --model-initialization class
 """
 
 import argparse
@@ -11,7 +10,7 @@ import inspect
 import textwrap
 from typing import Any, NoReturn
 
-from keras_yat import _command, _validate, activations, demo, layers
+from keras_yat import _command, activations, layers
 from keras_yat._describe import describe
 
 PICTURES = ("curves", "contours", "gradient_field", "landscape")
@@ -54,37 +53,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     command.add_argument("--out", help="file (default: NAME-PICTURE.png)")
     command.set_defaults(command=draw)
-
-    command = commands.add_parser(
-        "demo", help="trains the small network of Mila's demo on Fashion-MNIST, and tests it"
-    )
-    command.add_argument("--activation", default="mila", help=f"{named} (default: %(default)s)")
-    command.add_argument(
-        "--model-initialization",
-        choices=("class", "sequential"),
-        default="sequential",
-        help="a subclass of keras.Model, or keras.Sequential (default: %(default)s)",
-    )
-    command.add_argument(
-        "--epochs", type=_positive, default=demo.EPOCHS, help="default: %(default)s"
-    )
-    command.add_argument("--seed", type=_seed, default=0, help="default: %(default)s")
-    command.set_defaults(command=demo.run)
     return parser
-
-
-def _positive(text: str) -> int:
-    if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"must be a whole number of 1 or more, not {text!r}")
-    return int(text)
-
-
-def _seed(text: str) -> int:
-    if not text.isdecimal() or int(text) > _validate.MOST_SEED:
-        raise argparse.ArgumentTypeError(
-            f"must be a whole number from 0 to {_validate.MOST_SEED}, not {text!r}"
-        )
-    return int(text)
 
 
 def tell_all() -> None:

@@ -8,6 +8,7 @@ import pytest
 
 from examples import data, image_classifier, sequences, trials
 from tests.helpers import BACKEND, refusal, run
+from tests.test_data import signals
 
 pytestmark = pytest.mark.once
 
@@ -75,47 +76,6 @@ def test_image_classifier_refuses(options, message, tmp_path, monkeypatch, capsy
     assert message in refusal(image_classifier, options, monkeypatch, capsys)
 
 
-def test_data_from_a_folder(tmp_path, monkeypatch):
-    images = np.arange(5 * 28 * 28, dtype="uint8").reshape(5, 28, 28)
-    labels = np.arange(5)
-    np.savez(
-        tmp_path / "fashion_mnist.npz",
-        x_train=images, y_train=labels, x_test=images[:2], y_test=labels[:2],
-    )  # fmt: skip
-    monkeypatch.setenv("KERAS_YAT_DATA", str(tmp_path))
-    loaded = data.load("fashion_mnist")
-    assert loaded.x_train.shape == (5, 28, 28, 1)
-    assert loaded.x_train.max() == 1.0
-    assert loaded.y_test.tolist() == [0, 1]
-    assert loaded.origin == str(tmp_path / "fashion_mnist.npz")
-
-
-def test_data_from_keras(monkeypatch):
-    monkeypatch.delenv("KERAS_YAT_DATA", raising=False)
-    pair = (np.full((3, 28, 28), 255, "uint8"), np.arange(3))
-    monkeypatch.setattr(keras.datasets.fashion_mnist, "load_data", lambda: (pair, pair))
-    assert data.load("fashion_mnist").origin == "keras.datasets.fashion_mnist"
-
-
-def test_data_that_cannot_be_had(monkeypatch, tmp_path):
-    def fail():
-        raise Exception("URL fetch failure")
-
-    monkeypatch.setattr(keras.datasets.fashion_mnist, "load_data", fail)
-    monkeypatch.setenv("KERAS_YAT_DATA", str(tmp_path))
-    with pytest.raises(SystemExit, match="could not be had") as refusal:
-        data.load("fashion_mnist")
-    for part in (str(tmp_path / "fashion_mnist.npz"), "URL fetch failure", "--data digits"):
-        assert part in str(refusal.value)
-
-
-def test_digits_are_real_images():
-    images = data.load("digits")
-    assert images.x_train.shape == (1437, 8, 8, 1)
-    assert images.x_test.shape == (360, 8, 8, 1)
-    assert set(images.y_test) == set(range(10))
-
-
 @pytest.mark.nightly
 def test_sequences(tmp_path):
     options = ("--units", "12", "--seeds", "1", "--epochs", "1", "--out", str(tmp_path))
@@ -151,46 +111,16 @@ def test_sequences_refuses(options, message, tmp_path, monkeypatch, capsys):
     assert message in refusal(sequences, options, monkeypatch, capsys)
 
 
-def test_sequences_have_epochs_for_each_data_set():
-    assert tuple(sequences.EPOCHS) == (*data.NAMES, *data.SIGNALS)
-
-
 @pytest.mark.parametrize("variant", ["GRU", "YatSimpleRNN"])
-def test_sequences_match_parameters_as_nearly_as_can_be(variant):
+def test_sequences_match_parameters(variant):
     loaded = data.load_sequences("digits")
     wanted = sequences.build(loaded, "LSTM", 5).count_params()
-    units = sequences.matched(loaded, variant, 5, wanted)
+    units = sequences.match_parameters(loaded, variant, 5, wanted)
     apart = [
         abs(sequences.build(loaded, variant, units + more).count_params() - wanted)
         for more in (-1, 0, 1)
     ]
     assert apart[1] == min(apart)
-
-
-def signals(folder, lengths, steps=5, channels=2):
-    """Padded sequences as a data set in `folder`: channel i has the size 10^i."""
-    x = 10.0 ** np.arange(channels) * np.ones((len(lengths), steps, channels))
-    x[::2] *= -1.0
-    for sequence, length in zip(x, lengths, strict=True):
-        sequence[length:] = 0.0
-    y, lengths = np.arange(len(lengths)) % 2, np.array(lengths)
-    np.savez(
-        folder / "japanese_vowels.npz",
-        x_train=x, y_train=y, length_train=lengths, x_test=x, y_test=y, length_test=lengths,
-    )  # fmt: skip
-
-
-def test_padded_sequences_have_a_mask(tmp_path, monkeypatch):
-    signals(tmp_path, [5, 1, 3])
-    monkeypatch.setenv("KERAS_YAT_DATA", str(tmp_path))
-    loaded = data.load_sequences("japanese_vowels")
-    assert loaded.origin == str(tmp_path / "japanese_vowels.npz")
-    for x, mask in (loaded.x_train, loaded.x_test):
-        assert mask.dtype == bool
-        assert mask.sum(axis=1).tolist() == [5, 1, 3]
-        assert mask[1].tolist() == [True, False, False, False, False]
-        # The padding has no part in the scale.
-        np.testing.assert_allclose(np.abs(x), np.repeat(mask[..., None], 2, axis=-1), rtol=1e-6)
 
 
 @pytest.mark.parametrize("variant", sequences.VARIANTS)
@@ -209,45 +139,16 @@ def test_padding_does_not_change_what_a_classifier_says(variant, tmp_path, monke
     np.testing.assert_allclose(alone.predict(x[2:, :3], verbose=0), answers[2:], atol=1e-6)
 
 
-def test_sequences_of_one_length_have_no_mask(tmp_path, monkeypatch):
-    signals(tmp_path, [5, 5])
-    monkeypatch.setenv("KERAS_YAT_DATA", str(tmp_path))
-    loaded = data.load_sequences("japanese_vowels")
-    assert [x.shape for x in loaded.x_train] == [(2, 5, 2)]
-
-
-def test_images_are_read_row_by_row():
-    images, loaded = data.load("digits"), data.load_sequences("digits")
-    (x,) = loaded.x_train
-    assert x.shape == (1437, 8, 8)
-    assert np.sqrt(np.mean(x**2)) == pytest.approx(1.0, rel=1e-4)
-    scale = x.max() / images.x_train.max()
-    np.testing.assert_allclose(x[5, 2], scale * images.x_train[5, 2, :, 0], rtol=1e-5)
-
-
-@pytest.mark.parametrize("folder", [None, "empty"])
-def test_sequences_that_cannot_be_had(folder, monkeypatch, tmp_path):
-    monkeypatch.delenv("KERAS_YAT_DATA", raising=False)
-    tried = "KERAS_YAT_DATA: not set"
-    if folder:
-        monkeypatch.setenv("KERAS_YAT_DATA", str(tmp_path / folder))
-        tried = f"there is no {tmp_path / folder / 'osu_leaf.npz'}"
-    with pytest.raises(SystemExit, match="'osu_leaf' could not be had") as refusal:
-        data.load_sequences("osu_leaf")
-    for part in (tried, "length_train", "--data digits"):
-        assert part in str(refusal.value)
-
-
 @pytest.mark.parametrize("batch_size", [None, 4])
-def test_trials_are_watched(batch_size):
+def test_trials_record_test_accuracy(batch_size):
     x = np.random.default_rng(0).normal(size=(8, 5, 3)).astype("float32")
     y = np.arange(8) % 2
     few = data.Sequences([x], y, [x[:4]], y[:4], "")
     bar = keras.utils.Progbar(4, verbose=0)
     found = trials.Trials("GRU", 0.003)
-    for watched in (True, False):
+    for validate in (True, False):
         model = sequences.build(few, "GRU", 2)
-        found.train(model, few, 2, bar, batch_size=batch_size, watched=watched)
+        found.train(model, few, 2, bar, batch_size=batch_size, validate=validate)
     assert ["val_accuracy" in history for history in found.histories] == [True, False]
     assert found.histories[0]["val_accuracy"][-1] == pytest.approx(found.accuracies[0])
     assert len(found.seconds) == 2

@@ -5,7 +5,6 @@ import numpy as np
 import pytest
 
 import keras_yat
-from keras_yat import demo
 from tests import fresh, helpers
 from tests.helpers import draw, to_numpy
 from tests.layers import catalogue
@@ -39,11 +38,6 @@ def tied():
     return keras.Model(inputs, rows.score(keras.layers.Dense(4)(rows(inputs))))
 
 
-def network():
-    return demo.network([keras.layers.Flatten(), keras.layers.Dense(3)], (3, 4), "class")
-
-
-# Each with the inputs of its model.
 MODELS = {
     **{
         name: (lambda cls=cls, a=catalogue.ARGUMENTS[name]: sequential((3, 4), cls(**a)), (3, 4))
@@ -107,7 +101,6 @@ MODELS = {
         ),
         (4, 6),
     ),
-    "a model of the demo": (network, (3, 4)),
 }  # fmt: skip
 
 

@@ -1,17 +1,13 @@
-"""The command line, and the demo that it runs."""
+"""The command line `python -m keras_yat`."""
 
 import inspect
 import re
 
-import keras
-import numpy as np
 import pytest
-from keras import layers
-from sklearn.datasets import load_digits
 
 import keras_yat
-from keras_yat import __main__, activations, demo
-from tests.helpers import draw, run, scramble, to_numpy
+from keras_yat import __main__, activations
+from tests.helpers import run
 
 pytestmark = pytest.mark.once
 
@@ -102,10 +98,7 @@ def test_plot(tmp_path, monkeypatch, capsys):
         ([], "the following arguments are required: COMMAND"),
         (["draw"], "invalid choice: 'draw'"),
         (["plot", "mila", "--picture", "curve"], "invalid choice: 'curve'"),
-        (["demo", "--model-initialization", "functional"], "invalid choice: 'functional'"),
-        (["demo", "--epochs", "0"], "must be a whole number of 1 or more, not '0'"),
-        (["demo", "--seed", "4294967296"], "from 0 to 4294967295, not '4294967296'"),
-        (["demo", "--seed", "-1"], "from 0 to 4294967295, not '-1'"),
+        (["demo"], "invalid choice: 'demo'"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
 )
@@ -114,77 +107,7 @@ def test_wrong_arguments(arguments, said, capsys):
     assert said in capsys.readouterr().err
 
 
-def test_demo_gets_its_arguments(monkeypatch):
-    got = []
-    defaults = {n: p.default for n, p in inspect.signature(demo.run).parameters.items()}
-    monkeypatch.setattr(demo, "run", lambda **kwargs: got.append(kwargs))
-    main("demo")
-    main("demo", "--activation=nami", "--model-initialization=class", "--epochs=2", "--seed=3")
-    other = {"activation": "nami", "model_initialization": "class", "epochs": 2, "seed": 3}
-    assert got == [defaults, other]
-
-
 def test_as_a_module():
     done = run("-m", "keras_yat", "show", "nami")
     assert done.returncode == 0, done.stderr
     assert done.stdout.startswith("nami (keras_yat.Nami)\n")
-
-
-def digits(part):
-    # Real images, as large as those of Fashion-MNIST.
-    found = load_digits()
-    images = np.kron(found.images[part], np.ones((3, 3))) * 15
-    return np.pad(images, ((0, 0), (2, 2), (2, 2))).astype("uint8"), found.target[part]
-
-
-def test_both_initializations_are_the_same_network():
-    def parts():
-        hidden = [layers.Dense(n, activation="relu") for n in demo.UNITS]
-        return [layers.Flatten(), *hidden, layers.Dropout(0.5), layers.Dense(10)]
-
-    stacked, derived = (demo.network(parts(), (28, 28), how) for how in ("sequential", "class"))
-    assert stacked.count_params() == derived.count_params() == 242_762
-    assert type(stacked) is keras.Sequential
-    scramble(derived)
-    stacked.set_weights(derived.get_weights())
-    x = draw((3, 28, 28))
-    expected = to_numpy(derived(x))
-    np.testing.assert_allclose(to_numpy(stacked(x)), expected, rtol=1e-6)
-    assert np.abs(to_numpy(derived(x, training=True)) - expected).max() > 1e-3
-
-
-@pytest.mark.slow
-def test_demo_learns_and_tells_what_it_measures(monkeypatch, capsys):
-    made, network, data = [], demo.network, (digits(slice(640)), digits(slice(640, 900)))
-    monkeypatch.setattr(keras.datasets.fashion_mnist, "load_data", lambda: data)
-    monkeypatch.setattr(demo, "network", lambda *a: made.append(network(*a)) or made[-1])
-    # The same seed: the same numbers, up to rounding.
-    first, second = (demo.run("mila", how, 3, seed=1) for how in ("sequential", "class"))
-    assert second == pytest.approx(first, rel=1e-3)
-    assert type(made[1]) is demo.Network
-    x, y = data[1]
-    logits = to_numpy(made[0](x.astype("float32") / 255)).astype("float64")
-    entropy = np.log(np.exp(logits).sum(-1)) - logits[np.arange(len(y)), y]
-    accuracy = (logits.argmax(-1) == y).mean()
-    assert accuracy > 0.6
-    assert first == pytest.approx({"accuracy": accuracy, "loss": entropy.mean()}, rel=1e-4)
-    out = capsys.readouterr().out
-    assert "242,765" in out
-    assert re.search(r"^mila\w*/beta: -0.2500 before the training, -0.\d+ now$", out, re.M)
-    assert f"Test data: accuracy {accuracy:.4f}, loss {entropy.mean():.4f}" in out
-
-
-def test_demo_without_data(monkeypatch, capsys):
-    monkeypatch.setattr(keras.datasets.fashion_mnist, "load_data", lambda: np.load("nowhere"))
-    assert main("demo") == 2
-    told = capsys.readouterr().err
-    assert re.match(r"Fashion-MNIST could not be had: .* 'nowhere'\nWith", told)
-
-
-def test_bad_arguments_of_the_demo():
-    with pytest.raises(ValueError, match=r"`initialization` must be one of 'class', 'sequential'"):
-        demo.network([layers.Dense(1)], (2,), "functional")
-    with pytest.raises(ValueError, match=r"`layers` must have one entry at least"):
-        demo.Network([])
-    with pytest.raises(ValueError, match=r"`epochs` must be an int of at least 1"):
-        demo.run(epochs=0)

@@ -6,18 +6,12 @@ import keras
 import numpy as np
 import pytest
 
-from examples import config, models, runs
+from examples import config, data, models, runs
 from tests.helpers import ROOT, to_numpy
 
 pytestmark = pytest.mark.once
 
 FILES = sorted((ROOT / "examples" / "configs").glob("*.toml"))
-SHAPES = {
-    "mnist": ((28, 28, 1), 10),
-    "fashion_mnist": ((28, 28, 1), 10),
-    "cifar10": ((32, 32, 3), 10),
-    "cifar100": ((32, 32, 3), 100),
-}
 # With ReLU: those that the studies give, and those of the same networks elsewhere.
 PARAMETERS = {
     "dnn2": 311_650,
@@ -41,7 +35,8 @@ def load(name, **model):
 @pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
 def test_each_file_builds_with_as_many_parameters_as_published(file):
     recipe = config.load(file, {"model": {"activation": "relu"}})
-    shape, classes = SHAPES[recipe.data.name]
+    found = data.find(recipe.data.name, data.ImageSet)
+    shape, classes = found.shape, found.classes
     model = runs.build(recipe, shape, classes, steps=10)
     found = runs.count(model.trainable_weights)
     known = PARAMETERS.get(file.stem.removesuffix("_fashion_mnist"))

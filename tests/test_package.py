@@ -40,7 +40,7 @@ FLOORS = [
     {"keras_yat.search", "keras_yat.callbacks"},
     {"keras_yat._derivative"},
     {"keras_yat._plot"},
-    {"keras_yat.plot", "keras_yat.demo", "keras_yat._describe"},
+    {"keras_yat.plot", "keras_yat._describe"},
     {"keras_yat.__main__"},
 ]
 
@@ -236,7 +236,6 @@ PUBLIC = {
     for name in (
         "keras_yat.activations",
         "keras_yat.callbacks",
-        "keras_yat.demo",
         "keras_yat.initializers",
         "keras_yat.layers",
         "keras_yat.ops",
@@ -292,5 +291,49 @@ def test_readme_names_files_that_exist():
 
 
 @ONCE
-def test_version_is_in_the_changelog():
+def test_links_work_on_a_package_index():
+    """The build replaces those to files of the repository."""
+    settings = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    text = README
+    for each in settings["tool"]["hatch"]["metadata"]["hooks"]["fancy-pypi-readme"]["substitutions"]:
+        text = re.sub(each["pattern"], each["replacement"], text)
+    assert re.findall(r"\]\((?!http)([^)#]+)\)", README)
+    assert not re.findall(r"\]\((?!http)([^)#]+)\)", text)
+    source = settings["project"]["urls"]["Source"]
+    for link in re.findall(rf"\]\({source}/blob/main/([^)#]+)\)", text):
+        assert (ROOT / link).exists(), link
+
+
+@ONCE
+def test_version_is_in_the_changelog_and_the_citation():
     assert f"## {keras_yat.__version__}" in (ROOT / "CHANGELOG.md").read_text()
+    assert f"\nversion: {keras_yat.__version__}\n" in (ROOT / "CITATION.cff").read_text()
+
+
+# All that a `.keras` file can name of this package.
+REGISTERED = {
+    *keras_yat.layers.__all__,
+    *(name for name in keras_yat.activations.__all__ if name not in ("get", "names")),
+    *keras_yat.ops.__all__,
+    "YatNormal",
+}
+
+
+@ONCE
+def test_registered_names_are_public():
+    code = "import keras_yat, keras; print(*keras.saving.get_custom_objects())"
+    found = helpers.run("-c", code).stdout.split()
+    own = {name.removeprefix("keras_yat>") for name in found if name.startswith("keras_yat>")}
+    assert own == REGISTERED
+
+
+@ONCE
+def test_help_shows_one_signature_and_no_private_method():
+    for name in keras_yat.layers.__all__:
+        cls = getattr(keras_yat, name)
+        text = pydoc.render_doc(cls, renderer=pydoc.plaintext)
+        own = text.split(f"Methods inherited from {Layer.__name__}")[0]
+        assert own.count(f"{name}(") >= 1
+        assert not re.search(r"^ \|  _[a-z]\w+\(", own, re.M), name
+        assert cls.__signature__ if "__signature__" in vars(cls) else True
+        assert "__init__" in vars(cls), f"{name} has its signature elsewhere"

@@ -1,4 +1,4 @@
-"""The README's first command, on each backend."""
+"""The first command of the README, on each backend."""
 
 import pytest
 
@@ -21,7 +21,7 @@ def test_quickstart(tmp_path):
         *(("CosLU", n) for n in ("alpha", "beta")),
     }
     assert all(moved.values())
-    assert "Loaded it in a new process: 360 predictions" in result.stdout
+    assert "Loaded in a new process: 360 predictions" in result.stdout
     assert (tmp_path / "quickstart.keras").exists()
     assert (tmp_path / "quickstart.png").read_bytes().startswith(b"\x89PNG")
 
@@ -41,6 +41,7 @@ def test_quickstart_as_a_script_with_one_name(tmp_path):
         (["--activation", "namii"], "did you mean 'nami'"),
         (["--activation", "nami,mila"], "--activation takes 1 name or 3, not 2"),
         (["--epochs", "0"], "--epochs must be 1 or more, not 0"),
+        (["--data", "letters"], "invalid choice: 'letters'"),
     ],
 )
 def test_quickstart_refuses(options, message, tmp_path, monkeypatch, capsys):

@@ -7,7 +7,7 @@ import keras
 import numpy as np
 import pytest
 
-from examples import config, evaluate, report, runs
+from examples import comparison, config, evaluate, report, runs
 from tests.helpers import ROOT, refusal, run
 
 pytestmark = pytest.mark.once
@@ -17,7 +17,9 @@ def test_a_paired_test_is_that_of_the_differences():
     """Differences of 0.01 to 0.05: t = 3·√2 with 4 degrees of freedom; its quantile is 2.7764."""
     base = {seed: 0.8 + 0.1 * (seed % 2) for seed in range(5)}
     ours = {seed: base[seed] + 0.01 * (seed + 1) for seed in range(5)}
-    found = report.paired({**ours, 9: 0.1}, {**base, 8: 0.99})  # of one of them only: no pairs
+    found = comparison.paired_test(
+        {**ours, 9: 0.1}, {**base, 8: 0.99}
+    )  # of one of them only: no pairs
     assert found.difference == pytest.approx(0.03)
     assert found.p == pytest.approx(0.01324, abs=1e-5)
     error = 2.7764 * np.sqrt(0.00025 / 5)
@@ -27,10 +29,10 @@ def test_a_paired_test_is_that_of_the_differences():
 @pytest.mark.parametrize("count", [0, 1, 5])
 def test_where_nothing_can_be_tested_nothing_is(count):
     base = dict.fromkeys(range(count), 0.5)
-    found = report.paired(dict.fromkeys(base, 0.75), base)
+    found = comparison.paired_test(dict.fromkeys(base, 0.75), base)
     assert np.isnan(found.p)
     assert found.difference == 0.25 or (count == 0 and np.isnan(found.difference))
-    told = report._told(found, None, "relu")
+    told = comparison.difference_columns(found, None, "relu")
     assert told["shown"] == "nothing"
 
 
@@ -45,7 +47,7 @@ def variant(name, accuracies, published=None):
 def test_only_what_is_shown_is_said():
     rng = np.random.default_rng(0)
     base = 0.9 + 0.01 * rng.normal(size=8)
-    rows = report.compare(
+    rows = comparison.compare(
         [
             variant("better", base + 0.02 + 0.001 * rng.normal(size=8)),
             variant("noisy", base + 0.01 + 0.05 * rng.normal(size=8), published=0.912),
@@ -74,9 +76,9 @@ def test_p_is_adjusted_for_the_number_of_comparisons():
     rng = np.random.default_rng(0)
     base = rng.normal(size=6)
     others = [variant(f"v{i}", base + rng.normal(size=6)) for i in range(40)]
-    alone = [report.paired(v.accuracies, dict(enumerate(base))).p for v in others]
-    assert min(alone) < report.LEVEL
-    rows = report.compare([variant("relu", base), *others], "relu")
+    alone = [comparison.paired_test(v.accuracies, dict(enumerate(base))).p for v in others]
+    assert min(alone) < comparison.LEVEL
+    rows = comparison.compare([variant("relu", base), *others], "relu")
     assert {row["shown"] for row in rows} == {"", "nothing"}
 
 
@@ -88,21 +90,21 @@ def curves(shift=0.0, seeds=5, seed=0):
 
 def test_backends_agree_but_for_the_noise_of_seeds():
     same = {b: {"relu": curves(seed=i)} for i, b in enumerate(("jax", "tensorflow", "torch"))}
-    (row,) = report.agreement(same)
+    (row,) = comparison.agreement(same)
     assert row["shown"] == "nothing"
     assert row["jax, 5 seeds"].startswith("0.3")
     same["torch"] = {"relu": curves(0.05), "mila": curves()}
-    (row,) = report.agreement(same)
+    (row,) = comparison.agreement(same)
     assert row["activation"] == "relu"  # mila only one of them has
     assert row["shown"] == "different"
-    assert report.agreement({"jax": {"relu": curves()}}) == []
+    assert comparison.agreement({"jax": {"relu": curves()}}) == []
 
 
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory):
     """Two seeds of two activations and of Yat layers, one of them on "another backend" too."""
     out = tmp_path_factory.mktemp("studies")
-    parts = None
+    splits = None
     for name, layers in (("relu", "keras"), ("nami", "keras"), ("yat", "yat")):
         model = {"units": [12], "layers": layers, "activation": "relu" if layers == "yat" else name}
         recipe = config.load(
@@ -113,10 +115,10 @@ def trained(tmp_path_factory):
                 "training": {"epochs": 2, "batch_size": 100, "learning_rate": 0.01},
             },
         )
-        parts = parts or runs.load(recipe.data)
+        splits = splits or runs.load(recipe.data)
         for seed in (0, 1):
             here = runs.Run(recipe, seed, out / "dnn2-digits-jax" / name / f"seed_{seed}")
-            runs.train(here, parts, lambda *a: None)
+            runs.train(here, splits, lambda *a: None)
     return out
 
 
@@ -175,15 +177,15 @@ def test_a_run_is_tested_once_more(trained, tmp_path, capsys, monkeypatch):
     folder = trained / "dnn2-digits-jax" / "nami" / "seed_1"
     noted = json.loads((folder / "metrics.json").read_text())["test_accuracy"]
     settings = config.Data(**json.loads((folder / "run.json").read_text())["data"])
-    parts = runs.load(settings)
-    found = evaluate.evaluate(folder, parts, "test")
-    assert found["accuracy"] == found["noted"] == f"{noted:.4f}"
-    counts = np.bincount(parts.test.y)
+    splits = runs.load(settings)
+    found = evaluate.evaluate(folder, splits, "test")
+    assert found["accuracy"] == found["recorded"] == f"{noted:.4f}"
+    counts = np.bincount(splits.test.y)
     each = [float(found[f"class {c}"]) for c in range(10)]
     assert np.average(each, weights=counts) == pytest.approx(noted, abs=1e-3)
-    assert evaluate.evaluate(folder, parts, "train")["noted"] == ""
-    wide = runs.Part(np.zeros((3, 28, 28, 1), "float32"), np.zeros(3, "int32"))
-    other = runs.Parts(wide, wide, wide, 10, "elsewhere")
+    assert evaluate.evaluate(folder, splits, "train")["recorded"] == ""
+    wide = runs.Split(np.zeros((3, 28, 28, 1), "float32"), np.zeros(3, "int32"))
+    other = runs.Splits(wide, wide, wide, 10, "elsewhere")
     with pytest.raises(SystemExit, match=r"takes inputs of \(8, 8, 1\), not \(28, 28, 1\)"):
         evaluate.evaluate(folder, other, "test")
 
@@ -201,7 +203,8 @@ def test_another_backend_tests_it_as_well(trained):
 
 @pytest.mark.parametrize("command", ["report", "evaluate"])
 def test_what_is_not_there_is_named(command, tmp_path, monkeypatch, capsys):
-    module, words = {"report": (report, "No run in"), "evaluate": (evaluate, "There is no")}[
-        command
-    ]
+    module, words = {
+        "report": (report, "No run in"),
+        "evaluate": (evaluate, "the run is not finished"),
+    }[command]
     assert words in refusal(module, [str(tmp_path)], monkeypatch, capsys)

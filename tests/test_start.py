@@ -259,7 +259,7 @@ def test_only_a_module_of_this_package_is_a_command_of_it(monkeypatch):
     found = []
     for words in (
         ["-m", "keras_yat", "list"],
-        ["-X", "dev", "-m", "keras_yat.demo"],
+        ["-X", "dev", "-m", "keras_yat.search"],
         ["-m", "other.train", "-m", "keras_yat"],
         ["script.py", "keras_yat"],
     ):

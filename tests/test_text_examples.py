@@ -4,9 +4,10 @@ import keras
 import numpy as np
 import pytest
 
-from examples import data, language_model, text_classifier, tiny_gpt
-from examples.transformer import VARIANTS, Size, matched
+from examples import language_model, text_classifier, tiny_gpt
+from examples.transformer import VARIANTS, Size, match_parameters
 from tests.helpers import BACKEND, ROOT, refusal, run
+from tests.test_data import snippets
 from tests.test_examples import rows
 
 pytestmark = pytest.mark.once
@@ -42,8 +43,8 @@ def test_tiny_gpt(tmp_path):
         assert float(row["ms/step"]) > 0.0
     assert (tmp_path / "learning_curves.png").read_bytes().startswith(b"\x89PNG")
     for name, file in (("Yat", "yat"), ("Yat, softermax", "yat_softermax")):
-        written = result.stdout.split(f"\n{name} writes, at temperature 1:\n\n")[1]
-        written, told = written.split("\n\nLogits from the cache", 1)
+        written = result.stdout.split(f"\nText of {name}, at temperature 1:\n\n")[1]
+        written, told = written.split("\n\nLogits with the cache", 1)
         assert written.startswith("Lic")
         assert len(written) == 3 + 60
         assert float(told.split("difference is ")[1].split()[0].rstrip(".")) < 1e-4
@@ -60,8 +61,9 @@ def test_tiny_gpt(tmp_path):
         (["--temperature", "0"], "--temperature: must be a number above 0, not '0'"),
         (["--temperature", "inf"], "--temperature: must be a number above 0, not 'inf'"),
         (["--head", "none"], "invalid choice: 'none'"),
-        (["--prompt", ""], "--prompt: must be of characters of the text, not ''"),
-        (["--prompt", "€uro"], "--prompt: must be of characters of the text, not '€uro'"),
+        (["--seed", "-1"], "must be a whole number from 0 to 4294967295, not '-1'"),
+        (["--prompt", ""], "--prompt: must be one or more characters of the text, not ''"),
+        (["--prompt", "€uro"], "--prompt: must be one or more characters of the text, not '€uro'"),
         (["--data", "no.txt"], "The text 'no.txt' could not be read"),
         (["--context", "5000"], "too short for a --context of 5000"),
     ],
@@ -99,14 +101,14 @@ def test_a_language_model_is_saved(variant, tmp_path):
 
 
 @pytest.mark.parametrize("variant", ["Yat", "Yat, softermax"])
-def test_a_language_model_writes_beyond_its_context(variant):
+def test_a_language_model_generates_beyond_its_context(variant):
     model = language(variant, "tied")
-    tokens, apart = model.write([1, 2], 12, 1.0, np.random.default_rng(0))
+    tokens, apart = model.generate([1, 2], 12, 1.0, np.random.default_rng(0))
     assert tokens[:2] == [1, 2]
     assert len(tokens) == 14
     assert set(tokens) <= set(range(5))
     assert apart < 1e-4
-    again, _ = model.write([1, 2], 12, 1e-6, np.random.default_rng(0))
+    again, _ = model.generate([1, 2], 12, 1e-6, np.random.default_rng(0))
     likeliest = model.model.predict_on_batch(np.array([again[:-1]], "int32"))[0].argmax(axis=-1)
     assert again[2:] == likeliest[1:].tolist()
 
@@ -117,67 +119,9 @@ def test_networks_match_parameters(variant):
         return text_classifier.classifier(variant, Size(6, 8, 2, 2, hidden), 20)
 
     wanted = build(9).count_params()
-    apart = abs(build(matched(build, wanted + 11)).count_params() - wanted - 11)
+    apart = abs(build(match_parameters(build, wanted + 11)).count_params() - wanted - 11)
     slope = build(10).count_params() - wanted
     assert apart <= slope / 2
-
-
-def test_texts_that_cannot_be_had(monkeypatch, tmp_path):
-    def fail(*_):
-        raise Exception("URL fetch failure")
-
-    monkeypatch.setenv("KERAS_YAT_DATA", str(tmp_path))
-    monkeypatch.setattr(keras.utils, "get_file", fail)
-    monkeypatch.setattr(keras.datasets.imdb, "load_data", fail)
-    for load, name, parts in (
-        (data.load_text, "tinyshakespeare", ["tinyshakespeare.txt", "URL fetch", "give --data"]),
-        (load_reviews, "movie_snippets", ["movie_snippets.tsv", "--data imdb"]),
-        (load_reviews, "imdb", ["URL fetch failure", "--data movie_snippets"]),
-    ):
-        with pytest.raises(SystemExit, match=f"{name}' could not be had") as refusal:
-            load(name)
-        assert all(part in str(refusal.value) for part in parts)
-
-
-def test_text_from_the_cache_of_keras(monkeypatch, tmp_path):
-    file = tmp_path / "cached.txt"
-    file.write_text("0123456789" * 10, encoding="utf-8")
-    monkeypatch.delenv("KERAS_YAT_DATA", raising=False)
-    monkeypatch.setattr(keras.utils, "get_file", lambda name, origin: str(file))
-    text = data.load_text("tinyshakespeare")
-    assert (text.train, text.test, text.origin) == ("0123456789" * 9, "0123456789", str(file))
-
-
-def load_reviews(name):
-    return data.load_reviews(name, 5, 6)
-
-
-def snippets(folder, lines):
-    (folder / "movie_snippets.tsv").write_text("\n".join(lines), encoding="utf-8")
-
-
-def test_reviews_are_numbered(monkeypatch, tmp_path):
-    snippets(tmp_path, ["2.5\tGood, good film!", "-1\tIt's a bad film", "0\tSo so"] * 10)
-    monkeypatch.setenv("KERAS_YAT_DATA", str(tmp_path))
-    reviews = load_reviews("movie_snippets")
-    assert (len(reviews.y_train), len(reviews.y_test)) == (16, 4)
-    assert (reviews.y_train.mean(), reviews.y_test.mean()) == (0.5, 0.5)
-    good, bad = (reviews.x_train[reviews.y_train == y][0].tolist() for y in (1, 0))
-    assert sorted(good[1:3]) == [2, 3]
-    assert good == [good[1], good[1], good[2], 0, 0]
-    # There is no number left for `bad`, which is not more frequent than the others.
-    assert bad == [4, 5, 1, good[2], 0]
-    assert ["it's", "a", "bad", "film"] in reviews.words_train
-
-
-def test_reviews_of_keras(monkeypatch):
-    x = np.array([[1, 7, 7, 9, 11, 13, 15], [1, 7]], dtype=object)
-    parts = (x, np.array([1, 0])), (x[1:], np.array([0]))
-    monkeypatch.setattr(keras.datasets.imdb, "load_data", lambda: parts)
-    reviews = load_reviews("imdb")
-    assert reviews.origin == "keras.datasets.imdb"
-    assert reviews.x_train.tolist() == [[3, 2, 2, 4, 5], [3, 2, 0, 0, 0]]
-    assert reviews.x_test.tolist() == [[3, 2, 0, 0, 0]]
 
 
 @pytest.mark.parametrize("variant", VARIANTS)
@@ -231,7 +175,7 @@ def test_text_classifier(tmp_path, monkeypatch):
         (["--heads", "3"], "--width must be a multiple of 2 × --heads, not 32"),
         (["--vocabulary", "2"], "--vocabulary must be 3 or more, not 2"),
         (["--data", "letters"], "invalid choice: 'letters'"),
-        ([], "The data set 'movie_snippets' could not be had"),
+        ([], "The data set 'movie_snippets' is not available"),
     ],
 )
 def test_text_classifier_refuses(options, message, tmp_path, monkeypatch, capsys):

@@ -79,7 +79,7 @@ def test_data_are_split_and_standardized(digits):
 
 def batches(augment=(), seed=0, epoch=0, size=7):
     rng = np.random.default_rng(5)
-    part = runs.Part(rng.normal(size=(20, 6, 6, 2)).astype("float32"), np.arange(20))
+    part = runs.Split(rng.normal(size=(20, 6, 6, 2)).astype("float32"), np.arange(20))
     return part, runs.Batches(part, size, seed, epoch, list(augment))
 
 
@@ -211,9 +211,9 @@ def test_a_run_goes_on_where_it_was(digits, tmp_path):
 
 def test_a_folder_is_of_one_run(digits, tmp_path):
     here = runs.Run(small(), 0, tmp_path)
-    runs._note(here)
+    runs._check_settings(here)
     told = runs.Run(small().model_copy(update={"title": "Another"}), 0, tmp_path)
-    runs._note(told)
+    runs._check_settings(told)
     other = runs.Run(small(training={"epochs": 4}), 1, tmp_path)
     with pytest.raises(SystemExit, match="another run") as refusal:
         runs.train(other, digits, lambda *a: None)
@@ -222,6 +222,6 @@ def test_a_folder_is_of_one_run(digits, tmp_path):
 
 
 def test_two_processes_are_not_at_the_same_run(digits, tmp_path):
-    with durable.alone(tmp_path, "trains"), pytest.raises(durable.Busy, match="Another process"):
+    with durable.lock(tmp_path, "trains"), pytest.raises(durable.Busy, match="Another process"):
         runs.train(runs.Run(small(), 0, tmp_path), digits, lambda *a: None)
     assert not (tmp_path / "run.json").exists()

@@ -93,8 +93,8 @@ def test_a_whole_study(tmp_path):
 @pytest.mark.parametrize("kind", ["random", "hyperband"])
 def test_best_models_have_the_trained_parameters(kind, small, tmp_path):
     found = config.load(small(kind, 2))
-    parts = data.load(found)
-    tuner = study.search(found, "searched", parts, tmp_path / "out", 0, None)
+    splits = data.load(found)
+    tuner = study.search(found, "searched", splits, tmp_path / "out", 0, None)
     ended = tuner.oracle.ended()
     assert {trial.status for trial in ended} == {"COMPLETED"}, failure(tuner, ended[0])
     assert len(ended) == oracles.oracle(found)[1]
@@ -103,7 +103,7 @@ def test_best_models_have_the_trained_parameters(kind, small, tmp_path):
     scores = [max(history["val_accuracy"]) for history in results(tuner, trial)]
     assert len(scores) == 2
     assert trial.score == pytest.approx(np.mean(scores))
-    _, accuracy = model.evaluate(parts.validation.inputs, parts.validation.y, verbose=0)
+    _, accuracy = model.evaluate(splits.validation.inputs, splits.validation.y, verbose=0)
     assert accuracy == pytest.approx(max(scores), abs=1e-6)
     start = tuner.hypermodel.build(trial.hyperparameters.copy())
     for new, old in zip(models.activations_of(model), models.activations_of(start), strict=True):
@@ -129,7 +129,7 @@ class Formula(Tuner):
 
 
 def formula(found, folder, begun):
-    """The study's search with formulas in the place of trainings."""
+    """The study's search with formulas instead of trainings."""
 
     def build(hp):
         hp.Float("x", 0.0, 1.0)
@@ -265,7 +265,7 @@ def test_where_all_fail_the_reason_is_told(tmp_path, monkeypatch, capsys):
     monkeypatch.syspath_prepend(tmp_path)
     file = tmp_path / "study.toml"
     file.write_text("tuner.trials = 2\ndata.examples = 150\n[arms.own]\nbuild='failing_all:build'")
-    with pytest.raises(SystemExit, match="No trial of own has succeeded"):
+    with pytest.raises(SystemExit, match="All trials of own failed"):
         study.run(config.load(file), tmp_path / "out")
     assert "RuntimeError: always" in capsys.readouterr().err
 
@@ -273,13 +273,13 @@ def test_where_all_fail_the_reason_is_told(tmp_path, monkeypatch, capsys):
 @pytest.mark.slow
 def test_a_trial_that_kills_its_process_is_given_up(small, tmp_path):
     found = config.load(small())
-    parts = data.load(found)
+    splits = data.load(found)
     oracle, _ = oracles.oracle(found)
-    tuner = Tuner(oracle, found, "searched", parts, tmp_path / "out")
+    tuner = Tuner(oracle, found, "searched", splits, tmp_path / "out")
     folder = Path(tuner.get_trial_dir("0"))
     (folder / "attempts.txt").write_text("earlier\n" * 10)
     tuner.search(verbose=0)
     first, *others = oracle.ended()
     assert first.status == "FAILED"
-    assert "ended 10 times in the middle" in failure(tuner, first)
+    assert "ended 10 times during the trial" in failure(tuner, first)
     assert {trial.status for trial in others} == {"COMPLETED"}

@@ -60,7 +60,7 @@ def _shared(cls: ast.ClassDef) -> list[Argument] | None:
 
 def _edits(cls, source):
     """(first line, end, new lines) of the docstring, the signature and the call of the base."""
-    shared = {argument.name: argument for argument in _shared(cls)}
+    shared = {argument.name: argument for argument in _shared(cls) or []}
     init = next((n for n in cls.body if getattr(n, "name", "") == "__init__"), None)
     if init is None:
         raise SystemExit(f"{cls.name} has no __init__")
@@ -89,8 +89,8 @@ def _parameters(init, source) -> list[Parameter]:
     defaults = [None] * (len(plain) - len(arguments.defaults)) + arguments.defaults
 
     def made(argument, default, keyword_only):
-        annotation = ast.get_source_segment(source, argument.annotation)
-        text = None if default is None else ast.get_source_segment(source, default)
+        annotation = _text(source, argument.annotation)
+        text = None if default is None else _text(source, default)
         return Parameter(argument.arg, annotation, text, keyword_only)
 
     return [
@@ -119,6 +119,11 @@ def _with_shared(parameters: list[Parameter], shared: list[Argument]) -> list[Pa
     return found
 
 
+def _text(source: str, node: ast.AST) -> str:
+    """The source of a node."""
+    return ast.get_source_segment(source, node) or ""
+
+
 def _signature(parameters: list[Parameter]) -> list[str]:
     lines = ["self"]
     for i, parameter in enumerate(parameters):
@@ -133,9 +138,9 @@ def _signature(parameters: list[Parameter]) -> list[str]:
 
 
 def _call(call, names, source) -> list[str]:
-    own = [ast.get_source_segment(source, argument) for argument in call.args]
+    own = [_text(source, argument) for argument in call.args]
     for keyword in call.keywords:
-        value = ast.get_source_segment(source, keyword.value)
+        value = _text(source, keyword.value)
         if keyword.arg not in names and value != "kwargs":
             own.append(f"**{value}" if keyword.arg is None else f"{keyword.arg}={value}")
     parts = [*own, *(f"{name}={name}" for name in names), "**kwargs"]

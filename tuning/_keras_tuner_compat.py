@@ -1,9 +1,9 @@
-"""Every private name of Keras Tuner that the studies touch, and nothing else.
+"""All private names of Keras Tuner that the studies use.
 
-Tried on Keras Tuner 1.4.8. Keras Tuner writes its files in place and in several steps. Killed
-between two of them it would, when it resumes, lose a trial, run a finished one again, or fail
-to read its state. Here each file is replaced as a whole, and `reload` puts right what was cut
-in two.
+Tested with Keras Tuner 1.4.8. Keras Tuner writes its files in place and in several steps. If it
+is killed between two steps, it would lose a trial, repeat a finished one, or fail to read its
+state when it resumes. Here files are written atomically, and `reload` repairs inconsistent
+states.
 """
 
 import os
@@ -21,10 +21,10 @@ ENDED = ("COMPLETED", "FAILED")
 
 
 class Durable:
-    """Mixed into an oracle: whole files, and a `reload` that mends."""
+    """Mixin for oracles: atomic writes, and a `reload` that repairs inconsistent states."""
 
     listener: Callable[[Any], None] | None = None
-    """Called with each trial that has ended."""
+    """Called with each trial that ends."""
 
     def save(self: Any) -> None:
         durable.write(self._get_oracle_fname(), self.get_state())
@@ -39,7 +39,7 @@ class Durable:
         with durable.reading(self._project_dir):
             super().reload()  # type: ignore[misc]
         for trial_id in set(self.trials) - set(self.start_order):
-            # Not begun as far as the oracle knows: it will suggest the same one again.
+            # Unknown to the oracle, which will suggest the same values again.
             del self.trials[trial_id]
             shutil.rmtree(self._get_trial_dir(trial_id))
         for trial_id in dict.fromkeys(self._retry_queue):
@@ -47,31 +47,31 @@ class Durable:
             if trial.status in ENDED:
                 self._end_again(trial)
             else:
-                # What it has reported already it will report once more.
+                # The repeated trial reports its metrics again.
                 trial.metrics = type(trial.metrics)()
 
     def _end_again(self: Any, trial: Any) -> None:
-        """Ends a trial that had ended, but the oracle had not noted all of it."""
+        """Repeats `end_trial` for a trial whose end was saved only in part."""
         self.end_order = [i for i in self.end_order if i != trial.trial_id]
         self.end_trial(trial)
 
     @keras_tuner.synchronized
     def end_trial(self: Any, trial: Any) -> None:
         if trial.trial_id in self.end_order:
-            return  # by a worker that had been given up, and came back
+            return  # reported by a worker that had been considered lost
         self._retry_queue = [i for i in self._retry_queue if i != trial.trial_id]
         super().end_trial(trial)  # type: ignore[misc]
-        # Without it the file says until the next trial that this one is under way.
+        # Otherwise the file would list the trial as running until the next one starts.
         self.save()
         if self.listener is not None:
             self.listener(self.trials[trial.trial_id])
 
     def finished(self: Any) -> bool:
-        """Whether all trials have ended, as far as their number says."""
+        """Whether `max_trials` trials have ended."""
         return self.max_trials is not None and len(self.end_order) >= self.max_trials
 
     def ended(self: Any) -> list[Any]:
-        """The trials that have ended, in that order."""
+        """The ended trials, in the order of their ends."""
         return [self.trials[trial_id] for trial_id in self.end_order]
 
 
@@ -84,9 +84,9 @@ class Bayesian(Durable, keras_tuner.oracles.BayesianOptimizationOracle):
 
 
 class Grid(Durable, keras_tuner.oracles.GridSearchOracle):
-    """Grid search, which starts at the defaults and varies the last hyperparameter first.
+    """Grid search, from the defaults, varying the last hyperparameter first.
 
-    Keras Tuner's own would not know, resumed, where on the grid it is.
+    Saves its position on the grid, which Keras Tuner's oracle loses when it resumes.
     """
 
     def get_state(self) -> dict[str, Any]:
@@ -104,27 +104,27 @@ class Grid(Durable, keras_tuner.oracles.GridSearchOracle):
 
 
 class Hyperband(Durable, keras_tuner.oracles.HyperbandOracle):
-    """Hyperband: many short trials, of which the better ones are trained on."""
+    """Hyperband: many short trials, the best of which are trained further."""
 
     def count(self) -> int:
-        """How many trials there will be."""
+        """The number of trials."""
         brackets = range(self._get_num_brackets())
         rounds = sum(self._get_size(b, r) for b in brackets for r in range(b + 1))
         return self.hyperband_iterations * rounds
 
 
 class BaseTuner(keras_tuner.Tuner):
-    """Abstract: Keras Tuner's tuner with whole files, one for each process."""
+    """Abstract: Keras Tuner's tuner with atomic writes, and one file for each process."""
 
     def is_worker(self) -> bool:
         return self._is_worker()
 
     def checkpoint(self, trial_id: str) -> str:
-        """The file with the weights of a trial that `get_best_models` loads."""
+        """The weights of a trial that `get_best_models` loads."""
         return self._get_checkpoint_fname(trial_id)
 
     def _get_tuner_fname(self) -> str:
-        # Of the same name on one machine and with workers, which may take turns.
+        # The same name with and without workers, so that a study can change between them.
         name = f"worker_{self.tuner_id}" if self._is_worker() else "tuner"
         return os.path.join(self.project_dir, f"{name}.json")
 
@@ -135,7 +135,7 @@ class BaseTuner(keras_tuner.Tuner):
 
 
 def set_patience(seconds: float) -> None:
-    """How long a worker waits for an answer of the chief; an hour by default."""
+    """Sets how long a worker waits for an answer of the chief. Default: one hour."""
     from keras_tuner.src.distribute import oracle_client
 
     oracle_client.TIMEOUT = seconds

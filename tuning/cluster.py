@@ -1,7 +1,7 @@
-"""One study on many machines: roles and ports, from Keras Tuner's environment variables.
+"""A study on several machines: roles and ports, from Keras Tuner's environment variables.
 
-Each arm of a study is a search with a server of its own, at `KERASTUNER_ORACLE_PORT` and
-the ports after it.
+Each arm of a study is a search with a separate server, at `KERASTUNER_ORACLE_PORT` and the
+ports after it.
 """
 
 import contextlib
@@ -11,45 +11,46 @@ import time
 from collections.abc import Iterator
 
 PATIENCE = 600.0
-"""Seconds that a worker waits for a chief."""
+"""Seconds until a worker gives up waiting for a chief."""
 
 _IP, _PORT, _ID = "KERASTUNER_ORACLE_IP", "KERASTUNER_ORACLE_PORT", "KERASTUNER_TUNER_ID"
 
 
 def role() -> str | None:
-    """`"chief"`, `"worker"`, or None on one machine.
+    """Returns `"chief"`, `"worker"`, or None on a single machine.
 
     Raises:
         SystemExit: if only some of the variables are set.
     """
-    there = [name for name in (_IP, _PORT, _ID) if os.environ.get(name)]
-    for name in {_IP, _PORT, _ID} - set(there):
-        os.environ.pop(name, None)  # Keras Tuner would take an empty one for set
-    if not there:
+    present = [name for name in (_IP, _PORT, _ID) if os.environ.get(name)]
+    for name in {_IP, _PORT, _ID} - set(present):
+        os.environ.pop(name, None)  # Keras Tuner treats an empty variable as set
+    if not present:
         return None
-    missing = [name for name in (_IP, _PORT, _ID) if name not in there]
+    missing = [name for name in (_IP, _PORT, _ID) if name not in present]
     if missing:
-        raise SystemExit(f"{', '.join(there)} set, but not {', '.join(missing)}.")
+        raise SystemExit(f"{', '.join(present)} set, but not {', '.join(missing)}.")
     port = os.environ[_PORT]
     if not port.isdecimal() or not 0 < int(port) < 65536:
-        raise SystemExit(f"{_PORT} must be a port's number, not {port!r}.")
-    return "chief" if "chief" in own_name() else "worker"
+        raise SystemExit(f"{_PORT} must be a port number, not {port!r}.")
+    return "chief" if "chief" in process_name() else "worker"
 
 
-def own_name() -> str:
+def process_name() -> str:
+    """The name of this process, `KERASTUNER_TUNER_ID`."""
     return os.environ[_ID]
 
 
 @contextlib.contextmanager
 def arm(place: int) -> Iterator[None]:
-    """Within it the server of Keras Tuner is that of the arm number `place`."""
+    """Context in which Keras Tuner uses the server of the arm number `place`."""
     before = os.environ.get(_PORT)
     if before is None:
         yield
         return
     os.environ[_PORT] = str(int(before) + place)
     try:
-        # Keras Tuner prints each condition that it receives.
+        # Keras Tuner prints every condition that it receives.
         with open(os.devnull, "w") as nowhere, contextlib.redirect_stdout(nowhere):
             yield
     finally:
@@ -57,7 +58,7 @@ def arm(place: int) -> Iterator[None]:
 
 
 def check_port() -> None:
-    """Refuses a port that another chief has: gRPC would share it, and mix up their workers."""
+    """Checks that the port is free: gRPC would share it, and mix up the workers of two chiefs."""
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
@@ -67,10 +68,10 @@ def check_port() -> None:
 
 
 def open_arm(first: int, count: int) -> int:
-    """The first of the arms from `first` to `count - 1` that a chief serves; waits for one.
+    """Waits for a chief; returns the first of the arms `first` to `count - 1` that it serves.
 
     Raises:
-        SystemExit: if no chief is found within `PATIENCE`.
+        SystemExit: if no chief answers within `PATIENCE`.
     """
     host, port = os.environ[_IP], int(os.environ[_PORT])
     until = time.monotonic() + PATIENCE
@@ -80,7 +81,7 @@ def open_arm(first: int, count: int) -> int:
                 return place
     raise SystemExit(
         f"No chief answers at {host}, ports {port + first} to {port + count - 1}, "
-        f"for {PATIENCE:g} seconds."
+        f"within {PATIENCE:g} seconds."
     )
 
 

@@ -1,4 +1,4 @@
-"""What a study's TOML file may say. Imports no Keras, which would choose a backend."""
+"""Schema of a study's TOML file. Imports no Keras, which would choose a backend."""
 
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, Field, model_validator
 from pydantic_core import PydanticCustomError
 
-from examples import toml
+from examples import data, toml
 from examples.toml import Count, Seed, Table
 
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9 _-]*$")]
@@ -24,35 +24,35 @@ Value = Annotated[Any, AfterValidator(_one_value)]
 
 
 class Data(Table):
-    """Which data, and how much of it."""
+    """The data set, its split and its size."""
 
     name: str = "digits"
     """A name of `examples.data`, or the path of an .npz with x_train, y_train, x_test, y_test."""
     validation: Annotated[float, Field(gt=0.0, lt=1.0)] = 0.2
-    """The part of the training data that trials are scored on."""
+    """Fraction of the training data that trials are evaluated on."""
     examples: Count | None = None
-    """How many examples there are to train on and to validate with; all by default."""
+    """Number of training and validation examples together. Default: all."""
 
 
 class Model(Table):
-    """The network that the arms share."""
+    """The network of all arms."""
 
     kind: Literal["dense", "convolution", "recurrent"] = "dense"
     units: Annotated[list[Count], Field(min_length=1)] = [64, 64]
-    """The size of each hidden layer: neurons or filters."""
+    """The size of each hidden layer: units or filters."""
 
 
 class Training(Table):
-    """One trial."""
+    """The training of one trial."""
 
     epochs: Count = 10
     batch_size: Count = 32
     seeds: Count = 1
-    """Trainings of each trial, from the seeds 0, 1, …; its score is their mean."""
+    """Number of trainings of a trial, from the seeds 0, 1, …; the score is their mean."""
 
 
 class Tuner(Table):
-    """How each arm is searched, with the same budget for each of them."""
+    """The search algorithm, and the budget of each arm."""
 
     kind: Literal["random", "bayesian", "hyperband", "grid"] = "random"
     trials: Count | None = None
@@ -73,37 +73,37 @@ class Tuner(Table):
 
 
 class Final(Table):
-    """What the best values of each arm are tested by."""
+    """The test of each arm's best values."""
 
     seeds: Count = 3
-    """New trainings, on training and validation data together."""
+    """Number of new trainings, on training and validation data together."""
 
 
 class Arm(Table):
-    """One side of the comparison: a search space over the network."""
+    """One of the search spaces that a study compares."""
 
     layers: Literal["keras", "yat"] = "keras"
     activation: Names | None = None
-    """Of Keras's layers: names to choose from."""
+    """Names to choose from, for Keras's layers."""
     cells: Annotated[list[Cell], Field(min_length=1)] = ["lstm", "gru"]
-    """Of a recurrent network: layers to choose from."""
+    """Layers to choose from, for recurrent networks."""
     optimizer: Annotated[list[Literal["adam", "adamw", "rmsprop", "sgd"]], Field(min_length=1)] = [
         "adam"
     ]
     per_channel: bool = False
-    """Whether activations have parameters for each channel."""
+    """Whether activations have parameters per channel."""
     search_bounds: bool = False
     search_trainable: bool = False
     hold: list[str] = []
-    """Patterns of hyperparameters that stay at their defaults, such as "activation/*/*"."""
+    """Patterns of hyperparameters that keep their defaults, such as "activation/*/*"."""
     set: dict[str, Value] = {}
-    """Hyperparameters that have a value of yours."""
+    """Fixed values of hyperparameters, by name."""
     build: Annotated[str, Field(pattern=r"^[\w.]+:\w+$")] | None = None
-    """A model-building function of your own, "module:function"."""
+    """A custom model-building function, "module:function"."""
 
 
 class Study(Table):
-    """The whole file."""
+    """A whole file: one study."""
 
     title: str = ""
     data: Data = Data()
@@ -116,19 +116,34 @@ class Study(Table):
     @model_validator(mode="after")
     def _folders(self):
         if len(set(map(folder_name, self.arms))) < len(self.arms):
-            raise ValueError("arms: names must differ in more than blanks and underscores")
+            raise ValueError("arms: names must differ in more than spaces and underscores")
+        return self
+
+    @model_validator(mode="after")
+    def _data_set(self):
+        allowed = data.names(data_kind(self.model.kind))
+        if not self.data.name.endswith(".npz") and self.data.name not in allowed:
+            raise ValueError(
+                f"data.name: should be one of {', '.join(allowed)}, or the path of an .npz, with "
+                f"model.kind = {self.model.kind!r}. Received: {self.data.name!r}"
+            )
         return self
 
 
+def data_kind(model_kind: str) -> type[data.ClassificationSet]:
+    """The kind of data sets for a kind of model: recurrent models read images as sequences."""
+    return data.ClassificationSet if model_kind == "recurrent" else data.ImageSet
+
+
 def folder_name(arm: str) -> str:
-    """The folder of an arm."""
+    """The name of an arm's folder."""
     return arm.replace(" ", "_")
 
 
 def load(path: Path) -> Study:
-    """The study that a file describes.
+    """Reads a study from a file.
 
     Raises:
-        SystemExit: if there is none, or it says something that it may not.
+        SystemExit: if the file cannot be read, or has unknown keys or invalid values.
     """
     return toml.load(path, Study)

@@ -1,4 +1,4 @@
-"""The data of a study, in three parts."""
+"""The data of a study: training, validation and test data."""
 
 import zipfile
 from dataclasses import dataclass
@@ -12,90 +12,80 @@ from tuning import config
 
 
 @dataclass(frozen=True)
-class Part:
-    """Inputs, an array for each that the model has, and their classes."""
+class Split:
+    """Inputs, one array for each input of the model, and their classes."""
 
     x: list[np.ndarray]
     y: np.ndarray
 
     @property
     def inputs(self) -> Any:
-        """As a model takes them."""
+        """The argument of the model: an array, or a list of several."""
         return self.x if len(self.x) > 1 else self.x[0]
 
 
 @dataclass(frozen=True)
-class Parts:
-    """What trials are trained on, scored on, and what the best of them are tested on."""
+class Splits:
+    """The data that trials are trained on, evaluated on, and that the best values are tested on."""
 
-    train: Part
-    validation: Part
-    test: Part
+    train: Split
+    validation: Split
+    test: Split
     origin: str
 
     @property
-    def both(self) -> Part:
-        """Training and validation data."""
+    def train_and_validation(self) -> Split:
+        """Training and validation data together."""
         pairs = zip(self.train.x, self.validation.x, strict=True)
         y = np.concatenate([self.train.y, self.validation.y])
-        return Part([np.concatenate(pair) for pair in pairs], y)
+        return Split([np.concatenate(pair) for pair in pairs], y)
 
     @property
     def classes(self) -> int:
-        return int(max(part.y.max() for part in (self.train, self.validation, self.test))) + 1
+        return int(max(each.y.max() for each in (self.train, self.validation, self.test))) + 1
 
 
-def load(study: config.Study) -> Parts:
-    """The data that the study names, split as it says; always in the same way.
+def load(study: config.Study) -> Splits:
+    """Loads and splits the data of a study, deterministically.
 
     Raises:
-        SystemExit: if the data cannot be had.
+        SystemExit: if the data are not available, or have too few examples for the split.
     """
     from sklearn.model_selection import train_test_split
 
     name = study.data.name
     found: data.Images | data.Sequences
     if name.endswith(".npz"):
-        found = _own(Path(name))
+        found = _load_npz(Path(name))
     elif study.model.kind == "recurrent":
-        _check(name, (*data.NAMES, *data.SIGNALS))
         found = data.load_sequences(name)
     else:
-        _check(name, data.NAMES)
         found = data.load(name)
-    x, y = _listed(found.x_train), found.y_train
+    x, y = _as_list(found.x_train), found.y_train
     count = study.data.examples
     settings = {"test_size": study.data.validation, "random_state": 0}
     try:
         if count is not None and count < len(y):
-            # Where hardly any are left out, these cannot be of each class.
-            fair = y if len(y) - count >= len(np.unique(y)) else None
-            *x, y = train_test_split(*x, y, train_size=count, stratify=fair, random_state=0)[::2]
+            # Stratification needs at least one left-out example of each class.
+            classes = y if len(y) - count >= len(np.unique(y)) else None
+            *x, y = train_test_split(*x, y, train_size=count, stratify=classes, random_state=0)[::2]
         split = train_test_split(*x, y, stratify=y, **settings)
     except ValueError as error:
         raise SystemExit(f"data.validation: {error}") from error
-    *parts, y_train, y_validation = split
-    return Parts(
-        Part(parts[::2], y_train),
-        Part(parts[1::2], y_validation),
-        Part(_listed(found.x_test), found.y_test),
+    *x, y_train, y_validation = split
+    return Splits(
+        Split(x[::2], y_train),
+        Split(x[1::2], y_validation),
+        Split(_as_list(found.x_test), found.y_test),
         found.origin,
     )
 
 
-def _check(name: str, allowed: tuple[str, ...]) -> None:
-    if name not in allowed:
-        raise SystemExit(
-            f"data.name: {name!r} does not go with this kind of model; allowed: "
-            f"{', '.join(allowed)}, or the path of an .npz"
-        )
-
-
-def _listed(x: Any) -> list[np.ndarray]:
+def _as_list(x: Any) -> list[np.ndarray]:
     return list(x) if isinstance(x, list) else [x]
 
 
-def _own(path: Path) -> data.Sequences:
+def _load_npz(path: Path) -> data.Sequences:
     names = ("x_train", "y_train", "x_test", "y_test")
     try:
         with path.open("rb") as file, np.load(file) as arrays:
@@ -113,11 +103,14 @@ def _own(path: Path) -> data.Sequences:
 def _check_arrays(x_train, y_train, x_test, y_test):
     for x, y in ((x_train, y_train), (x_test, y_test)):
         if x.dtype.kind not in "fiu" or x.ndim < 2:
-            raise ValueError(f"inputs are numbers of rank 2 or more, not {x.dtype} {x.shape}")
+            raise ValueError(f"inputs must be numbers of rank 2 or more, not {x.dtype} {x.shape}")
         if y.dtype.kind not in "iu" or y.shape != x.shape[:1] or not len(y) or y.min() < 0:
             raise ValueError(
-                f"classes are whole numbers from 0, one for each input: {y.dtype} {y.shape} "
+                f"classes must be integers from 0, one for each input, not {y.dtype} {y.shape} "
                 f"for {len(x)} inputs"
             )
     if x_train.shape[1:] != x_test.shape[1:]:
-        raise ValueError(f"inputs differ in shape: {x_train.shape[1:]} and {x_test.shape[1:]}")
+        raise ValueError(
+            f"training and test inputs must have the same shape, not {x_train.shape[1:]} and "
+            f"{x_test.shape[1:]}"
+        )

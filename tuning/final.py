@@ -1,4 +1,4 @@
-"""What the best values of an arm are worth: new trainings, and a test."""
+"""The final test of each arm: new trainings with the best values."""
 
 from pathlib import Path
 from typing import Any
@@ -11,14 +11,17 @@ from tuning import config, models
 from tuning.tuner import Tuner, fit
 
 FIRST_SEED = 1000
-"""Trials have the seeds from 0 on: those that were chosen by may have been lucky."""
+"""Trials use the seeds from 0. New seeds avoid the selection bias of the best trial."""
 
 
 def test(study: config.Study, name: str, tuner: Tuner, folder: Path) -> list[dict[str, Any]]:
-    """Trains the best values of an arm from new seeds, on all but the test data.
+    """Trains the best values of an arm from new seeds, on training and validation data.
 
-    Returns the history of each training, with its test accuracy and what its
-    activations' parameters became. What is done already is not done again.
+    Finished trainings are not repeated.
+
+    Returns:
+        The history of each training, with the test accuracy and the learned activation
+        parameters.
     """
     (best,) = tuner.get_best_hyperparameters()
     place = folder / config.folder_name(name) / "final"
@@ -41,11 +44,11 @@ def _train(study, tuner, values, seed):
     keras.utils.clear_session(free_memory=True)
     keras.utils.set_random_seed(seed)
     model = tuner.hypermodel.build(values.copy())
-    parts = tuner.parts
-    history = fit(model, parts.both, parts.test, study, study.training.epochs)
+    splits = tuner.splits
+    history = fit(model, splits.train_and_validation, splits.test, study, study.training.epochs)
     learned = [
         {w.path.split("/")[-1]: keras.ops.convert_to_numpy(w).tolist() for w in layer.weights}
         for layer in models.activations_of(model)
     ]
-    # The last epoch's: the best one would be chosen by the test.
+    # Of the last epoch: the best epoch would be selected on the test data.
     return {**history, "test_accuracy": history["val_accuracy"][-1], "learned": learned}

@@ -1,10 +1,10 @@
-"""Runs a study with several workers on this machine: a chief, N workers, and a watch over them.
+"""Runs a study with several workers on this machine: a chief, N workers and a supervisor.
 
     python -m tuning.launch tuning/configs/activations.toml --workers 2
 
-The same processes that would run on several hosts (tuning/README.md), on the loopback
-address. A worker that dies is started again under its own name, so that the chief gives it
-its trial back; a chief that dies goes on where it was. What they print is in the study's
+Runs the same processes as on several hosts (tuning/README.md), on the loopback address. A
+worker that dies is restarted under the same name, so that the chief returns its trial. A chief
+that dies is restarted and resumes the study. The output of the workers is in the study's
 folder, in logs/.
 """
 
@@ -24,7 +24,7 @@ from examples import command, options
 from tuning import config
 
 RESTARTS = 20
-"""How often one process is started again."""
+"""Largest number of restarts of one process."""
 LOOPBACK = "127.0.0.1"
 
 
@@ -37,7 +37,7 @@ def main(arguments: argparse.Namespace) -> int:
     if arguments.host != LOOPBACK:
         print(
             f"The chief listens at {arguments.host}, without authentication or encryption: "
-            "whoever reaches that port can read and write the study."
+            "anyone with access to that port can read and write the study."
         )
     port = arguments.port or free_ports(arguments.host, len(study.arms))
     own = [sys.executable, "-m", "tuning.study", str(arguments.config)]
@@ -47,18 +47,18 @@ def main(arguments: argparse.Namespace) -> int:
         "KERASTUNER_ORACLE_PORT": str(port),
     }
     names = ["chief", *(f"tuner{i}" for i in range(arguments.workers))]
-    for polite in (signal.SIGTERM, signal.SIGHUP):
-        signal.signal(polite, signal.default_int_handler)
-    members = [Member(name, own, environment, folder) for name in names]
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.default_int_handler)
+    processes = [StudyProcess(name, own, environment, folder) for name in names]
     try:
-        return watch(*members)
+        return supervise(*processes)
     except KeyboardInterrupt:
         raise KeyboardInterrupt(
-            "\nInterrupted. The same command resumes, with all trials that ended."
+            "\nInterrupted. The same command resumes, with all finished trials."
         ) from None
     finally:
-        for member in members:
-            member.stop()
+        for process in processes:
+            process.stop()
 
 
 def parse() -> argparse.Namespace:
@@ -67,13 +67,19 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--workers", type=options.positive, default=2, help="default: %(default)s")
     options.add_backend(parser)
     parser.add_argument("--out", type=Path, help="folder (default: runs/ and the config's name)")
-    parser.add_argument("--host", default=LOOPBACK, help="where to listen (default: %(default)s)")
-    parser.add_argument("--port", type=options.positive, help="the first of one port for each arm")
+    parser.add_argument(
+        "--host", default=LOOPBACK, help="address to listen at (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--port",
+        type=options.positive,
+        help="port of the first arm; each further arm uses the next one",
+    )
     return parser.parse_args()
 
 
 def free_ports(host: str, count: int) -> int:
-    """The first of so many ports that are free, one after the other."""
+    """The first of `count` consecutive free ports."""
     while True:
         with socket.socket() as first:
             first.bind((host, 0))
@@ -89,8 +95,8 @@ def free_ports(host: str, count: int) -> int:
         return port
 
 
-class Member:
-    """A process of the study that can be started again."""
+class StudyProcess:
+    """A process of the study that can be restarted."""
 
     def __init__(self, name: str, command: list[str], environment: dict[str, str], folder: Path):
         self.name, self.starts = name, 0
@@ -101,13 +107,13 @@ class Member:
 
     def start(self) -> None:
         self.starts += 1
-        with self._log.open("a") as log:
-            # The chief has the progress of all, for a person to see.
-            to: IO | None = None if self.name == "chief" else log
+        with self._log.open("a") as file:
+            # The chief prints the progress of all processes.
+            to: IO | None = None if self.name == "chief" else file
             self.process = subprocess.Popen(
                 self._command, env=self._environment, stdout=to, stderr=to, start_new_session=True
             )
-        told(f"{self.name} is process {self.process.pid}")
+        log(f"{self.name} is process {self.process.pid}")
 
     def ended(self) -> int | None:
         """The exit status, or None while it runs."""
@@ -123,40 +129,40 @@ class Member:
                 self.process.wait()
 
 
-def watch(chief: Member, *workers: Member) -> int:
-    """Starts again what dies, until the chief has ended; gives back the chief's status."""
-    given_up: set[str] = set()
+def supervise(chief: StudyProcess, *workers: StudyProcess) -> int:
+    """Restarts processes that die, until the chief ends; returns the chief's exit status."""
+    lost: set[str] = set()
     while True:
         time.sleep(0.5)
         status = chief.ended()
         if status is not None and (status >= 0 or chief.starts > RESTARTS):
-            # It was not killed: it is done, or has said what is wrong.
+            # It was not killed: it has finished, or has printed an error.
             return status if status >= 0 else 1
         if status is not None:
-            told(f"chief was killed by signal {-status}")
+            log(f"chief was killed by signal {-status}")
             chief.start()
             for worker in workers:
-                if worker.ended() == 0:  # told that all is done; the chief asks again
+                if worker.ended() == 0:  # finished, but the restarted chief needs workers
                     worker.start()
         for worker in workers:
             status = worker.ended()
-            if status in (None, 0) or worker.name in given_up:
+            if status in (None, 0) or worker.name in lost:
                 continue
-            told(f"{worker.name} ended with {status}")
+            log(f"{worker.name} ended with {status}")
             if worker.starts <= RESTARTS:
                 worker.start()
                 continue
-            given_up.add(worker.name)
-            if len(given_up) == len(workers):
-                told("no worker is left")
+            lost.add(worker.name)
+            if len(lost) == len(workers):
+                log("no worker is left")
                 return 1
-            # It would wait for that one for ever; started anew it gives its trial to another.
-            told(f"{worker.name} is given up, and the chief started again")
+            # The chief would wait for this worker forever; restarted, it reassigns the trial.
+            log(f"{worker.name} is lost; the chief is restarted")
             chief.stop()
             chief.start()
 
 
-def told(text: str) -> None:
+def log(text: str) -> None:
     print(f"{time.strftime('%H:%M:%S')} {text}", flush=True)
 
 

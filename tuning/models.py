@@ -1,4 +1,4 @@
-"""The networks of a study, as functions of hyperparameters."""
+"""The networks of a study as functions of hyperparameters."""
 
 import fnmatch
 import functools
@@ -12,7 +12,7 @@ import keras_tuner
 import keras_yat
 from keras_yat import search
 from tuning import config
-from tuning.data import Parts
+from tuning.data import Splits
 
 _RECURRENT = {
     "lstm": keras.layers.LSTM,
@@ -21,17 +21,17 @@ _RECURRENT = {
 }
 
 
-def build(hp: Any, study: config.Study, arm: config.Arm, parts: Parts) -> keras.Model:
+def build(hp: Any, study: config.Study, arm: config.Arm, splits: Splits) -> keras.Model:
     """The compiled model of an arm for the values of `hp`."""
-    hp = Held(hp, arm)
+    hp = FixingHyperParameters(hp, arm)
     if arm.build is not None:
         module, function = arm.build.split(":")
         return getattr(importlib.import_module(module), function)(hp)
-    inputs = [keras.Input(x.shape[1:], dtype=str(x.dtype)) for x in parts.train.x]
+    inputs = [keras.Input(x.shape[1:], dtype=str(x.dtype)) for x in splits.train.x]
     hidden = {"dense": _dense, "convolution": _convolution, "recurrent": _recurrent}
     outputs = hidden[study.model.kind](hp, study.model.units, arm, inputs)
     model = keras.Model(
-        inputs if len(inputs) > 1 else inputs[0], keras.layers.Dense(parts.classes)(outputs)
+        inputs if len(inputs) > 1 else inputs[0], keras.layers.Dense(splits.classes)(outputs)
     )
     model.compile(
         search.optimizer(hp, among=arm.optimizer),
@@ -41,8 +41,8 @@ def build(hp: Any, study: config.Study, arm: config.Arm, parts: Parts) -> keras.
     return model
 
 
-class Held:
-    """An `hp` some of whose hyperparameters have one value: their default, or a given one."""
+class FixingHyperParameters:
+    """Wraps `HyperParameters` and fixes those of `hold` at their defaults and those of `set`."""
 
     def __init__(self, hp: Any, arm: config.Arm):
         self._hp, self._arm = hp, arm
@@ -57,18 +57,18 @@ class Held:
         return name in self._hp
 
     def Choice(self, *args: Any, **kwargs: Any) -> Any:  # noqa: N802
-        return self._ask("Choice", args, kwargs)
+        return self._define("Choice", args, kwargs)
 
     def Int(self, *args: Any, **kwargs: Any) -> Any:  # noqa: N802
-        return self._ask("Int", args, kwargs)
+        return self._define("Int", args, kwargs)
 
     def Float(self, *args: Any, **kwargs: Any) -> Any:  # noqa: N802
-        return self._ask("Float", args, kwargs)
+        return self._define("Float", args, kwargs)
 
     def Boolean(self, *args: Any, **kwargs: Any) -> Any:  # noqa: N802
-        return self._ask("Boolean", args, kwargs)
+        return self._define("Boolean", args, kwargs)
 
-    def _ask(self, kind, args, kwargs):
+    def _define(self, kind, args, kwargs):
         method = getattr(self._hp, kind)
         given = inspect.signature(method).bind(*args, **kwargs).arguments
         name = given["name"]
@@ -109,7 +109,7 @@ def _dense(hp, units, arm, inputs):
 def _convolution(hp, units, arm, inputs):
     x = inputs[0]
     for i, filters in enumerate(units):
-        # Small images are not made smaller at once.
+        # Small images are not downsampled by the first convolution.
         strides = 1 if i == 0 and x.shape[1] < 16 else 2
         if arm.layers == "yat":
             x = search.yat_conv(hp, filters, 3, "yat", strides=strides, padding="same")(x)
@@ -132,7 +132,7 @@ def _recurrent(hp, units, arm, inputs):
 
 
 def activations_of(model: keras.Model) -> list[Any]:
-    """The trainable activations of a model, in the order of its layers."""
+    """The trainable activations of a model in the order of its layers."""
     found = []
     for layer in model.layers:
         for item in (layer, getattr(layer, "activation", None)):

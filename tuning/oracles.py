@@ -1,4 +1,4 @@
-"""The search algorithm of a study's arm."""
+"""The search algorithms of a study."""
 
 from typing import Any
 
@@ -11,11 +11,11 @@ OBJECTIVE = "val_accuracy"
 
 
 def oracle(study: config.Study) -> tuple[Any, int]:
-    """The oracle of a study's arm, and how many trials it will make at most."""
+    """The oracle of an arm, and the largest number of its trials."""
     settings: dict[str, Any] = {
         "objective": keras_tuner.Objective(OBJECTIVE, "max"),
-        "seed": study.tuner.seed + 1,  # Keras Tuner takes 0 for none
-        # A study goes on whatever fails, and says so at its end.
+        "seed": study.tuner.seed + 1,  # Keras Tuner treats 0 as no seed
+        # Failed trials do not end a study; they are reported at its end.
         "max_consecutive_failed_trials": 10**9,
     }
     found: Any
@@ -30,10 +30,10 @@ def oracle(study: config.Study) -> tuple[Any, int]:
     else:
         count = study.tuner.trials or 0
         if study.tuner.kind == "bayesian":
-            # By default three for each hyperparameter: for many, nothing but random search.
+            # The default, three per hyperparameter, would be random search only with many of them.
             settings["num_initial_points"] = max(3, count // 4)
         cls = {"random": Random, "bayesian": Bayesian, "grid": Grid}[study.tuner.kind]
         found = cls(max_trials=count, **settings)
-    # There is a bar in the place of its log.
+    # A progress bar replaces its log.
     found.verbose = 0
     return found, count

@@ -1,4 +1,4 @@
-"""Pictures of a study: scores over its trials, scores against each value, the winning curve."""
+"""Pictures of a study: scores over trials and hyperparameters, and the best activation."""
 
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,7 @@ def draw(
     tested: dict[str, list],
     folder: Path,
 ) -> list[str]:
-    """Draws all that there is to see, and returns the names of the files."""
+    """Draws all pictures; returns the names of the files."""
     import matplotlib
 
     matplotlib.use("Agg")
@@ -39,7 +39,7 @@ def draw(
     tables.draw_curves(
         [tables.Trials(name, rate=0.0, histories=found) for name, found in tested.items()],
         title,
-        f"The best values of each arm, trained anew from {study.final.seeds} seeds.",
+        f"Best values of each arm, trained from {study.final.seeds} new seeds.",
         folder / "learning.png",
     )
     return [*drawn, "learning.png"]
@@ -57,7 +57,7 @@ def _figure(rows: int, columns: int, size: tuple[float, float], title: str):
 
 
 def _trials(tuners, colors, title):
-    """The score of each trial, the range of its seeds, and the best so far."""
+    """The score of each trial, the range over its seeds, and the best score so far."""
     figure, axes = _figure(1, 1, (9.0, 5.0), title)
     axis = axes[0, 0]
     shown = []
@@ -81,12 +81,12 @@ def _trials(tuners, colors, title):
         axis.step(places, curve, where="post", color=colors[name], linewidth=2, label=name)
         for i in failed:
             axis.axvline(i, color=colors[name], linestyle=":", linewidth=1)
-    # The worst trials would press all others together.
+    # The axis is not scaled to the worst trials.
     low = np.quantile(shown, 0.15)
     axis.set_ylim(
         low - 0.3 * (max(shown) - low) - 1e-3, max(shown) + 0.1 * (max(shown) - low) + 1e-3
     )
-    axis.set_xlabel("trial (dotted: failed; line: the best so far)", fontsize=12)
+    axis.set_xlabel("trial (dotted: failed; line: best so far)", fontsize=12)
     axis.set_ylabel("validation accuracy", fontsize=12)
     axis.xaxis.get_major_locator().set_params(integer=True)
     _legend(figure, *axis.get_legend_handles_labels())
@@ -94,12 +94,12 @@ def _trials(tuners, colors, title):
 
 
 def _values(tuners, colors, title):
-    """The score against each hyperparameter that had several values."""
+    """The score over each hyperparameter with more than one value."""
     found: dict[str, list[tuple[str, Any, float]]] = {}
     scales = {}
     for name, tuner in tuners.items():
         for dimension in tuner.oracle.get_space().space:
-            if hasattr(dimension, "sampling"):  # not where it is held
+            if hasattr(dimension, "sampling"):  # a fixed one has none
                 scales[dimension.name] = dimension.sampling
         for trial in tuner.oracle.ended():
             if trial.status == "COMPLETED":
@@ -156,7 +156,7 @@ def _panel(axis, points, colors, scale):
 
 
 def _activation(tuners, tested, title):
-    """The best trainable activation: with default values, with those found, and as trained."""
+    """The best trainable activation: default start, best start, and learned in each layer."""
     from tuning import models
 
     order = sorted(tuners, key=lambda name: -tuners[name].oracle.get_best_trials()[0].score)
@@ -181,7 +181,7 @@ def _activation(tuners, tested, title):
             axis.plot(x, _curve(layer, x), color=f"C{i}", linewidth=1.6, label=label)
     found = models.activations_of(tuner.hypermodel.build(values.copy()))[0]
     if found.axis is None:
-        axis.plot(x, _curve(found, x), "k-", linewidth=2, label="start that was found")
+        axis.plot(x, _curve(found, x), "k-", linewidth=2, label="best start")
     axis.plot(x, _curve(first(), x), "k--", linewidth=1.6, label="default start")
     axis.set_xlabel("x", fontsize=12)
     axis.set_ylabel(f"{first.__name__}(x)", fontsize=12)

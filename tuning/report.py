@@ -1,4 +1,4 @@
-"""What a study ends with: a table, the best values, the best model, and pictures."""
+"""The report of a study: a table, the best values, the best models and pictures."""
 
 import json
 import warnings
@@ -28,7 +28,7 @@ def write(study: config.Study, tuners: dict[str, Tuner], tested: dict[str, list]
     }
     winner = max(best, key=lambda name: best[name].score)
     durable.write(folder / "best.json", {"best arm": winner, "arms": values})
-    print(f"\nBest values, chosen by validation accuracy ({winner}):")
+    print(f"\nBest values by validation accuracy ({winner}):")
     for key, value in values[winner]["values"].items():
         print(f"  {key} = {value:.4g}" if isinstance(value, float) else f"  {key} = {value}")
     saved = ["table.csv", "trials.csv", "best.json", *_save_models(tuners, winner, folder)]
@@ -60,20 +60,20 @@ def _rows(study, tuners, tested, best) -> list[dict[str, str]]:
 
 
 def _difference(one: list[float], other: list[float]) -> str:
-    """The difference of the means, and Welch's confidence interval of it."""
+    """The difference of the means and its 95 % confidence interval (Welch)."""
     from scipy import stats
 
     found = f"{np.mean(one) - np.mean(other):+.4f}"
     if min(len(one), len(other)) < 2 or np.ptp(one) == np.ptp(other) == 0.0:
         return found
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", RuntimeWarning)  # of accuracies that hardly differ
+        warnings.simplefilter("ignore", RuntimeWarning)  # nearly equal accuracies
         interval = stats.ttest_ind(one, other, equal_var=False).confidence_interval()
     return f"{found} ({interval.low:+.4f} to {interval.high:+.4f})"
 
 
 def _write_trials(tuners, path: Path) -> None:
-    """One line a trial: its scores by seed, its values, and why it failed."""
+    """Writes one line per trial: scores by seed, values, and the reason of a failure."""
     import csv
 
     with path.open("w", newline="", encoding="utf-8") as file:
@@ -97,14 +97,14 @@ def _write_trials(tuners, path: Path) -> None:
 
 
 def _save_models(tuners, winner: str, folder: Path) -> list[str]:
-    """The best model of each arm; that of the winner as best.keras."""
+    """Saves the best model of each arm, that of the winner as best.keras."""
     saved = []
     for name, tuner in tuners.items():
         file = "best.keras" if name == winner else f"best_{config.folder_name(name)}.keras"
         try:
             (model,) = tuner.get_best_models()
         except OSError as error:
-            print(f"{file} is not saved, as the weights are not here but with a worker: {error}")
+            print(f"{file} is not saved, as its weights are on a worker's disk: {error}")
             continue
         model.save(folder / file)
         saved.append(file)

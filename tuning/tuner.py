@@ -1,4 +1,4 @@
-"""The tuner: a trial is a training from each of several seeds, and all of them are kept."""
+"""The tuner: a trial trains a model from each of several seeds and keeps all results."""
 
 import math
 import os
@@ -14,35 +14,35 @@ from examples import durable
 from examples.runs import restore
 from tuning import config, models, oracles
 from tuning._keras_tuner_compat import BaseTuner
-from tuning.data import Part, Parts
+from tuning.data import Split, Splits
 
 ATTEMPTS = 10
-"""How often a trial is begun before it counts as one that kills its process."""
+"""Number of starts after which a trial that ends its process counts as failed."""
 
 
 class Tuner(BaseTuner):
     """One arm of a study.
 
-    A trial's folder has, beside what Keras Tuner puts there, for each seed the history
-    (`seed_0.json`) and the weights after the best epoch (`seed_0.weights.h5`), those of the
-    best seed as `checkpoint.weights.h5` for `get_best_models()`, and the reason of a
-    failure (`failure.txt`). A trial that was cut goes on at the seed that was cut.
+    In addition to Keras Tuner's files, a trial's folder has the history (`seed_0.json`) and the
+    weights after the best epoch (`seed_0.weights.h5`) of each seed, the weights of the best
+    seed (`checkpoint.weights.h5`, for `get_best_models()`) and the reason of a failure
+    (`failure.txt`). An interrupted trial resumes at the interrupted seed.
     """
 
-    def __init__(self, oracle: Any, study: config.Study, name: str, parts: Parts, folder: Path):
-        self.study, self.arm, self.parts = study, study.arms[name], parts
+    def __init__(self, oracle: Any, study: config.Study, name: str, splits: Splits, folder: Path):
+        self.study, self.arm, self.splits = study, study.arms[name], splits
         super().__init__(
             oracle=oracle,
-            hypermodel=lambda hp: models.build(hp, study, self.arm, parts),
+            hypermodel=lambda hp: models.build(hp, study, self.arm, splits),
             directory=folder,
             project_name=config.folder_name(name),
         )
         self._idle = False
-        # Without this file nothing would be resumed.
+        # Keras Tuner resumes only if this file exists.
         self.save()
 
     def pre_create_trial(self) -> None:
-        # Keras Tuner asks again and again where there is nothing to do yet.
+        # Keras Tuner polls without a pause while no trial is available.
         if self._idle:
             time.sleep(0.5)
         self._idle = True
@@ -52,7 +52,7 @@ class Tuner(BaseTuner):
 
     def on_trial_end(self, trial: Any) -> None:
         if self.is_worker() and "RpcError" in (trial.message or ""):
-            raise ConnectionError("the chief went away")
+            raise ConnectionError("the connection to the chief was lost")
         super().on_trial_end(trial)
 
     def load_model(self, trial: Any) -> keras.Model:
@@ -64,7 +64,7 @@ class Tuner(BaseTuner):
     def _built(self, trial: Any) -> keras.Model:
         model = self.hypermodel.build(trial.hyperparameters)
         if not model.built:
-            raise FailedTrialError("the model must know its input: begin it with keras.Input")
+            raise FailedTrialError("the model must be built: begin it with keras.Input")
         return model
 
     def run_trial(self, trial: Any, *args: Any, **kwargs: Any) -> Any:
@@ -74,15 +74,13 @@ class Tuner(BaseTuner):
             _count_attempts(attempts)
             return self._trained(trial, folder)
         except KeyboardInterrupt:
-            attempts.unlink(
-                missing_ok=True
-            )  # interrupted by a person: no sign of a trial that kills
+            attempts.unlink(missing_ok=True)  # interrupted by the user, not by the trial
             raise
         except (OSError, MemoryError) as error:
-            # Of the machine, not of the trial, which is run again when the study goes on.
+            # An error of the machine, not of the trial: the trial is repeated on resuming.
             raise FatalError(f"trial {trial.trial_id}: {type(error).__name__}: {error}") from error
         except Exception as error:
-            # A worker has no other way to tell the chief.
+            # The only way for a worker to report the reason to the chief.
             (folder / "failure.txt").write_text(f"{type(error).__name__}: {error}\n")
             raise
 
@@ -92,21 +90,21 @@ class Tuner(BaseTuner):
         found = []
         for seed in range(self.study.training.seeds):
             result = folder / f"seed_{seed}.json"
-            of = {"values": values, "epochs": epochs, "backend": keras.backend.backend()}
+            settings = {"values": values, "epochs": epochs, "backend": keras.backend.backend()}
             history = durable.read(result) if result.exists() else {}
-            if history.get("of") != of:
+            if history.get("of") != settings:
                 keras.utils.clear_session(free_memory=True)
                 keras.utils.set_random_seed(seed)
                 model = self._built(trial)
                 weights = folder / f"seed_{seed}.weights.h5"
                 begun = 0
                 if "tuner/trial_id" in values:
-                    # Of Hyperband: the trial that this one goes on with, if it is here.
+                    # Hyperband: the trial whose training this one continues, if it is here.
                     before = Path(self.get_trial_dir(values["tuner/trial_id"]), weights.name)
                     if before.exists():
                         restore(model, before)
                         begun = values["tuner/initial_epoch"]
-                history = {**self._fit(model, weights, begun, epochs), "of": of}
+                history = {**self._fit(model, weights, begun, epochs), "of": settings}
                 durable.write(result, history)
             found.append(history)
         scores = [max(history["val_accuracy"]) for history in found]
@@ -118,15 +116,20 @@ class Tuner(BaseTuner):
         return [{oracles.OBJECTIVE: score} for score in scores]
 
     def _fit(self, model: keras.Model, weights: Path, begun: int, epochs: int) -> dict:
-        # Two workers may have the same trial for a while, after the chief was killed.
+        # After the chief was killed two workers may run the same trial for a while.
         own = weights.with_name(f"{self.tuner_id}_{weights.name}")
         keep = keras.callbacks.ModelCheckpoint(
             own, oracles.OBJECTIVE, mode="max", save_best_only=True, save_weights_only=True
         )
         start = time.perf_counter()
-        part = self.parts.train
         history = fit(
-            model, part, self.parts.validation, self.study, epochs, begun, callbacks=[keep]
+            model,
+            self.splits.train,
+            self.splits.validation,
+            self.study,
+            epochs,
+            begun,
+            callbacks=[keep],
         )
         own.replace(weights)
         return {**history, "seconds": time.perf_counter() - start}
@@ -134,18 +137,18 @@ class Tuner(BaseTuner):
 
 def fit(
     model: keras.Model,
-    part: Part,
-    watched: Part,
+    split: Split,
+    validation: Split,
     study: config.Study,
     epochs: int,
     begun: int = 0,
     callbacks: list | None = None,
 ) -> dict[str, list[float]]:
-    """Trains a model; the history of its metrics, on `watched` too."""
+    """Trains a model on a split; returns the history of training and validation metrics."""
     found = model.fit(
-        part.inputs,
-        part.y,
-        validation_data=(watched.inputs, watched.y),
+        split.inputs,
+        split.y,
+        validation_data=(validation.inputs, validation.y),
         batch_size=study.training.batch_size,
         initial_epoch=begun,
         epochs=epochs,
@@ -160,19 +163,19 @@ def _count_attempts(file: Path) -> None:
         print(time.strftime("%Y-%m-%d %H:%M:%S"), os.getpid(), file=lines)
     count = len(file.read_text().splitlines())
     if count > ATTEMPTS:
-        raise FailedTrialError(f"its process ended {count - 1} times in the middle of it")
+        raise FailedTrialError(f"its process ended {count - 1} times during the trial")
 
 
 def results(tuner: Tuner, trial: Any) -> list[dict[str, Any]]:
-    """What is kept of each seed of a trial."""
+    """The saved histories of a trial, one for each seed."""
     folder = Path(tuner.get_trial_dir(trial.trial_id))
     files = [folder / f"seed_{seed}.json" for seed in range(tuner.study.training.seeds)]
     return [durable.read(file) for file in files if file.exists()]
 
 
 def failure(tuner: Tuner, trial: Any) -> str:
-    """Why a trial failed."""
+    """The reason of a trial's failure."""
     file = Path(tuner.get_trial_dir(trial.trial_id), "failure.txt")
     if file.exists():
         return file.read_text().strip()
-    return (trial.message or "no reason is known").strip().splitlines()[-1]
+    return (trial.message or "unknown reason").strip().splitlines()[-1]

@@ -1,6 +1,6 @@
 """Multi-head attention with Yat scores."""
 
-from typing import ClassVar, Literal, Unpack
+from typing import Any, ClassVar, Literal, Unpack
 
 import keras
 
@@ -201,13 +201,13 @@ class YatMultiHeadAttention(BaseYatAttention):
         self.set_flash_attention(flash_attention)
         normalization_of(normalization, power)
         self.normalization = normalization
-        self.power = float(power)
-        self.normalize = _validate.one_of("normalize", normalize, NORMS)
-        self.num_key_value_heads = _heads(num_key_value_heads, num_heads)
-        self.rope_max_wavelength = _wavelength(rope_max_wavelength, key_dim)
+        self.power: float = float(power)
+        self.normalize: str | None = _validate.one_of("normalize", normalize, NORMS)
+        self.num_key_value_heads: int = _heads(num_key_value_heads, num_heads)
+        self.rope_max_wavelength: float | None = _wavelength(rope_max_wavelength, key_dim)
         block_of(block_size, 1, 1)
         self.block_size = block_size
-        self.seed_generator = keras.random.SeedGenerator(seed) if dropout else None
+        self.seed_generator: Any = keras.random.SeedGenerator(seed) if dropout else None
 
     def get_config(self) -> Config:
         return {
