@@ -8,6 +8,8 @@ their input. Parameters default to the starting values of the layers, so that a 
 constant activation too: `keras.layers.Dense(64, activation=keras_yat.activations.mila)`.
 """
 
+from __future__ import annotations
+
 from keras_yat.activations._coslu import coslu
 from keras_yat.activations._delu import delu
 from keras_yat.activations._helu import helu

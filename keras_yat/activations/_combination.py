@@ -1,5 +1,7 @@
 """The base of LinComb and NormLinComb: weighted sums of functions."""
 
+from __future__ import annotations
+
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -20,7 +22,7 @@ DEFAULT_FUNCTIONS = ("relu", "sigmoid", "tanh", "softsign")
 class Combination(TrainableActivation):
     """Abstract: a weighted sum of functions with trained coefficients.
 
-    A subclass names its `function`, and has in `settings` the arguments of it that are no
+    A subclass names its `function`, and has in `_settings` the arguments of it that are no
     coefficients or functions.
     """
 
@@ -40,7 +42,7 @@ class Combination(TrainableActivation):
         super().__init__({"coefficients": coefficients}, axis, bounds, (count,), **kwargs)
         # Not the compute dtype: the sum is rounded once, at its end.
         self.functions: list[Callable[..., Any]] = resolve(
-            functions, lambda n: LAYERS[n](dtype=self.parameter_dtype)
+            functions, lambda n: LAYERS[n](dtype=self._parameter_dtype)
         )
 
     def build(self, input_shape: Shape) -> None:
@@ -50,17 +52,17 @@ class Combination(TrainableActivation):
                 function.build(input_shape)
 
     def call(self, inputs: Tensor) -> Tensor:
-        coefficients = self.parameter("coefficients", inputs)
-        outputs = type(self).function(inputs, coefficients, self.functions, **self.settings())
+        coefficients = self._parameter("coefficients", inputs)
+        outputs = type(self).function(inputs, coefficients, self.functions, **self._settings())
         return ops.cast(outputs, self.compute_dtype)
 
-    def settings(self) -> dict[str, Any]:
+    def _settings(self) -> dict[str, Any]:
         """The arguments of `function` after the third."""
         return {}
 
     def get_config(self) -> Config:
         functions = [keras.activations.serialize(f) for f in self.functions]
-        return {**super().get_config(), "functions": functions, **self.settings()}
+        return {**super().get_config(), "functions": functions, **self._settings()}
 
 
 def resolve(functions: Any, own: Callable[[str], Callable]) -> list[Callable]:

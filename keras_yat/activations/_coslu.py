@@ -1,5 +1,7 @@
 """CosLU: SiLU plus a cosine with a learned amplitude and frequency (E. Pishchik, 2023)."""
 
+from __future__ import annotations
+
 from collections.abc import Callable
 from typing import ClassVar, Unpack
 

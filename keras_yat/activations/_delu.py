@@ -1,5 +1,7 @@
 """DELU: SiLU below 0, a learned slope above (E. Pishchik, 2023)."""
 
+from __future__ import annotations
+
 from collections.abc import Callable
 from typing import ClassVar, Unpack
 

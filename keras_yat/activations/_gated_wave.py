@@ -1,5 +1,7 @@
 """The gradient that CosLU and SinLU share."""
 
+from __future__ import annotations
+
 from keras import ops
 
 from keras_yat._types import Tensor

@@ -1,5 +1,7 @@
 """HELU: DELU without a parameter, for comparison (E. Pishchik, 2023)."""
 
+from __future__ import annotations
+
 from typing import Unpack
 
 from keras import ops

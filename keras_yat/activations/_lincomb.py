@@ -1,5 +1,7 @@
 """LinComb: a learned weighted sum of functions (E. Pishchik, 2023)."""
 
+from __future__ import annotations
+
 from collections.abc import Callable, Sequence
 from typing import Any, ClassVar, Unpack
 

@@ -1,5 +1,7 @@
 """Activations by name."""
 
+from __future__ import annotations
+
 import difflib
 import inspect
 from typing import Any

@@ -1,5 +1,7 @@
 """Mila: Mish with a learned depth of its minimum (D. Misra, 2019)."""
 
+from __future__ import annotations
+
 from collections.abc import Callable
 from typing import ClassVar, Unpack
 

@@ -1,5 +1,7 @@
 """Nami: tanh above 0, a sine below (K. Sarkar, package nami-act)."""
 
+from __future__ import annotations
+
 from collections.abc import Callable, Mapping
 from typing import ClassVar, Unpack
 

@@ -1,5 +1,7 @@
 """NormLinComb: LinComb with normalized coefficients (E. Pishchik, 2023)."""
 
+from __future__ import annotations
+
 from collections.abc import Callable, Sequence
 from typing import Any, ClassVar, Unpack
 
@@ -129,5 +131,5 @@ class NormLinComb(Combination):
         super().__init__(coefficients, functions, axis, bounds, **kwargs)
         self.norm: str = _validate.one_of("norm", norm, NORMS)
 
-    def settings(self) -> dict[str, Any]:
+    def _settings(self) -> dict[str, Any]:
         return {"norm": self.norm}

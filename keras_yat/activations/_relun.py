@@ -1,5 +1,7 @@
 """ReLUN: ReLU6 with a learned maximum (E. Pishchik, 2023)."""
 
+from __future__ import annotations
+
 from collections.abc import Callable, Mapping
 from typing import ClassVar, Unpack
 

@@ -1,5 +1,7 @@
 """ScaledSoftSign: softsign with a learned height and width (E. Pishchik, 2023)."""
 
+from __future__ import annotations
+
 from collections.abc import Callable, Mapping
 from typing import ClassVar, Unpack
 

@@ -1,5 +1,7 @@
 """ShiLU: ReLU with a learned slope and shift (E. Pishchik, 2023)."""
 
+from __future__ import annotations
+
 from collections.abc import Callable
 from typing import ClassVar, Unpack
 

@@ -1,5 +1,7 @@
 """SinLU: SiLU plus a sine with a learned amplitude and frequency (A. Paul et al., 2022)."""
 
+from __future__ import annotations
+
 from collections.abc import Callable
 from typing import ClassVar, Unpack
 

@@ -1,5 +1,7 @@
 """soft_tanh: an odd sigmoid without exponentials (T. Bouhsine, 2024)."""
 
+from __future__ import annotations
+
 from collections.abc import Callable
 from typing import ClassVar, Unpack
 

@@ -1,5 +1,7 @@
 """softer_sigmoid: a sigmoid for scores ≥ 0 (T. Bouhsine, 2024)."""
 
+from __future__ import annotations
+
 from collections.abc import Callable
 from typing import ClassVar, Unpack
 

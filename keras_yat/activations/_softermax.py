@@ -1,5 +1,7 @@
 """softermax: a softmax without exponentials, for scores ≥ 0 (T. Bouhsine, 2024)."""
 
+from __future__ import annotations
+
 import numbers
 from collections.abc import Callable, Sequence
 from typing import Any, ClassVar, Unpack

@@ -1,5 +1,7 @@
 """The base of the squashers: bounded functions of scores with a constant power."""
 
+from __future__ import annotations
+
 from collections.abc import Callable
 from typing import Any, ClassVar
 

@@ -1,5 +1,7 @@
 """Multi-head attention with Yat scores."""
 
+from __future__ import annotations
+
 from typing import Any, ClassVar, Literal, Unpack
 
 import keras
@@ -198,7 +200,7 @@ class YatMultiHeadAttention(BaseYatAttention):
         )
         # Against Keras's global switch.
         self.flash_attention: bool | None = flash_attention
-        self.set_flash_attention(flash_attention)
+        self._set_flash_attention(flash_attention)
         normalization_of(normalization, power)
         self.normalization = normalization
         self.power: float = float(power)

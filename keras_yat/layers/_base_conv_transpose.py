@@ -15,7 +15,7 @@ from keras_yat.layers._base_conv import Window
 class BaseYatConvTranspose(Window):
     """Abstract: a transposed Yat convolution of `rank` dimensions."""
 
-    features_axis: ClassVar[int] = -2
+    _features_axis: ClassVar[int] = -2
 
     def __init__(
         self,
@@ -42,10 +42,10 @@ class BaseYatConvTranspose(Window):
                     strides=self.strides,
                 )
 
-    def kernel_shape(self, input_shape: Shape) -> tuple[int, ...]:
+    def _kernel_shape(self, input_shape: Shape) -> tuple[int, ...]:
         return (*self.kernel_size, self.filters, self._channels(input_shape))
 
-    def effective_fan_in(self, entries: int) -> float:
+    def _effective_fan_in(self, entries: int) -> float:
         return entries / math.prod(self.strides)
 
     def _correlate(self, x, kernel):
@@ -95,7 +95,7 @@ class BaseYatConvTranspose(Window):
         columns = ops.reshape(ops.swapaxes(kernel, -1, -2), (taps * channels, -1))
         return [(patches, columns)]
 
-    def kernel_from_columns(self, columns: np.ndarray) -> np.ndarray:
+    def _kernel_from_columns(self, columns: np.ndarray) -> np.ndarray:
         shape = tuple(self.kernel.shape)
         columns = np.reshape(columns, (*shape[:-2], shape[-1], self.filters))
         return np.swapaxes(columns, -1, -2)

@@ -1,5 +1,7 @@
 """The 1D Yat convolution."""
 
+from __future__ import annotations
+
 from typing import Any, ClassVar, Literal, Unpack
 
 from keras_yat._register import register
@@ -88,7 +90,7 @@ class YatConv1D(BaseYatConv):
     """
 
     rank = 1
-    paddings: ClassVar[tuple[str, ...]] = ("valid", "same", "causal")
+    _paddings: ClassVar[tuple[str, ...]] = ("valid", "same", "causal")
 
     def __init__(
         self,

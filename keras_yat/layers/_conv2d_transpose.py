@@ -1,5 +1,7 @@
 """The 2D transposed Yat convolution."""
 
+from __future__ import annotations
+
 from typing import Any, Literal, Unpack
 
 from keras_yat._register import register

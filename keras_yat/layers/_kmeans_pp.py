@@ -1,41 +1,18 @@
 """Kernel initialization from data by k-means++: the neurons become samples of the input."""
 
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 from keras import ops
 
 from keras_yat import _validate
+from keras_yat._types import Tensor
 
 
-def adapt(layer: Any, data: Any, samples: int, seed: int | None) -> None:
-    """Sets the kernel, epsilon, bias and alpha of a layer from its inputs."""
-    if layer.kernel_from is not None:
-        owner = layer.kernel_from.name
-        _validate.invalid_argument(
-            "kernel_from", "be None: adapt the layer that owns the kernel", owner
-        )
-    samples = _validate.count("samples", samples)
-    rng = np.random.default_rng(seed)
-    inputs = _sample_inputs(data, samples, rng)
-    layer(inputs[:1])  # builds it, or raises for another shape
-    neurons = layer.kernel.shape[layer.features_axis]
-    if samples < neurons:
-        _validate.invalid_argument(
-            "samples", f"be at least {neurons}, one for each neuron", samples
-        )
-    groups = _sample_patches(layer, inputs, samples, rng)
-    chosen = [kmeans_pp_init(rows, neurons // len(groups), rng) for rows in groups]
-    layer.kernel.assign(layer.kernel_from_columns(np.concatenate(chosen).T))
-    if layer.bias is not None:
-        layer.bias.assign(np.zeros(layer.bias.shape))
-    layer.set_epsilon_and_alpha(_epsilon(layer.normalize, groups, chosen), 1.0)
-    outputs = layer.pre_activation(inputs[: max(1, _OUTPUTS // neurons)], training=False)
-    rms = float(np.sqrt(np.mean(np.square(ops.convert_to_numpy(ops.cast(outputs, "float32"))))))
-    layer.set_epsilon_and_alpha(None, 1.0 / rms if rms > 0.0 else 1.0)
-
-
-def _epsilon(normalize, groups, chosen):
+def median_distance(
+    normalize: str | None, groups: Sequence[np.ndarray], chosen: Sequence[np.ndarray]
+) -> float:
     """The median squared distance of a sample to the nearest neuron, if it is not that neuron."""
     if normalize == "sphere":
         groups = [_unit(rows) for rows in groups]
@@ -47,11 +24,7 @@ def _epsilon(normalize, groups, chosen):
     return float(np.median(apart)) if len(apart) else 1.0
 
 
-# Number of outputs per position from which alpha is computed.
-_OUTPUTS = 2**16
-
-
-def _sample_inputs(data, samples, rng):
+def sample_inputs(data: Any, samples: int, rng: np.random.Generator) -> np.ndarray:
     """Up to `samples` inputs, drawn without replacement."""
     batches = [data] if hasattr(data, "shape") else data
     inputs, keys = None, np.empty(0)
@@ -72,20 +45,23 @@ def _sample_inputs(data, samples, rng):
     return inputs.astype("float32")
 
 
-def _sample_patches(layer, inputs, samples, rng):
-    """For each group of neurons up to `samples` patches of their input, `(rows, entries)`."""
-    kernel = ops.convert_to_tensor(layer.kernel)
-    linear_map = layer.linear_map()
+def sample_patches(
+    patches_of: Callable[[Tensor], Sequence[Tensor]],
+    inputs: np.ndarray,
+    samples: int,
+    rng: np.random.Generator,
+) -> list[np.ndarray]:
+    """For each group of neurons up to `samples` patches of their input, `(rows, entries)`.
+
+    `patches_of` maps a batch of inputs to the patches `(..., entries)` of each group.
+    """
     each = -(-samples // len(inputs))
     step, start = 1, 0
     found: list[list[np.ndarray]] = []
     while start < len(inputs):
-        x = layer.to_channels_last(ops.convert_to_tensor(inputs[start : start + step]))
+        batch = ops.convert_to_tensor(inputs[start : start + step])
         start += step
-        rows = [
-            ops.convert_to_numpy(patches)
-            for patches, _ in linear_map.patches_and_columns(x, kernel)
-        ]
+        rows = [ops.convert_to_numpy(patches) for patches in patches_of(batch)]
         rows = [r.reshape(len(r), -1, r.shape[-1]) for r in rows]
         places = rng.random(rows[0].shape[:2]).argsort(axis=1)[:, :each, None]
         found.append([np.take_along_axis(r, places, 1).reshape(-1, r.shape[-1]) for r in rows])

@@ -1,5 +1,7 @@
 """The Yat LSTM."""
 
+from __future__ import annotations
+
 from typing import ClassVar, Literal, Unpack
 
 from keras_yat._register import register

@@ -1,7 +1,7 @@
 """The base of the recurrent Yat layers: a cell over time."""
 
 import inspect
-from typing import Any, ClassVar, Generic, TypeVar
+from typing import Any, ClassVar, Generic, TypeVar, cast
 
 import keras
 from keras import ops
@@ -23,9 +23,8 @@ class OfCell(Generic[T]):
         self._name = name
 
     def __get__(self, layer: Any, owner: type | None = None) -> T:
-        if layer is None:
-            raise AttributeError(self._name)
-        return getattr(layer.cell, self._name)
+        # Of the class it is the descriptor, as a property is.
+        return cast(T, self) if layer is None else getattr(layer.cell, self._name)
 
 
 class BaseYatRecurrent(BaseRNN):
@@ -107,10 +106,9 @@ class BaseYatRecurrent(BaseRNN):
             return self._loop(sequences, states, mask, training)
         finally:
             # Also after an error: the masks of this sequence must not be used for the next.
-            self.cell.clear_masks()
+            self.cell.reset_dropout_mask()
 
     def _loop(self, sequences, states, mask, training):
-        self.cell.check_states("initial_state", states, sequences.shape[0])
         if self.stateful:
             # Their variables are overwritten in place before torch's backward pass.
             states = [ops.copy(state) for state in states]

@@ -1,5 +1,7 @@
 """The cell of the simple recurrent Yat layer."""
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 from typing import Any, Literal, Unpack
 

@@ -3,6 +3,8 @@
 A function is a private module that registers it; `_numerics` has their arithmetic.
 """
 
+from __future__ import annotations
+
 from keras_yat._register import FunctionCall
 from keras_yat.ops._rotary_embedding import rotary_embedding
 from keras_yat.ops._yat_attention import yat_attention

@@ -1,5 +1,7 @@
 """Rotary position embedding as a pure function."""
 
+from __future__ import annotations
+
 import math
 
 import keras

@@ -1,5 +1,7 @@
 """Score normalization: from the scores of a query to the weights of the keys."""
 
+from __future__ import annotations
+
 from collections.abc import Callable
 from dataclasses import dataclass
 

@@ -1,5 +1,7 @@
 """Attention with Yat scores as a pure function."""
 
+from __future__ import annotations
+
 import math
 import numbers
 from typing import Any

@@ -1,5 +1,7 @@
 """The Yat product as a pure function."""
 
+from __future__ import annotations
+
 import numbers
 
 from keras_yat import _validate
