@@ -6,6 +6,4 @@ data set is a module in `data/`; a new network is a file in `configs/`.
 
 from examples.command import prepare
 
-prepare(
-    __file__, "examples", "keras", "matplotlib", "numpy", "pydantic", "scipy", "sklearn", "tqdm"
-)
+prepare(__file__, "studies", "keras", "matplotlib", "numpy", "pydantic", "scipy", "sklearn", "tqdm")

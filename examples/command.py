@@ -22,7 +22,7 @@ def prepare(package: str, extra: str, *needed: str) -> None:
 
     Args:
         package: The file of the package.
-        extra: The extra of this project that installs the required packages.
+        extra: The extras of this project that install the required packages.
         needed: The required packages.
     """
     first = sys.argv[0] if sys.argv else ""

@@ -34,7 +34,7 @@ def main() -> int:
     arguments, of_pytest = parse()
     chosen = arguments.backend or [b for b in BACKENDS if importlib.util.find_spec(b)]
     if not chosen:
-        sys.exit('No backend is installed: python -m pip install -e ".[dev]"')
+        sys.exit("No backend is installed: python -m pip install -e . --group dev")
     if arguments.fast and not arguments.backend:
         chosen = [os.environ.get("KERAS_BACKEND") or chosen[-1]]
     outcomes = {}

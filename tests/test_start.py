@@ -246,13 +246,13 @@ def test_missing_packages_are_named(monkeypatch, capsys):
     before = signal.getsignal(signal.SIGINT)
     try:
         with pytest.raises(SystemExit) as left:
-            command.prepare(__file__, "examples", "json", "no_such", "nor_this")
+            command.prepare(__file__, "studies", "json", "no_such", "nor_this")
     finally:
         signal.signal(signal.SIGINT, before)
     assert left.value.code == 2
     told = capsys.readouterr().err
     assert told.startswith("Not installed: no_such, nor_this.")
-    assert 'pip install -e ".[examples]"' in told
+    assert 'pip install -e ".[studies]"' in told
 
 
 def test_only_a_module_of_this_package_is_a_command_of_it(monkeypatch):
@@ -272,7 +272,7 @@ def test_only_a_module_of_this_package_is_a_command_of_it(monkeypatch):
 def test_a_library_that_is_imported_prepares_nothing(monkeypatch):
     monkeypatch.setattr(sys, "argv", ["pytest"])
     before = signal.getsignal(signal.SIGINT)
-    command.prepare(__file__, "examples", "no_such")
+    command.prepare(__file__, "studies", "no_such")
     assert signal.getsignal(signal.SIGINT) is before
 
 

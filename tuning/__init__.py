@@ -6,4 +6,4 @@ a module in `examples/data/`.
 
 from examples.command import prepare
 
-prepare(__file__, "tuner", "keras_tuner", "grpc", "six")
+prepare(__file__, "search,studies", "keras_tuner", "grpc", "six")
