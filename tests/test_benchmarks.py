@@ -56,6 +56,19 @@ def test_activations_benchmark(tmp_path):
         assert float(row["kept plain"]) > 2.0
 
 
+@pytest.mark.once
+@pytest.mark.slow
+def test_versions_benchmark(tmp_path):
+    """Of this version over itself: everything runs twice, and nothing is left out."""
+    options = ["--base", str(ROOT), "--quick", "--rounds", "3"]
+    rows, tables = command("versions", tmp_path / "versions.csv", *options)
+    layers_alone = {n for n in layers.__all__ if n[:3] == "Yat" and n[-4:] not in ("Cell", "ores")}
+    assert {row["name"] for row in rows} == layers_alone | set(activations.names())
+    for row in rows:
+        assert float(row["train"]) > 0.0
+        assert f"{float(row['train']):.2f}" in tables
+
+
 def test_every_layer_is_measured():
     alone = {f"Yat{case.name}" for case in CASES.values()}
     over_time = {f"Yat{name}{kind}" for name in recurrent.LAYERS for kind in ("", "Cell")}

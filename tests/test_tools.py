@@ -1,0 +1,82 @@
+"""The tools that write parts of the source."""
+
+import ast
+
+import pytest
+
+from tools import arguments, readme
+from tools.shared_arguments import CELL, KERNEL, OF_BASE
+
+pytestmark = pytest.mark.once
+
+NEW = '''"""A new layer."""
+
+
+@register()
+class YatNew(KernelLayer):
+    """New.
+
+    Args:
+        size: Its own argument,
+            on two lines.
+        activation: Another text.
+
+    Input shape:
+        Any.
+    """
+
+    def __init__(self, size: int, use_bias: bool = False, *, own: str = "x", **kwargs: int) -> None:
+        super().__init__(features=size * 2, **kwargs)
+        self.size = size
+'''
+
+
+def test_a_new_class_gets_what_its_base_shares():
+    source = arguments.written(NEW.replace("Another text.", "Another text.\n        own: A word."))
+    cls = ast.parse(source).body[1]
+    init = cls.body[1]
+    names = [a.arg for a in init.args.args[1:]], [a.arg for a in init.args.kwonlyargs]
+    shared = [a.name for a in KERNEL if not a.keyword_only]
+    # Own arguments stay in their places; a shared one that is there keeps its place and default.
+    assert names[0][:2] == ["size", "use_bias"]
+    assert sorted(names[0][1:]) == sorted(shared)
+    assert names[1] == ["own", *(a.name for a in KERNEL if a.keyword_only)]
+    assert ast.unparse(init.args.defaults[0]) == "False"
+    assert ast.unparse(init.args.kwarg.annotation) == "Unpack[LayerOptions]"
+    passed = {k.arg: ast.unparse(k.value) for k in init.body[0].value.keywords}
+    assert passed == {
+        "features": "size * 2",
+        **{a.name: a.name for a in KERNEL},
+        None: "kwargs",
+    }
+    documented = [
+        line.strip().split(":")[0]
+        for line in ast.get_docstring(cls, clean=False).splitlines()
+        if line.startswith("        ") and line[8] != " " and ":" in line
+    ]
+    assert documented == [*names[0], *names[1], "**kwargs"]
+    assert "            on two lines." in source.splitlines()
+    assert "Another text." not in source
+    assert arguments.written(source) == source
+
+
+def test_an_argument_without_a_description_is_an_error():
+    with pytest.raises(SystemExit, match="YatNew: `own` is not described under Args:"):
+        arguments.written(NEW)
+
+
+def test_bases_that_exist():
+    """A base that was renamed would leave its classes without the arguments."""
+    text = "\n".join(file.read_text() for file in arguments.files())
+    for base in OF_BASE:
+        assert f"class {base}(" in text, base
+
+
+def test_a_cell_has_no_argument_twice():
+    names = [a.name for a in CELL]
+    assert len(set(names)) == len(names)
+
+
+def test_the_table_of_the_readme_is_found_anywhere():
+    text = f"before\n\n{readme.HEAD}\n| old |\n\nafter"
+    assert readme.written(text) == f"before\n\n{readme.table()}\n\nafter"
