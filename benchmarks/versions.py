@@ -4,9 +4,9 @@
     python -m benchmarks.versions --base v0.1.0 --backend jax --only YatDense mila
 
 The other version is a revision of this repository, or a folder: its `keras_yat` is imported beside
-this one, under another name. For each row the time of the forward pass and of a training step (forward and
-backward, gradients of input and weights) over that of the other version; medians of the ratios of
-rounds in which both ran once. Writes CSV; `--markdown` prints a table from it.
+this one, under another name. For each row the time of the forward pass and of a training step
+(forward and backward, gradients of input and weights) over that of the other version; medians of
+the ratios of rounds in which both ran once. Writes CSV; `--markdown` prints a table from it.
 """
 
 import argparse

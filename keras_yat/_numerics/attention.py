@@ -11,7 +11,6 @@ of the values is computed in the dtype of the values.
 """
 
 import functools
-import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
@@ -83,14 +82,14 @@ class Attention:
         tensors = [query, sum_of_squares(query, -1), key, value, *formula.tensors]
         forward = functools.partial(self._forward, formula)
         backward = functools.partial(self._backward, formula)
-        evaluate = self._in_row_blocks(tensors)
+        blocks = self._row_blocks(tensors)
 
         def all_backward(upstream, _, *line):
             ahead, behind = line[: len(constants)], line[len(constants) :]
-            return evaluate(backward, *ahead, upstream, *behind)
+            return blocks.evaluate(backward, *ahead, upstream, *behind)
 
         return with_custom_gradient(
-            lambda *line: (evaluate(forward, *line), None), all_backward, constants
+            lambda *line: (blocks.evaluate(forward, *line), None), all_backward, constants
         )(*tensors)
 
     def weights(self, query: Any, key: Any, alpha: Any, epsilon: Any) -> Any:
@@ -156,19 +155,13 @@ class Attention:
         of_value, of_key, *of_scales = totals
         return of_query, of_square, of_key, ops.cast(of_value, value.dtype), *of_scales
 
-    def _in_row_blocks(self, tensors):
-        """Evaluates a function on a few heads at a time, where that is faster."""
+    def _row_blocks(self, tensors):
+        """The blocks of batch entries and heads, by the number of their scores."""
         query, _, key, *_ = tensors
-        sizes = [size or 1 for size in (*query.shape[1:3], self.block or query.shape[3])]
-        # In scores.
-        size = (key.shape[3] or 1) * math.prod(sizes)
-        if self.rate:  # random masks are drawn for all heads at once
-            return lambda function, *line: function(*line)
-        batch = RowBlocks(tensors, size)
-        heads = RowBlocks(tensors, size // sizes[0], axis=1)
-        return lambda function, *line: batch.evaluate(
-            functools.partial(heads.evaluate, function), *line
-        )
+        group, rows = query.shape[2] or 1, self.block or query.shape[3] or 1
+        # Random masks are drawn for all heads at once.
+        axes = 0 if self.rate else 2
+        return RowBlocks(tensors, (key.shape[3] or 1) * group * rows, axes)
 
 
 class _Block:

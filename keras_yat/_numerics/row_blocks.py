@@ -4,6 +4,7 @@ torch runs each operation by itself. Temporaries that leave the cache triple the
 allocating new memory for each of them costs more still.
 """
 
+import functools
 import math
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -18,28 +19,28 @@ BLOCK_ENTRIES = 2**18
 
 
 class RowBlocks:
-    """Splits tensors along an axis into blocks of rows, and joins the results.
+    """Splits tensors along their first axes into blocks, and joins the results.
 
     Args:
         tensors: Inputs of the function. The first of them has the rows.
         row_size: Number of entries that a temporary has for each row. None: as many as the
             first tensor.
-        axis: The axis of the rows.
+        axes: Number of axes that are split, one after the other.
     """
 
-    def __init__(self, tensors: Sequence[Tensor], row_size: int | None = None, axis: int = 0):
-        self._starts, self._axis = range(1), axis
+    def __init__(self, tensors: Sequence[Tensor], row_size: int | None = None, axes: int = 1):
+        self._axes: list[_Blocks] = []
         if keras.backend.backend() != "torch" or tensors[0].device.type != "cpu":
             return
         shape = tuple(tensors[0].shape)
-        if not shape:
+        # Where a tensor has more axes than the first, so has the output: its rows are others.
+        if len(shape) < axes or any(len(t.shape) > len(shape) for t in tensors):
             return
-        self._rank, self._rows = len(shape), shape[axis]
-        size = math.prod(shape) // max(1, self._rows) if row_size is None else row_size
-        if self._rows * size <= BLOCK_ENTRIES:
-            return
-        self._step = max(1, BLOCK_ENTRIES // size)
-        self._starts = range(0, self._rows, self._step)
+        size = math.prod(shape[axes:]) if row_size is None else row_size
+        for axis in range(axes):
+            each = size * math.prod(shape[axis + 1 : axes])
+            if shape[axis] * each > BLOCK_ENTRIES:
+                self._axes.append(_Blocks(len(shape), axis, shape[axis], each))
 
     def evaluate(self, function: Callable[..., Any], *tensors: Tensor) -> Any:
         """`function(*tensors)`, block by block.
@@ -47,11 +48,22 @@ class RowBlocks:
         A single output is concatenated. Of several outputs each belongs to one of the last
         tensors: those of tensors with rows are concatenated, the others summed.
         """
-        if len(self._starts) == 1:
-            return function(*tensors)
+        for blocks in reversed(self._axes):
+            function = functools.partial(blocks.evaluate, function)
+        return function(*tensors)
+
+
+class _Blocks:
+    """The blocks along an axis of tensors of some rank."""
+
+    def __init__(self, rank: int, axis: int, rows: int, row_size: int):
+        self._rank, self._axis, self._rows = rank, axis, rows
+        self._step = max(1, BLOCK_ENTRIES // max(1, row_size))
+
+    def evaluate(self, function, *tensors):
         parts = [
             function(*(self._block(t, start) if self._has_rows(t) else t for t in tensors))
-            for start in self._starts
+            for start in range(0, self._rows, self._step)
         ]
         if not isinstance(parts[0], tuple):
             return ops.concatenate(parts, axis=self._axis)

@@ -14,8 +14,8 @@ from keras_yat._types import Config, Shape, Size, Tensor
 from keras_yat.layers._kernel import KernelLayer
 
 
-class Window(KernelLayer):
-    """Abstract: neurons with a window that slides over `rank` axes of the input.
+class SlidingKernelLayer(KernelLayer):
+    """Abstract: neurons whose kernel slides over `rank` axes of the input.
 
     Computed with the channels last: TensorFlow has no other convolutions on a CPU, and on the
     other backends transposing is free.
@@ -116,7 +116,7 @@ class Window(KernelLayer):
         }
 
 
-class BaseYatConv(Window):
+class BaseYatConv(SlidingKernelLayer):
     """Abstract: a Yat convolution of `rank` dimensions."""
 
     def __init__(

@@ -6,6 +6,7 @@ import pytest
 from keras import ops
 
 import keras_yat
+from tests import reference
 from tests.activations.test_values import CASE, definition_of, function_of
 from tests.helpers import to_numpy, value_and_gradients
 from tests.reference import CASES
@@ -216,3 +217,23 @@ def test_squashers_at_the_end_of_float32(power, x):
 def test_softermax_of_an_epsilon_below_float32():
     value = keras_yat.activations.softermax(np.zeros((1, 2), "float32"), epsilon=1e-50)
     assert np.all(to_numpy(value) == 0.0)
+
+
+@pytest.mark.parametrize(
+    ("shape", "of_parameter"),
+    [
+        ((300_000,), (2, 1)),
+        ((300_000,), (2, 1, 1)),
+        ((3, 100_000), (2, 1, 1)),
+        ((9, 1), (1, 40_000)),
+    ],
+)
+def test_parameters_that_broadcast_beyond_a_large_input(shape, of_parameter):
+    """The output has other rows than the input."""
+    x = np.random.default_rng(0).normal(size=shape).astype("float32")
+    beta = np.linspace(-1.0, 1.0, np.prod(of_parameter)).reshape(of_parameter).astype("float32")
+    value, (of_x, of_beta) = value_and_gradients(keras_yat.activations.mila, x, beta)
+    expected = reference.mila(np.float64(x), np.float64(beta))
+    np.testing.assert_allclose(to_numpy(value), expected, rtol=1e-5, atol=1e-6)
+    assert tuple(of_x.shape) == shape
+    assert tuple(of_beta.shape) == of_parameter
