@@ -349,23 +349,23 @@ def test_neither_is_searched_unless_asked_for():
         ),
         (
             lambda hp: search.activation(hp, among=[]),
-            "`among` must be names, at least one, such as coslu",
+            "`among` must be one or more names, such as coslu",
         ),
         (
             lambda hp: search.activation(hp, among=["nami", 3]),
-            "`among` must be names, at least one, such as coslu",
+            "`among` must be one or more names, such as coslu",
         ),
         (
             lambda hp: search.activation(hp, among=[keras_yat.Nami()]),
-            "`among` must be names, at least one, such as coslu",
+            "`among` must be one or more names, such as coslu",
         ),
         (
             lambda hp: search.activation(hp, among=[["nami"]]),
-            "`among` must be names, at least one, such as coslu",
+            "`among` must be one or more names, such as coslu",
         ),
         (
             lambda hp: search.activation(hp, among=3),
-            "`among` must be names, at least one, such as coslu",
+            "`among` must be one or more names, such as coslu",
         ),
         (
             lambda hp: search.activation(hp, search_bounds="yes"),

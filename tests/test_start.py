@@ -70,8 +70,8 @@ def test_a_backend_that_is_installed_is_chosen(machine, installed, variable, of_
     ("installed", "variable", "words"),
     [
         ([], None, "No backend is installed"),
-        ([], "jax", r"must be a backend that is installed \(none\). Received: 'jax'"),
-        (["jax"], "torch", r"must be a backend that is installed \(jax\). Received: 'torch'"),
+        ([], "jax", r"must be an installed backend \(none\). Received: 'jax'"),
+        (["jax"], "torch", r"must be an installed backend \(jax\). Received: 'torch'"),
         (ALL, "nope", "must be one of jax, tensorflow, torch. Received: 'nope'"),
     ],
 )
