@@ -14,11 +14,11 @@ from keras_yat._types import Config, Shape, Size, Tensor
 from keras_yat.layers._kernel import KernelLayer
 
 
-class Window(KernelLayer):
+class BaseYatWindow(KernelLayer):
     """Abstract: neurons with a window that slides over `rank` axes of the input.
 
-    Computed with the channels last: TensorFlow has no other convolutions on a CPU, and on the
-    other backends transposing is free.
+    The computation has the channels last: TensorFlow has no other convolutions on a CPU, and
+    the other backends transpose at no cost.
     """
 
     rank: ClassVar[int]
@@ -68,7 +68,7 @@ class Window(KernelLayer):
                 "input_shape", f"have rank {self.rank + 2}", tuple(input_shape)
             )
         self._channels(input_shape)
-        self.compute_output_shape(input_shape)  # or Keras raises
+        self.compute_output_shape(input_shape)  # raises an error for an invalid shape
         super().build(input_shape)
         axes = {self._channel_axis: input_shape[self._channel_axis]}
         self.input_spec = keras.layers.InputSpec(ndim=self.rank + 2, axes=axes)
@@ -100,7 +100,7 @@ class Window(KernelLayer):
         return (batch, *positions, self.filters)
 
     def linear_map(self) -> LinearMap:
-        # All but the features' axis, which is the last or the one before.
+        # All axes but that of the features, which is the last or the one before.
         axes = (*range(self.rank), self.rank - 1 - self.features_axis)
         return LinearMap(self._correlate, self._squared_norms, self._patches_and_columns, axes)
 
@@ -116,7 +116,7 @@ class Window(KernelLayer):
         }
 
 
-class BaseYatConv(Window):
+class BaseYatConv(BaseYatWindow):
     """Abstract: a Yat convolution of `rank` dimensions."""
 
     def __init__(

@@ -9,10 +9,10 @@ from keras import ops
 from keras_yat import _validate
 from keras_yat._numerics.formula import sum_of_squares
 from keras_yat._types import Config, Shape, Size
-from keras_yat.layers._base_conv import Window
+from keras_yat.layers._base_conv import BaseYatWindow
 
 
-class BaseYatConvTranspose(Window):
+class BaseYatConvTranspose(BaseYatWindow):
     """Abstract: a transposed Yat convolution of `rank` dimensions."""
 
     features_axis: ClassVar[int] = -2
