@@ -7,13 +7,13 @@ from keras import ops
 
 from keras_yat.ops import rotary_embedding, yat_attention
 from tests import reference_attention
+from tests.attention_cases import EMPTY, SCORES, assert_near, operands
 from tests.helpers import (
     compiled,
     draw,
     to_numpy,
     value_and_gradients,
 )
-from tests.test_attention import EMPTY, SCORES, assert_near, operands
 
 
 @pytest.mark.parametrize("block_size", [None, 2])
