@@ -19,7 +19,7 @@ MASK = np.random.default_rng(5).random((2, 4, 5, 6)) < 0.6
 QUERY_MASK = np.array([[True, True, False, True, True], [False, True, True, True, False]])
 KEY_MASK = np.array([[True, False, True, True, True, True], [True, True, True, False, True, False]])
 
-# Queries that may attend to nothing are among those of `empty`, `before` and `every mask`.
+# `empty`, `before` and `every mask` contain queries without any allowed key.
 EMPTY = MASK & (np.arange(5) % 2 == 0)[:, None]
 CASES = {
     "cross": {},
@@ -49,7 +49,7 @@ CASES = {
     "softermax, square": {"normalization": "softermax", "power": 2, "is_causal": True},
     "softermax, root": {"normalization": "softermax", "power": 0.5, "key_mask": KEY_MASK},
 }
-# What "every mask" has too: blocks take all of it apart at once.
+# Cases that "every mask" includes: that one is tested in blocks.
 PARTS = ("mask", "mask of the queries and keys", "query mask", "key mask", "causal", "window")
 PLAIN = ("every mask", "sphere", "softermax, square", "softermax, root")
 
@@ -63,7 +63,11 @@ def operands(heads=4, kv_heads=2, queries=5, keys=6, batch=2, size=3, value_size
 
 
 def assert_near(found, truth, tolerance=1e-5, name=""):
-    """Within `tolerance` of the largest; of what was summed, if `truth` has the parts of a sum."""
+    """Asserts errors within `tolerance` of the largest value.
+
+    If `truth` has more axes than `found`, it holds the terms of a sum: errors are then relative to
+    the sum of their magnitudes.
+    """
     if np.ndim(truth) > np.ndim(found):
         scale, truth = 0.3 * np.sum(np.abs(truth)), np.sum(truth)
     else:
@@ -72,17 +76,17 @@ def assert_near(found, truth, tolerance=1e-5, name=""):
 
 
 def apart(arrays):
-    """`arrays`, with an alpha and an epsilon of its own for each score."""
+    """`arrays` with a separate alpha and epsilon for each score."""
     batch, queries, heads, _ = arrays["query"].shape
     places = (batch, heads, queries, arrays["key"].shape[1])
     return {n: np.full(places, a) if np.ndim(a) == 0 else a for n, a in arrays.items()}
 
 
 def check_against_the_definition(arrays, upstream, settings, tolerance=1e-5, whole=False, **how):
-    """Values and gradients in all of `arrays`, by name.
+    """Compares values and the gradients in all of `arrays` with the definition.
 
-    JAX compiles it as a whole where there is a loop, or, with `whole`, where few tests have
-    these shapes: else it is faster to compile each operation, once for all tests.
+    On JAX a computation in blocks, or with `whole`, is compiled as a whole. Otherwise each
+    operation is compiled once for all tests of the same shapes, which is faster.
     """
 
     def attend(*tensors):

@@ -1,4 +1,4 @@
-"""Yat attention against its definition: values, gradients, masks, blocks, precision."""
+"""Yat attention against its definition: values, gradients, masks, blocks."""
 
 import numpy as np
 import pytest
@@ -42,7 +42,7 @@ def test_values_and_gradients(case, form, block_size):
 @pytest.mark.parametrize("form", FORMS, indirect=True)
 @pytest.mark.parametrize("block_size", [None, 3])
 @pytest.mark.parametrize(("heads", "kv_heads"), [(2, 2), (3, 1)])
-def test_heads_of_keys(heads, kv_heads, block_size, form):
+def test_key_value_heads(heads, kv_heads, block_size, form):
     settings = {"mask": MASK[:, :heads], "is_causal": True, "query_offset": 1}
     check_against_the_definition(
         operands(heads, kv_heads),
@@ -66,7 +66,7 @@ def test_defaults(block_size):
 @pytest.mark.parametrize("block_size", [None, 2])
 @pytest.mark.parametrize("normalization", ["softmax", "softermax"])
 def test_scores_of_either_sign(normalization, block_size):
-    """A negative alpha turns softmax round, and leaves softermax without a weight."""
+    """A negative alpha reverses the order of the softmax weights; softermax weights are all 0."""
     arrays = {**operands(), "alpha": np.float32(-1.3), "epsilon": np.float32(0.3)}
     settings = {"normalization": normalization}
     check_against_the_definition(
@@ -136,7 +136,7 @@ def test_gradients_through_the_weights(case, form):
 
 
 @pytest.mark.parametrize("normalization", ["softmax", "softermax"])
-def test_blocks_are_the_whole(normalization):
+def test_blocks_agree_with_a_single_block(normalization):
     arrays = operands(queries=70, keys=90, size=8)
     settings = {"is_causal": True, "query_offset": 15, "normalization": normalization}
     settings |= {"key_mask": np.arange(90) % 7 > 0 * np.ones((2, 1)), "epsilon": 0.01}
@@ -154,8 +154,8 @@ def test_blocks_are_the_whole(normalization):
         assert_near(gradient, to_numpy(truth), 1e-4)
 
 
-def test_blocks_at_a_length_that_needs_them():
-    """Some queries, whose gradients are only their own."""
+def test_automatic_blocks_of_a_long_sequence():
+    """Checks some queries: the gradient of a query depends on no other query."""
     query, key, value = operands(1, 1, queries=2100, keys=2100, batch=1).values()
     upstream, rows = draw((1, 2100, 1, 2), seed=3), np.array([0, 1, 500, 1027, 2099])
     found, gradients = value_and_gradients(
@@ -181,7 +181,7 @@ def test_blocks_at_a_length_that_needs_them():
 @pytest.mark.parametrize("block_size", [None, 2])
 @pytest.mark.parametrize("normalization", ["softmax", "softermax"])
 def test_second_derivatives(normalization, block_size):
-    """Of the slope along a direction of the queries."""
+    """Gradients of the slope along a direction of the queries."""
     arrays = operands(2, 1, queries=3, keys=2, batch=1)
     settings = {"epsilon": 0.3, "normalization": normalization, "is_causal": True}
     upstream, direction = draw((1, 3, 2, 2), seed=3), draw((1, 3, 2, 3), seed=4)
@@ -221,7 +221,7 @@ def test_second_derivatives(normalization, block_size):
         assert_near(gradient, expected, 1e-4, name)
 
 
-def test_the_offset_may_be_a_tensor():
+def test_tensor_as_query_offset():
     arrays = operands()
     for block_size in (None, 2):
         found = compiled(

@@ -23,12 +23,12 @@ from tests.helpers import (
     ("dtype", "near", "far"), [("float32", 0.01, 0.03), ("bfloat16", 0.05, 0.15)]
 )
 def test_the_nearer_of_two_keys_wins(dtype, near, far, normalization, block_size):
-    """Their distances are relative to the norm of the query, in any direction, in either place."""
+    """Distances are relative to the norm of the query; either key may be the nearer one."""
     query = np.repeat(draw((200, 1, 1, 16)), 2, axis=1)
     norm = np.linalg.norm(query, axis=-1, keepdims=True)
     step = draw((200, 2, 1, 16), seed=1)
     step *= norm / np.linalg.norm(step, axis=-1, keepdims=True)
-    # Weights are what comes of these values.
+    # With these values the output is the weights.
     value = np.broadcast_to(np.eye(2, dtype="float32")[:, None], (200, 2, 1, 2))
     for apart in ([near, far], [far, near]):
         key = query + np.array(apart, "float32")[:, None, None] * step
@@ -42,7 +42,7 @@ def test_the_nearer_of_two_keys_wins(dtype, near, far, normalization, block_size
 @pytest.mark.parametrize("normalization", ["softmax", "softermax"])
 @pytest.mark.parametrize("dtype", DTYPES)
 def test_finite_in_each_precision(dtype, normalization, block_size):
-    """Entries of 1e3, queries that are keys, nothing to attend to: by sequence, and in one."""
+    """Entries of 1e3, keys equal to the queries, no allowed key, and all combinations."""
     shape = (8, 4, 2, 8)
     large, same, empty = (np.arange(8).reshape(-1, 1, 1, 1) >> bit & 1 > 0 for bit in range(3))
     query, key, value = (draw(shape, seed=i, scale=np.where(large, 1e3, 1.0)) for i in range(3))
@@ -69,7 +69,7 @@ def test_finite_in_each_precision(dtype, normalization, block_size):
     ("dtype", "limit"), [("float32", 1e-5), ("bfloat16", 2e-2), ("float16", 5e-3)]
 )
 def test_generic_inputs_in_each_precision(dtype, limit):
-    """The oracle gets the input as the dtype has it."""
+    """The definition gets the inputs rounded to the dtype."""
     arrays = {n: ops.cast(a, dtype) for n, a in operands(4, 4, size=16, value_size=8).items()}
     upstream = draw((2, 5, 4, 8), seed=3)
     value, found = value_and_gradients(

@@ -43,7 +43,7 @@ def network():
     return demo.network([keras.layers.Flatten(), keras.layers.Dense(3)], (3, 4), "class")
 
 
-# Each with the inputs of its model.
+# Models, each with the shapes of its inputs.
 MODELS = {
     **{
         name: (lambda cls=cls, a=catalogue.ARGUMENTS[name]: sequential((3, 4), cls(**a)), (3, 4))
@@ -116,7 +116,7 @@ def inputs_of(shape):
         return shape
     x = draw((2, *shape))
     if len(shape) == 2:
-        x[0, 2:] = 0.0  # masked, where there are masks
+        x[0, 2:] = 0.0  # masked in models with a mask
     return x
 
 

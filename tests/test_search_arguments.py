@@ -17,8 +17,8 @@ from tests.spaces import (
     EACH_TRAINABLE,
     FLOAT,
     declared,
-    made,
     names_of,
+    sample,
 )
 
 pytestmark = pytest.mark.once
@@ -26,7 +26,7 @@ pytestmark = pytest.mark.once
 # Names.
 
 
-def test_one_name_is_one_set_of_values_for_two_layers():
+def test_layers_of_the_same_name_share_hyperparameters():
     hp = HyperParameters()
     first = search.activation(hp, "hidden", ["nami"])
     hp.values["hidden/nami/w"] = 0.4
@@ -42,7 +42,7 @@ def test_one_name_is_one_set_of_values_for_two_layers():
     assert dense[0].kernel_initializer is not dense[1].kernel_initializer
 
 
-def test_two_names_have_values_of_their_own():
+def test_layers_of_two_names_have_separate_hyperparameters():
     hp = HyperParameters()
 
     def both():
@@ -80,21 +80,21 @@ def test_two_names_have_values_of_their_own():
         "layer",
     ],
 )
-def test_a_name_is_in_front_of_all_names(name, call):
+def test_a_name_is_the_prefix_of_all_hyperparameters(name, call):
     default = names_of(declared(call))
     given = names_of(declared(functools.partial(call, name="other")))
     assert all(f"{n}/".startswith(f"{name}/") for n in default)
     assert given == {f"other{n.removeprefix(name)}" for n in default}
 
 
-def test_one_name_with_other_options_is_refused():
+def test_a_name_with_other_options_raises_an_error():
     hp = HyperParameters()
     search.activation(hp, "hidden", ["nami", "relu"])
     with pytest.raises(ValueError, match="`name` must belong to one search space"):
         search.activation(hp, "hidden", ["mila", "relu"])
 
 
-# Arguments that are given are fixed.
+# Given arguments are fixed.
 
 
 @pytest.mark.parametrize(
@@ -113,21 +113,21 @@ def test_one_name_with_other_options_is_refused():
     ],
     ids=lambda value: value if isinstance(value, str) else "-".join(value),
 )
-def test_what_is_given_is_fixed(name, fixed):
-    """It is not searched, and goes with all that is."""
+def test_given_arguments_are_fixed(name, fixed):
+    """A given argument is not searched, and works with every searched value."""
     call = functools.partial(CASES[name], **fixed)
     for path in names_of(declared(call)):
         assert not fixed.keys() & set(path.split("/")), path
     rng = random.Random(0)
     for _ in range(20):
-        config = made(call, probability=rng.random)[0].get_config()
+        config = sample(call, probability=rng.random)[0].get_config()
         for argument, value in fixed.items():
             if not isinstance(config[argument], dict):
                 assert config[argument] == value
 
 
 @pytest.mark.parametrize(("normalization", "name"), [("softmax", "alpha"), ("softermax", "power")])
-def test_what_goes_with_a_given_option_is_searched(normalization, name):
+def test_further_arguments_of_a_given_option_are_searched(normalization, name):
     call = functools.partial(CASES["YatMultiHeadAttention"], normalization=normalization)
     assert any(name in path.split("/") for path in names_of(declared(call)))
 
@@ -139,7 +139,7 @@ def test_arguments_by_position_are_fixed():
     assert hp.values == {"nami/a": 1.0, "nami/b": 1.5}
 
 
-def test_parameters_that_are_given_are_fixed():
+def test_given_parameters_are_fixed():
     hp = HyperParameters()
     layer = search.activation(hp, among=["nami"], w=0.2, dtype="float16", trainable=False)
     assert layer.get_config()["w"] == 0.2
@@ -160,11 +160,11 @@ def test_a_combination_of_given_functions_has_a_coefficient_for_each(label):
 def test_starting_values_are_in_given_bounds():
     call = functools.partial(search.activation, among=["mila"], bounds={"beta": (-0.5, 0.5)})
     for probability in (0.0, 0.5, 1.0):
-        layer, _ = made(call, probability=lambda p=probability: p)
+        layer, _ = sample(call, probability=lambda p=probability: p)
         assert -0.5 <= layer.get_config()["beta"] <= 0.5
 
 
-def test_activations_of_keras_are_options():
+def test_keras_activations_are_options():
     call = functools.partial(search.activation, among=["relu", "nami", "relu"], dtype="float16")
     hp = HyperParameters()
     layer = call(hp)
@@ -172,7 +172,7 @@ def test_activations_of_keras_are_options():
     assert layer.get_config()["activation"] == "relu"
     assert layer.dtype == "float16"
     assert list(hp.space[0].values) == ["relu", "nami"]
-    assert isinstance(made(call, {"activation": "nami"})[0], keras_yat.Nami)
+    assert isinstance(sample(call, {"activation": "nami"})[0], keras_yat.Nami)
 
 
 @EACH_TRAINABLE
@@ -189,7 +189,7 @@ def test_parameters_for_each_channel(label):
 def test_bounds_are_searched(label):
     call = functools.partial(search.activation, among=[label], search_bounds=True)
     found = {
-        option: made(call, {f"activation/{label}/bounds": option})[0].bounds
+        option: sample(call, {f"activation/{label}/bounds": option})[0].bounds
         for option in ("default", "free", "range")
     }
     cls = TRAINABLE[label]
@@ -208,7 +208,7 @@ def test_whether_parameters_are_trained_is_searched(label, axis):
     call = functools.partial(search.activation, among=[label], axis=axis, search_trainable=True)
     count = len(TRAINABLE[label]().weights)
     for option, expected in {"learned": count, "constant": 0}.items():
-        layer, _ = made(call, {f"activation/{label}/trainable": option})
+        layer, _ = sample(call, {f"activation/{label}/trainable": option})
         dense = keras.layers.Dense(3, activation=layer)
         model = keras.Sequential([keras.Input((2,)), dense])
         if axis is not None:
@@ -218,7 +218,7 @@ def test_whether_parameters_are_trained_is_searched(label, axis):
         assert len(model.trainable_weights) == 2 + expected
 
 
-def test_neither_is_searched_unless_asked_for():
+def test_bounds_and_trainable_are_not_searched_by_default():
     names = names_of(declared(search.activation))
     assert not any({"bounds", "trainable"} & set(n.split("/")) for n in names)
 
@@ -314,6 +314,6 @@ def test_neither_is_searched_unless_asked_for():
         "units",
     ],
 )
-def test_errors_say_what_is_wrong(call, words):
+def test_errors_name_the_argument(call, words):
     with pytest.raises(ValueError, match=words):
         call(HyperParameters())

@@ -14,11 +14,9 @@ from tests.spaces import (
 
 pytestmark = pytest.mark.once
 
-# What belongs to an option is only there with it.
-
 
 def of_chosen(names, values):
-    """The `names` whose every option above them is that of `values`."""
+    """The `names` whose options are all chosen in `values`."""
 
     def fits(name):
         parts = name.split("/")
@@ -29,7 +27,7 @@ def of_chosen(names, values):
 
 
 @EACH_CALL
-def test_a_trial_has_values_of_what_is_chosen_only(name):
+def test_a_trial_has_hyperparameters_of_chosen_options_only(name):
     hp, trials = declared(EVERY[name]), 200
     oracle = keras_tuner.oracles.RandomSearchOracle("val_loss", max_trials=trials, seed=1)
     oracle.update_space(hp)
@@ -39,7 +37,7 @@ def test_a_trial_has_values_of_what_is_chosen_only(name):
         assert values.keys() == of_chosen(names_of(hp), values)
         for n, value in values.items():
             seen.setdefault(n, set()).add(value)
-    # All was met at least once.
+    # Every hyperparameter was sampled at least once.
     assert seen.keys() == names_of(hp)
     for each in hp.space:
         if isinstance(each, keras_tuner.engine.hyperparameters.Choice):
@@ -87,12 +85,12 @@ def test_a_trial_has_values_of_what_is_chosen_only(name):
     ],
     ids=["activation", "alpha", "initializer", "normalization", "gates"],
 )
-def test_an_option_takes_its_own_values_along(name, path, expected):
+def test_hyperparameters_of_each_option(name, path, expected):
     for label, behind in expected.items():
         hp = declared(EVERY[name]).copy()
         hp.values[path] = label
         hp.ensure_active_values()
-        # An alpha that is drawn may have values of its own.
+        # A searched alpha may have further hyperparameters.
         found = {n.removeprefix(f"{path}/") for n in hp.values if n.startswith(f"{path}/")}
         assert {n for n in found if "softmax/alpha/" not in n} == behind
 

@@ -1,4 +1,4 @@
-"""Search spaces in use: with a tuner, by name, with given arguments, of new classes."""
+"""Search spaces in use: with a tuner, in scopes, for custom classes."""
 
 import contextlib
 import functools
@@ -24,19 +24,19 @@ from tests.spaces import (
     all_of_them,
     check_values,
     declared,
-    made,
     names_of,
+    sample,
 )
 
 pytestmark = pytest.mark.once
 
-# A tuner finds the space, in few builds.
+# A tuner finds the space in few builds.
 
 
 def at_most(count, function):
-    """`function` as a model-building function, which refuses to be called more than `count` times.
+    """`function` as a model-building function that fails after `count` calls.
 
-    A tuner that looks for what is never active may call it without an end.
+    A tuner that searches for hyperparameters that are never active would call it forever.
     """
     times = iter(range(count))
 
@@ -62,7 +62,7 @@ def test_a_tuner_builds_the_model_once_or_twice(tmp_path):
 
 
 @OF_KERAS_TUNER
-def test_a_trial_of_a_tuner_makes_what_it_says(tmp_path):
+def test_a_trial_of_a_tuner_builds_its_layer(tmp_path):
     def build(hp):
         return search.activation(hp), search.yat_recurrent(hp, 4)
 
@@ -83,7 +83,7 @@ def _of(hp, name):
     return {n: v for n, v in hp.values.items() if n.startswith(f"{name}/")}
 
 
-def test_a_function_under_a_condition_of_the_user(tmp_path):
+def test_a_function_in_a_conditional_scope(tmp_path):
     def build(hp):
         kind = hp.Choice("kind", ["stock", "yat"])
         with hp.conditional_scope("kind", ["yat"]):
@@ -102,7 +102,7 @@ def test_a_function_under_a_condition_of_the_user(tmp_path):
     assert build(hp).get_config()["alpha"] == hp.get("hidden/alpha/constant")
 
 
-def test_names_of_a_scope_of_the_user():
+def test_a_function_in_a_name_scope():
     hp = HyperParameters()
     hp.values["block/hidden"] = "mila"
     with hp.name_scope("block"):
@@ -112,7 +112,7 @@ def test_names_of_a_scope_of_the_user():
 
 
 class Bare:
-    """Only the methods of `HyperParameters` that the functions say they need."""
+    """The methods of `HyperParameters` that the search functions need, and no others."""
 
     def Float(self, name, min_value, max_value, sampling, default):  # noqa: N802
         return default
@@ -129,11 +129,11 @@ class Bare:
 
 
 @EACH_CALL
-def test_any_object_with_the_methods_will_do(name):
+def test_any_object_with_the_methods_works(name):
     assert type(EVERY[name](Bare())) is type(EVERY[name](HyperParameters()))
 
 
-# A search as a user writes it.
+# A complete search.
 
 
 def digits(count):
@@ -185,7 +185,7 @@ def test_a_search_with_a_tuner(tmp_path):
         assert abs(value - start) > 1e-4
 
 
-# Classes of a user's own.
+# Custom classes.
 
 
 class Waves(keras.layers.Layer):
@@ -209,17 +209,17 @@ class Waves(keras.layers.Layer):
         self.shape, self.start = shape, start
 
 
-def test_a_class_of_ones_own_is_searched():
+def test_a_custom_class_is_searched():
     hp = HyperParameters()
     layer = search.layer(hp, Waves, 3)
     assert (layer.units, layer.height, layer.phases) == (3, 1.0, [0.25, 0.25])
     assert (layer.shape, layer.start) == ("cosine", None)
-    # In the middle of the scale, which is that of logarithms for the height.
-    layer, _ = made(functools.partial(search.layer, cls=Waves, units=3), probability=lambda: 0.5)
+    # In the middle of each scale, which is logarithmic for the height.
+    layer, _ = sample(functools.partial(search.layer, cls=Waves, units=3), probability=lambda: 0.5)
     assert (layer.height, layer.phases) == (1.0, [0.5, 0.5])
     call = functools.partial(search.layer, cls=Waves, units=3, name="own", height=2.0)
     chosen = {"own/phases/1": 0.75, "own/shape": "sine", "own/start": "drawn"}
-    layer, values = made(call, chosen)
+    layer, values = sample(call, chosen)
     assert (layer.height, layer.phases, layer.shape) == (2.0, [0.25, 0.75], "sine")
     assert layer.start.value == values["own/start/drawn/value"] == 0.5
     assert "own/height" not in values
@@ -246,13 +246,13 @@ def test_a_new_activation_is_searched(monkeypatch):
         "activation/leaky/trainable",
     }
     chosen = {"activation": "leaky", "activation/leaky/slope": 0.5}
-    layer, _ = made(call, {**chosen, "activation/leaky/bounds": "range"})
+    layer, _ = sample(call, {**chosen, "activation/leaky/bounds": "range"})
     assert isinstance(layer, Leaky)
     assert layer.bounds == {"slope": (0.1, 0.9)}
     np.testing.assert_array_equal(to_numpy(layer(np.float32([-2.0, 2.0]))), [-1.0, 2.0])
 
 
-def test_a_subclass_that_hands_its_arguments_on_has_the_defaults():
+def test_a_subclass_with_kwargs_has_the_defaults():
     class Own(keras_yat.Mila):
         def __init__(self, **kwargs):
             super().__init__(**kwargs)

@@ -194,8 +194,8 @@ def _draw_parts(axis: Any, parts: Parts, look: dict[str, Any]) -> None:
 
 
 def _finish(axis: Any, metric: str, parts: dict[str, Parts], title: str = "") -> None:
-    far = _far(parts)
-    every = [rows for n, of_name in parts.items() for rows in of_name.values() if n not in far]
+    outliers = _outliers(parts)
+    every = [rows for n, of_name in parts.items() for rows in of_name.values() if n not in outliers]
     _scale(axis, "loss" in metric, every)
     _panels.whole_epochs(axis, 1, max(rows.shape[1] for rows in every))
     keys = {key for of_name in parts.values() for key in of_name}
@@ -204,14 +204,14 @@ def _finish(axis: Any, metric: str, parts: dict[str, Parts], title: str = "") ->
         text = f"validation {text}"
     elif keys == {metric}:
         text = f"training {text}"
-    if title in far:
+    if title in outliers:
         title = f"{title} (out of range)"
-    note = f" (out of range: {', '.join(far)})" if far and not title else ""
+    note = f" (out of range: {', '.join(outliers)})" if outliers and not title else ""
     _panels.label(axis, f"epoch{note}", text, title)
 
 
-def _far(parts: dict[str, Parts]) -> list[str]:
-    """Outliers: names whose last value would compress the range of all others."""
+def _outliers(parts: dict[str, Parts]) -> list[str]:
+    """Names whose last value would compress the range of all others."""
     ends = {name: [*of_name.values()][-1][:, -1].mean() for name, of_name in parts.items()}
     known = np.array([end for end in ends.values() if np.isfinite(end)])
     if len(known) < 5:

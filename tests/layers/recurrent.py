@@ -9,7 +9,7 @@ from tests.helpers import to_numpy
 from tests.reference_recurrent import GATES, Loop
 
 KINDS = pytest.mark.parametrize("kind", GATES)
-# Without gates errors grow from step to step: JAX's optimizations keep them within the tolerance.
+# Without gates errors grow from step to step. With JAX's optimizations they stay in the tolerance.
 TO_MANY_DIGITS = pytest.mark.parametrize(
     "kind",
     [pytest.param(k, marks=pytest.mark.optimized if k == "SimpleRNN" else ()) for k in GATES],
@@ -39,7 +39,7 @@ def loop_of(layer, **settings):
 
 
 def randomized(cell, seed=0):
-    """Weights such that every term counts; the cell is built."""
+    """Sets the weights of a built cell to values for which every term matters."""
     rng = np.random.default_rng(seed)
     for name in ("kernel", "recurrent_kernel", "bias"):
         weight = getattr(cell, name)
@@ -53,7 +53,7 @@ def randomized(cell, seed=0):
 
 
 def values(cell):
-    """The cell's weights by name, in float64, with the scales that are numbers."""
+    """The cell's weights by name, in float64, and the constant alphas, epsilons and bias."""
     names = ("kernel", "recurrent_kernel", "bias")
     found = {n: getattr(cell, n) for n in names if getattr(cell, n) is not None}
     for name in ("alpha", "recurrent_alpha", "epsilon", "recurrent_epsilon"):
@@ -65,6 +65,6 @@ def values(cell):
 
 
 def assert_near(found, truth, tolerance=1e-5):
-    """Within `tolerance` of the largest; a sum over everything may have cancelled below 0.1."""
+    """Asserts errors within `tolerance` of the largest value, or of 0.1: sums may cancel."""
     scale = max(np.max(np.abs(truth)), 0.1)
     np.testing.assert_allclose(to_numpy(found), truth, rtol=0, atol=tolerance * scale)

@@ -1,4 +1,4 @@
-"""The recurrent Yat layers and cells against loops in NumPy, and as Keras's are used."""
+"""The recurrent Yat layers and cells against loops in NumPy: values, gradients, dropout."""
 
 import keras
 import numpy as np
@@ -26,7 +26,7 @@ def weight_gradients(layer, inputs, upstream=None):
     return helpers.weight_gradients(layer, ops.convert_to_tensor(inputs), upstream)
 
 
-# Arguments of the layer, and those of `Loop` that go with them.
+# Arguments of the layer, and the matching arguments of `Loop`.
 VARIANTS = {
     "default": ({}, {}),
     "sequences": ({"return_sequences": True}, {}),
@@ -50,9 +50,9 @@ VARIANTS = {
 @pytest.mark.parametrize(
     ("variant", "masked", "form"),
     [
-        *((variant, True, "own gradient") for variant in VARIANTS),
-        ("default", False, "own gradient"),
-        ("unrolled", False, "own gradient"),
+        *((variant, True, "custom") for variant in VARIANTS),
+        ("default", False, "custom"),
+        ("unrolled", False, "custom"),
         ("default", False, "plain"),
         ("backwards", True, "plain"),
         ("zero output, unrolled, backwards", True, "plain"),
@@ -97,11 +97,11 @@ def test_values_and_gradients(kind, variant, masked, form):
 @pytest.mark.parametrize(
     ("t", "s", "sequences", "form"),
     [
-        ("soft_tanh", "softer_sigmoid", True, "own gradient"),
-        ("score_tanh", "softer_sigmoid", False, "own gradient"),
-        ("tanh", "sigmoid", True, "own gradient"),
-        ("linear", "relu", False, "own gradient"),
-        ("softplus", "sigmoid", True, "own gradient"),  # has no slope that is written out
+        ("soft_tanh", "softer_sigmoid", True, "custom"),
+        ("score_tanh", "softer_sigmoid", False, "custom"),
+        ("tanh", "sigmoid", True, "custom"),
+        ("linear", "relu", False, "custom"),
+        ("softplus", "sigmoid", True, "custom"),  # without a hand-written slope
         ("soft_tanh", "softer_sigmoid", False, "plain"),
         ("tanh", "sigmoid", True, "plain"),
     ],
@@ -112,7 +112,7 @@ def test_gradients_of_weights(kind, t, s, sequences, form):
     layer = layer_of(kind, activation=t, learn_epsilon=True, return_sequences=sequences, **gates)
     layer.build((2, 4, 2))
     randomized(layer.cell)
-    if t in ("linear", "softplus"):  # else it grows too fast for a comparison
+    if t in ("linear", "softplus"):  # otherwise the states grow too fast for a comparison
         layer.cell.alpha.assign(0.1)
         layer.cell.recurrent_alpha.assign(0.1)
     x = draw((2, 4, 2))
@@ -185,7 +185,7 @@ def test_yat_arguments(kind, argument):
 
 
 @KINDS
-def test_a_cell_gives_the_numbers_of_its_layer(kind):
+def test_cell_and_layer_agree(kind):
     layer = layer_of(kind, return_sequences=True, return_state=True)
     x = draw((3, 5, 2))
     outputs, *last = layer(x, mask=MASK)
@@ -201,8 +201,8 @@ def test_a_cell_gives_the_numbers_of_its_layer(kind):
 
 
 @KINDS
-def test_dropout_drops_the_same_at_every_step(kind):
-    """Without a recurrent kernel the simple layer is a function of one step's input."""
+def test_dropout_masks_are_the_same_at_every_step(kind):
+    """With a recurrent alpha of 0 the simple layer is a function of one step's input."""
     x = np.ones((4, 6, 8), "float32") * draw((4, 1, 8))
     layer = layer_of("SimpleRNN", 5, dropout=0.5, return_sequences=True, seed=1)
     layer.build(x.shape)
@@ -228,8 +228,8 @@ RATES = {"dropout": 0.3, "recurrent_dropout": 0.3, "drop_connect": 0.3}
 
 @pytest.mark.slow
 @KINDS
-def test_random_cells_train_in_a_loop_of_keras(kind):
-    """No random state changes within the loop, which JAX would not allow."""
+def test_cells_with_dropout_train_in_a_keras_rnn(kind):
+    """Random states do not change within the loop, which JAX does not allow."""
     cells = [cell_of(kind, 4, **RATES), cell_of(kind, 3, **RATES)]
     model = keras.Sequential([keras.Input((5, 2)), keras.layers.RNN(cells), layer_on_top(kind)])
     model.compile("sgd", "mse")
@@ -239,7 +239,7 @@ def test_random_cells_train_in_a_loop_of_keras(kind):
 
 
 def layer_on_top(kind):
-    """The same with the layer, behind one axis of time."""
+    """A layer with the same rates, after an added axis of time."""
     return keras.Sequential([keras.layers.RepeatVector(4), layer_of(kind, **RATES)])
 
 
@@ -247,9 +247,9 @@ def layer_on_top(kind):
 @pytest.mark.parametrize(
     ("policy", "form"),
     [
-        ("mixed_bfloat16", "own gradient"),
+        ("mixed_bfloat16", "custom"),
         ("mixed_bfloat16", "plain"),
-        ("mixed_float16", "own gradient"),
+        ("mixed_float16", "custom"),
     ],
     indirect=["form"],
 )
@@ -268,14 +268,14 @@ def test_half_precision_is_near(kind, policy, form):
         np.concatenate([np.ravel(g) for g in gradients.values()])
         for gradients in (weights_of_half, of_weights)
     ]
-    # Six steps of it.
+    # Rounding errors of six steps.
     assert np.linalg.norm(of_half - of_x) < 0.1 * np.linalg.norm(of_x)
     assert np.linalg.norm(every[0] - every[1]) < 0.1 * np.linalg.norm(every[1])
 
 
 @KINDS
-def test_second_derivatives_are_refused_or_right(kind):
-    """The gradient that is written out keeps what it was computed from."""
+def test_second_derivatives_are_right_or_raise_an_error(kind):
+    """The hand-written backward pass uses kept values, so it cannot be differentiated."""
     layer = layer_of(kind, return_sequences=True)
     x = draw((2, 3, 2))
     layer.build(x.shape)
@@ -285,7 +285,7 @@ def test_second_derivatives_are_refused_or_right(kind):
         return ops.sum(slope * slope)
 
     if BACKEND == "torch":
-        # There what `value_and_gradients` returns does not reach back to what it got.
+        # Results of `value_and_gradients` are detached from their inputs.
         import torch
 
         def size_of_slope(x):
@@ -324,7 +324,7 @@ def test_second_derivatives_are_refused_or_right(kind):
         ("GRU", {"recurrent_activation": "softer_sigmoid"}),
     ],
 )
-def test_the_published_pair_is_one_argument_away(kind, argument):
+def test_published_activations(kind, argument):
     layer = layer_of(kind, **argument)
     x = draw((2, 4, 2))
     layer(x)

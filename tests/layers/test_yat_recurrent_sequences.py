@@ -26,7 +26,7 @@ def test_stateful_over_two_batches(kind, unroll):
     assert_near(np.concatenate(halves, axis=1), truth)
     layer.reset_state()
     assert_near(layer(x[:, :3]), truth[:, :3])
-    # A first step that is masked gives the state that the batch before left.
+    # A masked first step returns the last state of the previous batch.
     layer.reset_state()
     layer(x[:, :3])
     mask = np.array([[False, True, True]] * 3)
@@ -65,8 +65,8 @@ def test_stacked(kind):
 
 
 @KINDS
-def test_an_initial_state_and_the_last_one(kind):
-    """An encoder's state starts a decoder, in a functional model of unknown length."""
+def test_initial_and_last_states(kind):
+    """The states of an encoder start a decoder, in a functional model of unknown length."""
     source, target = keras.Input((None, 2)), keras.Input((None, 4))
     _, *states = layer_of(kind, return_state=True)(source)
     outputs = layer_of(kind, return_sequences=True)(target, initial_state=states)
@@ -80,7 +80,7 @@ def test_an_initial_state_and_the_last_one(kind):
 @KINDS
 @pytest.mark.parametrize("activation", ["sinlu", "softermax", keras_yat.CosLU, "gelu"])
 def test_any_activation(kind, activation):
-    """Those with weights too, one set per unit as well."""
+    """Also activations with weights, for the layer or per unit."""
     if activation is keras_yat.CosLU:
         activation = keras_yat.CosLU(axis=-1)
     arguments = {"activation": activation}
@@ -131,7 +131,7 @@ def test_forget_gates_start_open():
 
 
 @KINDS
-def test_attributes_are_the_cells(kind):
+def test_attributes_are_those_of_the_cell(kind):
     layer = layer_of(kind, 5, dropout=0.1, epsilon=0.2)
     assert (layer.units, layer.dropout, layer.epsilon) == (5, 0.1, 0.2)
     assert layer.activation is layer.cell.activation
@@ -140,7 +140,7 @@ def test_attributes_are_the_cells(kind):
 @KINDS
 @pytest.mark.parametrize("policy", ["float32", "mixed_float16"])
 def test_a_sequence_does_not_depend_on_its_batch(kind, policy):
-    """Also where another one is larger by far than the range of float32."""
+    """Also if the squares of another sequence exceed the range of float32."""
     layer = layer_of(kind, normalize="sphere", epsilon=0.1, dtype=policy)
     layer.build((None, 4, 2))
     x = draw((1, 4, 2))
