@@ -60,29 +60,29 @@ class Callback(keras.callbacks.Callback):
 class BaseDropoutCell(_DropoutCell):
     """Abstract: a cell whose random masks `keras.layers.RNN` draws before its loop."""
 
-    def draw_input_masks(self, inputs: Tensor) -> None:
+    def _draw_input_masks(self, inputs: Tensor) -> None:
         """Draws the masks of inputs of this shape, and of the kernels."""
         raise NotImplementedError
 
-    def draw_state_masks(self, states: Tensor) -> None:
+    def _draw_state_masks(self, states: Tensor) -> None:
         """Draws the masks of states of this shape."""
         raise NotImplementedError
 
-    def clear_masks(self) -> None:
+    def _clear_masks(self) -> None:
         """Drops the masks of the sequence."""
         raise NotImplementedError
 
     def get_dropout_mask(self, step_input: Tensor) -> None:
-        self.draw_input_masks(step_input)
+        self._draw_input_masks(step_input)
 
     def get_recurrent_dropout_mask(self, step_input: Tensor) -> None:
-        self.draw_state_masks(step_input)
+        self._draw_state_masks(step_input)
 
     def reset_dropout_mask(self) -> None:
-        self.clear_masks()
+        self._clear_masks()
 
     def reset_recurrent_dropout_mask(self) -> None:
-        self.clear_masks()
+        self._clear_masks()
 
 
 class BaseRNN(keras.layers.RNN):
@@ -139,7 +139,7 @@ class BaseAttention(keras.layers.MultiHeadAttention):
         return self._output_shape
 
     @property
-    def projection_initializer(self) -> Any:
+    def _projection_initializer(self) -> Any:
         """The argument `kernel_initializer`."""
         return self._kernel_initializer
 
@@ -147,16 +147,16 @@ class BaseAttention(keras.layers.MultiHeadAttention):
     def gate_dense(self) -> Any:
         return self._gate_dense
 
-    def set_flash_attention(self, value: bool | None) -> None:
+    def _set_flash_attention(self, value: bool | None) -> None:
         """Sets whether fused attention may be used, against Keras's global switch."""
         self._flash_attention = value
 
-    def set_projections(self, **layers: Any) -> None:
+    def _set_projections(self, **layers: Any) -> None:
         """Sets the layers `query`, `key`, `value`, `output`, and `gate` if there is one."""
         for name, layer in layers.items():
             setattr(self, f"_{name}_dense", layer)
 
-    def projection_arguments(self) -> dict[str, Any]:
+    def _projection_arguments(self) -> dict[str, Any]:
         """The arguments of a projection, from those of the layer's constructor."""
         return self._get_common_kwargs_for_sublayer()
 

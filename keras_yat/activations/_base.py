@@ -123,7 +123,7 @@ class TrainableActivation(Activation):
         self.input_spec: Any = keras.layers.InputSpec(min_ndim=2, axes={self.axis: channels})
 
     @property
-    def parameter_dtype(self) -> str:
+    def _parameter_dtype(self) -> str:
         """The dtype of the parameters."""
         return "float64" if self.variable_dtype == "float64" else "float32"
 
@@ -134,7 +134,7 @@ class TrainableActivation(Activation):
             weight = self.add_weight(
                 name=name,
                 shape=self._shape + channels,
-                dtype=self.parameter_dtype,
+                dtype=self._parameter_dtype,
                 initializer=start,
                 constraint=Projection(low, high) if bounded else None,
                 autocast=False,
@@ -142,10 +142,10 @@ class TrainableActivation(Activation):
             setattr(self, name, record(weight))
 
     def call(self, inputs: Tensor) -> Tensor:
-        values = [self.parameter(name, inputs) for name in self._starts]
+        values = [self._parameter(name, inputs) for name in self._starts]
         return ops.cast(type(self).function(inputs, *values), self.compute_dtype)
 
-    def parameter(self, name: str, inputs: Tensor) -> Tensor:
+    def _parameter(self, name: str, inputs: Tensor) -> Tensor:
         """The parameter `name` as a tensor that broadcasts with `inputs`."""
         value = ops.convert_to_tensor(getattr(self, name))
         if self.axis is None:

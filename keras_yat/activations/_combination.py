@@ -20,7 +20,7 @@ DEFAULT_FUNCTIONS = ("relu", "sigmoid", "tanh", "softsign")
 class Combination(TrainableActivation):
     """Abstract: a weighted sum of functions with trained coefficients.
 
-    A subclass sets its `function`, and returns from `settings` the arguments of the function
+    A subclass sets its `function`, and returns from `_settings` the arguments of the function
     other than coefficients and functions.
     """
 
@@ -40,7 +40,7 @@ class Combination(TrainableActivation):
         super().__init__({"coefficients": coefficients}, axis, bounds, (count,), **kwargs)
         # Not the compute dtype: the sum is rounded once, at its end.
         self.functions: list[Callable[..., Any]] = resolve(
-            functions, lambda n: LAYERS[n](dtype=self.parameter_dtype)
+            functions, lambda n: LAYERS[n](dtype=self._parameter_dtype)
         )
 
     def build(self, input_shape: Shape) -> None:
@@ -50,17 +50,17 @@ class Combination(TrainableActivation):
                 function.build(input_shape)
 
     def call(self, inputs: Tensor) -> Tensor:
-        coefficients = self.parameter("coefficients", inputs)
-        outputs = type(self).function(inputs, coefficients, self.functions, **self.settings())
+        coefficients = self._parameter("coefficients", inputs)
+        outputs = type(self).function(inputs, coefficients, self.functions, **self._settings())
         return ops.cast(outputs, self.compute_dtype)
 
-    def settings(self) -> dict[str, Any]:
+    def _settings(self) -> dict[str, Any]:
         """The arguments of `function` after the third."""
         return {}
 
     def get_config(self) -> Config:
         functions = [keras.activations.serialize(f) for f in self.functions]
-        return {**super().get_config(), "functions": functions, **self.settings()}
+        return {**super().get_config(), "functions": functions, **self._settings()}
 
 
 def resolve(functions: Any, own: Callable[[str], Callable]) -> list[Callable]:

@@ -198,7 +198,7 @@ class YatMultiHeadAttention(BaseYatAttention):
         )
         # False, whatever Keras's global switch is.
         self.flash_attention: bool | None = flash_attention
-        self.set_flash_attention(flash_attention)
+        self._set_flash_attention(flash_attention)
         normalization_of(normalization, power)
         self.normalization = normalization
         self.power = float(power)

@@ -30,7 +30,7 @@ INITIALIZER = Choice(
 class YatLayer(EpsilonAlphaLayer):
     """Abstract: a layer of Yat neurons.
 
-    A subclass adds its weights in `build`, where it calls `add_epsilon_and_alpha`, and computes
+    A subclass adds its weights in `build`, where it calls `_add_epsilon_and_alpha`, and computes
     its outputs with `yat`. Weights are read in float32 or wider whatever the compute dtype is.
     """
 
@@ -63,7 +63,7 @@ class YatLayer(EpsilonAlphaLayer):
         self.seed_generator: Any = keras.random.SeedGenerator(seed) if drop_connect else None
         self.kernel_trainable: bool = _validate.flag("kernel_trainable", kernel_trainable)
 
-    def checked_use_bias(self, use_bias: Any) -> bool:
+    def _checked_use_bias(self, use_bias: Any) -> bool:
         """`use_bias`; a constant bias needs it to be True."""
         if self.constant_bias is not None and not _validate.flag("use_bias", use_bias):
             _validate.invalid_argument(
@@ -71,7 +71,7 @@ class YatLayer(EpsilonAlphaLayer):
             )
         return _validate.flag("use_bias", use_bias)
 
-    def default_bias_and_alpha(
+    def _default_bias_and_alpha(
         self,
         initializer: Any,
         entries: int,
@@ -91,7 +91,7 @@ class YatLayer(EpsilonAlphaLayer):
         fan_in = entries if effective_fan_in is None else effective_fan_in
         return initializer.default_bias_and_alpha(entries, fan_in, self.normalize, bias)
 
-    def apply_drop_connect(self, kernel: Tensor, training: bool | None) -> Tensor:
+    def _apply_drop_connect(self, kernel: Tensor, training: bool | None) -> Tensor:
         """`kernel`, in training with dropped entries."""
         kernel = ops.convert_to_tensor(kernel)
         # The rate first: `training` may be a tracer, which has no truth value.
@@ -99,7 +99,7 @@ class YatLayer(EpsilonAlphaLayer):
             kernel = keras.random.dropout(kernel, self.drop_connect, seed=self.seed_generator)
         return kernel
 
-    def prepared_kernel(
+    def _prepared_kernel(
         self, linear_map: LinearMap, kernel: Tensor, bias: Any, prefix: str = ""
     ) -> PreparedKernel:
         """`kernel`, prepared for inputs, with the epsilon and alpha of `prefix`."""
@@ -108,18 +108,18 @@ class YatLayer(EpsilonAlphaLayer):
             kernel,
             self.compute_dtype,
             bias=None if bias is None else tensor(bias),
-            **self.epsilon_and_alpha(prefix),
+            **self._epsilon_and_alpha(prefix),
             normalize=self.normalize,
             distance=self.distance,
         )
 
-    def yat(
+    def _yat(
         self, linear_map: LinearMap, x: Tensor, kernel: Tensor, bias: Any, training: bool | None
     ) -> Tensor:
         """The Yat product of `x` and a kernel, in the compute dtype."""
         bias = self.constant_bias if bias is None else bias
-        kernel = self.apply_drop_connect(kernel, training)
-        prepared = self.prepared_kernel(linear_map, kernel, bias)
+        kernel = self._apply_drop_connect(kernel, training)
+        prepared = self._prepared_kernel(linear_map, kernel, bias)
         return prepared(ops.cast(x, self.compute_dtype))
 
     def get_config(self) -> Config:

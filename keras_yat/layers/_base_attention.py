@@ -49,9 +49,9 @@ class BaseYatAttention(EpsilonAlphaLayer, BaseAttention):
             self.output_sizes or (query_shape[-1],),
             features=2,
         )
-        self.set_projections(**layers)
+        self._set_projections(**layers)
         # A softermax does not change with a factor of all scores.
-        self.add_epsilon_and_alpha(1.0 if self.normalization == "softmax" else None)
+        self._add_epsilon_and_alpha(1.0 if self.normalization == "softmax" else None)
 
     def _check_shapes(self, query, value, key):
         shapes = {"query": tuple(query), "value": tuple(value), "key": tuple(key)}
@@ -82,8 +82,8 @@ class BaseYatAttention(EpsilonAlphaLayer, BaseAttention):
             activation=activation,
             name=name,
             **{
-                **self.projection_arguments(),
-                "kernel_initializer": _with_own_seed(self.projection_initializer, name),
+                **self._projection_arguments(),
+                "kernel_initializer": _with_own_seed(self._projection_initializer, name),
             },
         )
         # Keras would warn of the mask of its input, which does not matter here.
@@ -160,7 +160,7 @@ class BaseYatAttention(EpsilonAlphaLayer, BaseAttention):
             dropout=rate,
             seed=self.seed_generator,
             block_size=self.block_size,
-            **self.epsilon_and_alpha(),
+            **self._epsilon_and_alpha(),
             **settings,
         )
 

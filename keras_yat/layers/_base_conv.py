@@ -14,7 +14,7 @@ from keras_yat._types import Config, Shape, Size, Tensor
 from keras_yat.layers._kernel import KernelLayer
 
 
-class BaseYatWindow(KernelLayer):
+class SlidingKernelLayer(KernelLayer):
     """Abstract: neurons with a window that slides over `rank` axes of the input.
 
     The computation has the channels last: TensorFlow has no other convolutions on a CPU, and
@@ -22,7 +22,7 @@ class BaseYatWindow(KernelLayer):
     """
 
     rank: ClassVar[int]
-    paddings: ClassVar[tuple[str, ...]] = ("valid", "same")
+    _paddings: ClassVar[tuple[str, ...]] = ("valid", "same")
 
     def __init__(
         self,
@@ -40,7 +40,7 @@ class BaseYatWindow(KernelLayer):
         self.kernel_size: tuple[int, ...] = _validate.counts("kernel_size", kernel_size, self.rank)
         self.strides: tuple[int, ...] = _validate.counts("strides", strides, self.rank)
         padding = padding.lower() if isinstance(padding, str) else padding
-        self.padding: str = _validate.one_of("padding", padding, self.paddings)
+        self.padding: str = _validate.one_of("padding", padding, self._paddings)
         if data_format is None:
             data_format = keras.config.image_data_format()
         self.data_format: str = _validate.one_of(
@@ -81,11 +81,11 @@ class BaseYatWindow(KernelLayer):
             )
         return channels
 
-    def to_channels_last(self, inputs: Tensor) -> Tensor:
+    def _to_channels_last(self, inputs: Tensor) -> Tensor:
         first = self.data_format == "channels_first"
         return ops.moveaxis(inputs, 1, -1) if first else inputs
 
-    def from_channels_last(self, outputs: Tensor) -> Tensor:
+    def _from_channels_last(self, outputs: Tensor) -> Tensor:
         return ops.moveaxis(outputs, -1, 1) if self.data_format == "channels_first" else outputs
 
     def compute_output_shape(self, input_shape: Shape) -> Shape:
@@ -99,9 +99,9 @@ class BaseYatWindow(KernelLayer):
             return (batch, self.filters, *positions)
         return (batch, *positions, self.filters)
 
-    def linear_map(self) -> LinearMap:
+    def _linear_map(self) -> LinearMap:
         # All axes but that of the features, which is the last or the one before.
-        axes = (*range(self.rank), self.rank - 1 - self.features_axis)
+        axes = (*range(self.rank), self.rank - 1 - self._features_axis)
         return LinearMap(self._correlate, self._squared_norms, self._patches_and_columns, axes)
 
     def get_config(self) -> Config:
@@ -116,7 +116,7 @@ class BaseYatWindow(KernelLayer):
         }
 
 
-class BaseYatConv(BaseYatWindow):
+class BaseYatConv(SlidingKernelLayer):
     """Abstract: a Yat convolution of `rank` dimensions."""
 
     def __init__(
@@ -139,7 +139,7 @@ class BaseYatConv(BaseYatWindow):
                 "groups", "divide `filters`", self.groups, filters=self.filters
             )
 
-    def kernel_shape(self, input_shape: Shape) -> tuple[int, ...]:
+    def _kernel_shape(self, input_shape: Shape) -> tuple[int, ...]:
         channels = self._channels(input_shape)
         if channels % self.groups:
             _validate.invalid_argument(
@@ -195,7 +195,7 @@ class BaseYatConv(BaseYatWindow):
             for group in range(self.groups)
         ]
 
-    def kernel_from_columns(self, columns: np.ndarray) -> np.ndarray:
+    def _kernel_from_columns(self, columns: np.ndarray) -> np.ndarray:
         return np.reshape(columns, (*self.kernel.shape[:-1], self.filters))
 
     def get_config(self) -> Config:

@@ -9,13 +9,13 @@ from keras import ops
 from keras_yat import _validate
 from keras_yat._numerics.formula import sum_of_squares
 from keras_yat._types import Config, Shape, Size
-from keras_yat.layers._base_conv import BaseYatWindow
+from keras_yat.layers._base_conv import SlidingKernelLayer
 
 
-class BaseYatConvTranspose(BaseYatWindow):
+class BaseYatConvTranspose(SlidingKernelLayer):
     """Abstract: a transposed Yat convolution of `rank` dimensions."""
 
-    features_axis: ClassVar[int] = -2
+    _features_axis: ClassVar[int] = -2
 
     def __init__(
         self,
@@ -42,10 +42,10 @@ class BaseYatConvTranspose(BaseYatWindow):
                     strides=self.strides,
                 )
 
-    def kernel_shape(self, input_shape: Shape) -> tuple[int, ...]:
+    def _kernel_shape(self, input_shape: Shape) -> tuple[int, ...]:
         return (*self.kernel_size, self.filters, self._channels(input_shape))
 
-    def effective_fan_in(self, entries: int) -> float:
+    def _effective_fan_in(self, entries: int) -> float:
         return entries / math.prod(self.strides)
 
     def _correlate(self, x, kernel):
@@ -95,7 +95,7 @@ class BaseYatConvTranspose(BaseYatWindow):
         columns = ops.reshape(ops.swapaxes(kernel, -1, -2), (taps * channels, -1))
         return [(patches, columns)]
 
-    def kernel_from_columns(self, columns: np.ndarray) -> np.ndarray:
+    def _kernel_from_columns(self, columns: np.ndarray) -> np.ndarray:
         shape = tuple(self.kernel.shape)
         columns = np.reshape(columns, (*shape[:-2], shape[-1], self.filters))
         return np.swapaxes(columns, -1, -2)

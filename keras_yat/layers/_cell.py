@@ -29,7 +29,7 @@ class BaseYatCell(YatLayer, SequenceDropout):
     the number of blocks of `units` neurons, and in `step` the next states. It needs no gradient:
     the backend derives one. `step_backward` is an option, a faster hand-written one.
 
-    `prepare_inputs` does not depend on the states, so that a layer calls it once for all time
+    `_prepare_inputs` does not depend on the states, so that a layer calls it once for all time
     steps. The first of the states is the output.
     """
 
@@ -72,7 +72,7 @@ class BaseYatCell(YatLayer, SequenceDropout):
         super().__init__(**kwargs)
         self.units: int = _validate.count("units", units)
         self.activation: Any = checked_activation("activation", activation, self.dtype_policy)
-        self.use_bias: bool = self.checked_use_bias(use_bias)
+        self.use_bias: bool = self._checked_use_bias(use_bias)
         self._kernel_options = WeightOptions(
             self, "kernel", kernel_initializer, kernel_regularizer, kernel_constraint
         )
@@ -86,19 +86,19 @@ class BaseYatCell(YatLayer, SequenceDropout):
         self.recurrent_dropout: float = _validate.rate("recurrent_dropout", recurrent_dropout)
         if self.seed_generator is None and (self.dropout or self.recurrent_dropout):
             self.seed_generator: Any = keras.random.SeedGenerator(self.seed)
-        self.start_masks()
+        self._start_masks()
         self.state_size: Any = self.units
         self.output_size: int = self.units
 
     def build(self, input_shape: Shape) -> None:
         entries = _validate.last_axis("input_shape", input_shape)
         free = self.use_bias and self.constant_bias is None
-        bias, alpha = self.default_bias_and_alpha(
+        bias, alpha = self._default_bias_and_alpha(
             self._kernel_options.initializer,
             entries,
             bias=None if free else self.constant_bias or 0.0,
         )
-        _, recurrent_alpha = self.default_bias_and_alpha(
+        _, recurrent_alpha = self._default_bias_and_alpha(
             self._recurrent_options.initializer, self.units, bias=0.0
         )
         trainable, size = self.kernel_trainable, self.gates * self.units
@@ -108,23 +108,23 @@ class BaseYatCell(YatLayer, SequenceDropout):
         )
         self.bias = None
         if free:
-            start = self.initial_bias(bias, entries)
+            start = self._initial_bias(bias, entries)
             self.bias = self._bias_options.add("bias", (size,), initializer=start)
-        self.add_epsilon_and_alpha(alpha)
-        self.add_epsilon_and_alpha(recurrent_alpha, "recurrent_")
-        for function in self.functions():
+        self._add_epsilon_and_alpha(alpha)
+        self._add_epsilon_and_alpha(recurrent_alpha, "recurrent_")
+        for function in self._functions():
             if isinstance(function, keras.layers.Layer) and not function.built:
                 function.build((input_shape[0], self.units))
 
-    def initial_bias(self, default: float, entries: int) -> Any:
+    def _initial_bias(self, default: float, entries: int) -> Any:
         """The initializer of the bias; `default` is the matching default of the kernel's."""
         return self._bias_options.initializer or keras.initializers.Constant(default)
 
-    def functions(self) -> list[Any]:
+    def _functions(self) -> list[Any]:
         """The activations of the cell."""
         return [self.activation]
 
-    def prepare_inputs(
+    def _prepare_inputs(
         self, inputs: Tensor, training: bool | None = None
     ) -> tuple[PreparedKernel, Tensor]:
         """The kernel of the input, and the inputs `(…, batch, input_dim)`, with dropout applied."""
@@ -134,26 +134,26 @@ class BaseYatCell(YatLayer, SequenceDropout):
                 "inputs", f"have a last axis of size {entries}", tuple(inputs.shape)
             )
         inputs = ops.cast(inputs, self.compute_dtype)
-        inputs = self.apply_dropout("inputs", inputs, self.dropout, training)
+        inputs = self._apply_dropout("inputs", inputs, self.dropout, training)
         # A copy: TensorFlow's custom gradients refuse variables.
         kernel = ops.copy(self.kernel)
-        kernel = self.apply_dropout("kernel", kernel, self.drop_connect, training)
+        kernel = self._apply_dropout("kernel", kernel, self.drop_connect, training)
         bias = self.constant_bias if self.bias is None else self.bias
-        return self.prepared_kernel(DENSE, kernel, bias), inputs
+        return self._prepared_kernel(DENSE, kernel, bias), inputs
 
-    def recurrent_parts(self) -> list[tuple[int, int]]:
+    def _recurrent_parts(self) -> list[tuple[int, int]]:
         """The parts of the recurrent kernel, (first block, end), that are applied to one state."""
         return [(0, self.gates)]
 
-    def recurrent_kernels(self, training: bool | None = None) -> list[PreparedKernel]:
-        """The kernels of the state, one for each of `recurrent_parts`."""
+    def _recurrent_kernels(self, training: bool | None = None) -> list[PreparedKernel]:
+        """The kernels of the state, one for each of `_recurrent_parts`."""
         kernel = ops.copy(self.recurrent_kernel)
-        kernel = self.apply_dropout("recurrent_kernel", kernel, self.drop_connect, training)
+        kernel = self._apply_dropout("recurrent_kernel", kernel, self.drop_connect, training)
         return [
-            self.prepared_kernel(
+            self._prepared_kernel(
                 DENSE, kernel[:, start * self.units : stop * self.units], None, "recurrent_"
             )
-            for start, stop in self.recurrent_parts()
+            for start, stop in self._recurrent_parts()
         ]
 
     def run(
@@ -171,8 +171,8 @@ class BaseYatCell(YatLayer, SequenceDropout):
         Everything that does not depend on the states is computed for all steps at once. Where
         `mask`, `(time, batch, 1)`, is False, a step keeps the states.
         """
-        kernel, inputs = self.prepare_inputs(inputs, training)
-        recurrent = self.recurrent_kernels(training)
+        kernel, inputs = self._prepare_inputs(inputs, training)
+        recurrent = self._recurrent_kernels(training)
         functions = self._values_and_slopes(training)
         matrix = recurrent[0].matrix() if len(recurrent) == 1 else None
         if functions is None or matrix is None:
@@ -202,14 +202,14 @@ class BaseYatCell(YatLayer, SequenceDropout):
             return None
         if not config.is_custom_gradient_enabled() or (self.recurrent_dropout and training):
             return None
-        found = [value_and_slope_of(function) for function in self.functions()]
+        found = [value_and_slope_of(function) for function in self._functions()]
         return None if None in found else found
 
     def _next_states(self, of_input, states, recurrent, training):
-        functions = [functools.partial(self._activate, f) for f in self.functions()]
+        functions = [functools.partial(self._activate, f) for f in self._functions()]
 
         def product(kernel, state):
-            return kernel(self.apply_dropout("state", state, self.recurrent_dropout, training))
+            return kernel(self._apply_dropout("state", state, self.recurrent_dropout, training))
 
         further = [functools.partial(product, kernel) for kernel in recurrent[1:]]
         of_state = product(recurrent[0], states[0])
@@ -226,9 +226,9 @@ class BaseYatCell(YatLayer, SequenceDropout):
         """The next states, and the tensors that `step_backward` needs.
 
         Args:
-            functions: The callables of `functions()`.
+            functions: The callables of `_functions()`.
             of_input: Y_W of the input.
-            of_state: Y_U of the first state, with the first of `recurrent_parts`.
+            of_state: Y_U of the first state, with the first of `_recurrent_parts`.
             states: The states before the step.
             further: For each further part a function that maps a state to its Y_U.
         """
@@ -245,7 +245,7 @@ class BaseYatCell(YatLayer, SequenceDropout):
         """The gradients in `of_input`, `of_state` and `states` of `step`, an option.
 
         Args:
-            functions: Those of `functions()` as `ValueAndSlope`.
+            functions: Those of `_functions()` as `ValueAndSlope`.
             upstream: The gradients in the next states.
             kept: What `step` returned beside them.
             before: The states before the step.
@@ -255,12 +255,12 @@ class BaseYatCell(YatLayer, SequenceDropout):
 
     def call(self, inputs: Tensor, states: Any, training: bool | None = None) -> tuple[Tensor, Any]:
         nested = isinstance(states, (list, tuple))
-        self.check_states("states", states if nested else [states])
-        kernel, inputs = self.prepare_inputs(inputs, training)
+        self._check_states("states", states if nested else [states])
+        kernel, inputs = self._prepare_inputs(inputs, training)
         after = self._next_states(
             kernel(inputs),
             list(states) if nested else [states],
-            self.recurrent_kernels(training),
+            self._recurrent_kernels(training),
             training,
         )
         return after[0], after if nested else after[0]
@@ -272,7 +272,7 @@ class BaseYatCell(YatLayer, SequenceDropout):
         result = function.call(x) if isinstance(function, Activation) else function(x)
         return ops.cast(result, self.compute_dtype)
 
-    def check_states(self, name: str, states: Any, batch: int | None = None) -> None:
+    def _check_states(self, name: str, states: Any, batch: int | None = None) -> None:
         """Raises for states of other shapes than the cell's, with `batch` rows if it is known."""
         sizes = keras.tree.flatten(self.state_size)
         shapes = [tuple(state.shape) for state in states]

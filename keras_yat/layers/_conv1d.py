@@ -88,7 +88,7 @@ class YatConv1D(BaseYatConv):
     """
 
     rank = 1
-    paddings: ClassVar[tuple[str, ...]] = ("valid", "same", "causal")
+    _paddings: ClassVar[tuple[str, ...]] = ("valid", "same", "causal")
 
     def __init__(
         self,

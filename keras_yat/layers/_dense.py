@@ -143,7 +143,7 @@ class YatDense(KernelLayer):
         self.input_spec: Any = keras.layers.InputSpec(min_ndim=2)
         self.supports_masking = True
 
-    def kernel_shape(self, input_shape: Shape) -> tuple[int, ...]:
+    def _kernel_shape(self, input_shape: Shape) -> tuple[int, ...]:
         return (_validate.last_axis("input_shape", input_shape), self.units)
 
     def build(self, input_shape: Shape) -> None:
@@ -153,10 +153,10 @@ class YatDense(KernelLayer):
     def compute_output_shape(self, input_shape: Shape) -> Shape:
         return (*input_shape[:-1], self.units)
 
-    def linear_map(self) -> LinearMap:
+    def _linear_map(self) -> LinearMap:
         return DENSE
 
-    def kernel_from_columns(self, columns: np.ndarray) -> np.ndarray:
+    def _kernel_from_columns(self, columns: np.ndarray) -> np.ndarray:
         return columns
 
     def get_config(self) -> Config:

@@ -144,10 +144,10 @@ class YatEmbedding(YatLayer):
         self.embeddings = self._embeddings_options.add(
             "embeddings", (self.input_dim, self.output_dim), trainable=self.kernel_trainable
         )
-        _, alpha = self.default_bias_and_alpha(
+        _, alpha = self._default_bias_and_alpha(
             self._embeddings_options.initializer, self.output_dim, bias=self.constant_bias or 0.0
         )
-        self.add_epsilon_and_alpha(alpha)
+        self._add_epsilon_and_alpha(alpha)
 
     def call(self, inputs: Tensor) -> Tensor:
         if keras.backend.standardize_dtype(inputs.dtype) not in ("int32", "int64"):
@@ -179,7 +179,7 @@ class YatEmbedding(YatLayer):
             self.build()
             self.built = True
         rows = ops.transpose(ops.convert_to_tensor(self.embeddings))
-        return self.yat(DENSE, x, rows, None, training)
+        return self._yat(DENSE, x, rows, None, training)
 
     def compute_output_shape(self, input_shape: Shape) -> Shape:
         return (*input_shape, self.output_dim)

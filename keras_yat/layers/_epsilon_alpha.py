@@ -35,7 +35,7 @@ ALPHA = Choice(
 class EpsilonAlphaLayer(Layer):
     """Abstract: a layer with an epsilon and an alpha, constant or learned.
 
-    A subclass calls `add_epsilon_and_alpha` in `build`, and gets both from `epsilon_and_alpha`, in
+    A subclass calls `_add_epsilon_and_alpha` in `build`, and gets both from `_epsilon_and_alpha`, in
     float32 or wider whatever the compute dtype is.
 
     `search_space` lists the arguments that can be searched: see `keras_yat.search`.
@@ -79,11 +79,11 @@ class EpsilonAlphaLayer(Layer):
         self.epsilon: Any = epsilon
 
     @property
-    def scale_dtype(self) -> str:
+    def _scale_dtype(self) -> str:
         """The dtype of alpha and epsilon."""
         return "float64" if self.variable_dtype == "float64" else "float32"
 
-    def add_epsilon_and_alpha(self, alpha: float | None, prefix: str = "") -> None:
+    def _add_epsilon_and_alpha(self, alpha: float | None, prefix: str = "") -> None:
         """Adds the weights alpha, starting at `alpha`, and epsilon, if they are learned.
 
         None: a learned alpha would have no effect in this layer. A layer with a second Yat product
@@ -107,14 +107,14 @@ class EpsilonAlphaLayer(Layer):
         weight = self.add_weight(
             name=name,
             shape=(),
-            dtype=self.scale_dtype,
+            dtype=self._scale_dtype,
             initializer=initializer,
             constraint=constraint,
             autocast=False,
         )
         return record(weight)
 
-    def set_epsilon_and_alpha(self, epsilon: float | None, alpha: float) -> None:
+    def _set_epsilon_and_alpha(self, epsilon: float | None, alpha: float) -> None:
         """Sets epsilon unless it is None, and alpha if it is learned."""
         if epsilon is not None and self.learn_epsilon:
             self.epsilon.assign(max(epsilon, LEAST_EPSILON))
@@ -123,7 +123,7 @@ class EpsilonAlphaLayer(Layer):
         if self._alpha == "learned":
             self.alpha.assign(alpha)
 
-    def epsilon_and_alpha(self, prefix: str = "") -> dict[str, Any]:
+    def _epsilon_and_alpha(self, prefix: str = "") -> dict[str, Any]:
         """Epsilon and alpha as arguments of the functions of `keras_yat.ops`."""
         names = ("epsilon", "alpha")
         return {name: tensor(getattr(self, f"{prefix}{name}")) for name in names}

@@ -36,8 +36,8 @@ class BaseGatedYatCell(BaseYatCell):
             "recurrent_activation", recurrent_activation, self.dtype_policy
         )
 
-    def functions(self) -> list[Any]:
-        return [*super().functions(), self.recurrent_activation]
+    def _functions(self) -> list[Any]:
+        return [*super()._functions(), self.recurrent_activation]
 
     def get_config(self) -> Config:
         return {

@@ -163,7 +163,7 @@ class YatGRUCell(BaseGatedYatCell):
         )
         self.reset_after: bool = _validate.flag("reset_after", reset_after)
 
-    def recurrent_parts(self) -> list[tuple[int, int]]:
+    def _recurrent_parts(self) -> list[tuple[int, int]]:
         return [(0, 3)] if self.reset_after else [(0, 2), (2, 3)]
 
     def step(

@@ -19,13 +19,13 @@ from keras_yat.layers._weight_options import WeightOptions, checked_regularizer,
 class KernelLayer(YatLayer):
     """Abstract: a Yat layer with a kernel and a bias.
 
-    A subclass defines `kernel_shape`, `linear_map` and `kernel_from_columns`, and passes
+    A subclass defines `_kernel_shape`, `_linear_map` and `_kernel_from_columns`, and passes
     `features`, the number of its neurons.
     """
 
     kernel: Any
     bias: Any
-    features_axis: ClassVar[int] = -1
+    _features_axis: ClassVar[int] = -1
     """The axis of the kernel along which its neurons lie."""
 
     search_space: ClassVar[Space] = {**YatLayer.search_space, "kernel_initializer": INITIALIZER}
@@ -53,7 +53,7 @@ class KernelLayer(YatLayer):
         )
         self.features: int = features
         self.activation: Any = checked_activation("activation", activation, self.dtype_policy)
-        self.use_bias: bool = self.checked_use_bias(use_bias)
+        self.use_bias: bool = self._checked_use_bias(use_bias)
         self._kernel_options = WeightOptions(
             self, "kernel", kernel_initializer, kernel_regularizer, kernel_constraint
         )
@@ -99,17 +99,17 @@ class KernelLayer(YatLayer):
         return self._owner.layer
 
     def build(self, input_shape: Shape) -> None:
-        shape = self.kernel_shape(input_shape)
+        shape = self._kernel_shape(input_shape)
         if self.kernel_from is None:
             self.kernel = self._kernel_options.add("kernel", shape, trainable=self.kernel_trainable)
         else:
             self.kernel = self._kernel_of_owner(input_shape, shape)
-        bias, alpha = self._default_bias_and_alpha(shape)
+        bias, alpha = self._starting_values(shape)
         self.bias = None
         if self.use_bias and self.constant_bias is None:
             start = self._bias_options.initializer or keras.initializers.Constant(bias)
             self.bias = self._bias_options.add("bias", (self.features,), initializer=start)
-        self.add_epsilon_and_alpha(alpha)
+        self._add_epsilon_and_alpha(alpha)
         if isinstance(self.activation, keras.layers.Layer) and not self.activation.built:
             self.activation.build(self.compute_output_shape(input_shape))
 
@@ -120,7 +120,7 @@ class KernelLayer(YatLayer):
             owner.built = True
         found = list(owner.kernel.shape)
         if self.kernel_slice is not None:
-            found[self.features_axis] = self.features
+            found[self._features_axis] = self.features
         if tuple(found) != tuple(shape):
             _validate.invalid_argument(
                 "kernel_from",
@@ -131,55 +131,55 @@ class KernelLayer(YatLayer):
             )
         return owner.kernel
 
-    def _default_bias_and_alpha(self, kernel_shape):
+    def _starting_values(self, kernel_shape):
         entries = math.prod(kernel_shape) // self.features
         free = self.use_bias and self.constant_bias is None and self.bias_initializer is None
         bias = None if free else self.constant_bias or 0.0
-        fan_in = self.effective_fan_in(entries)
-        return self.default_bias_and_alpha(self.kernel_initializer, entries, fan_in, bias)
+        fan_in = self._effective_fan_in(entries)
+        return self._default_bias_and_alpha(self.kernel_initializer, entries, fan_in, bias)
 
-    def effective_fan_in(self, entries: int) -> float:
+    def _effective_fan_in(self, entries: int) -> float:
         """The average number of input entries in the product of a neuron with `entries` weights."""
         return entries
 
-    def kernel_shape(self, input_shape: Shape) -> tuple[int, ...]:
+    def _kernel_shape(self, input_shape: Shape) -> tuple[int, ...]:
         """The shape of the kernel for an input of this shape."""
         raise NotImplementedError
 
-    def linear_map(self) -> LinearMap:
+    def _linear_map(self) -> LinearMap:
         """The linear map between input and kernel."""
         raise NotImplementedError
 
-    def kernel_from_columns(self, columns: np.ndarray) -> np.ndarray:
+    def _kernel_from_columns(self, columns: np.ndarray) -> np.ndarray:
         """The kernel whose neurons have the weights `columns`, `(entries, features)`."""
         raise NotImplementedError
 
-    def own_kernel(self) -> Tensor:
+    def _own_kernel(self) -> Tensor:
         """The kernel of this layer: the variable, or its slice of it."""
         kernel = ops.convert_to_tensor(self.kernel)
         if self.kernel_slice is not None:
             start, stop = self.kernel_slice
-            kernel = ops.take(kernel, list(range(start, stop)), axis=self.features_axis)
+            kernel = ops.take(kernel, list(range(start, stop)), axis=self._features_axis)
         if self.kernel_from is not None and not self.kernel_trainable:
             kernel = ops.stop_gradient(kernel)
         return kernel
 
-    def pre_activation(self, inputs: Tensor, training: bool | None) -> Tensor:
+    def _pre_activation(self, inputs: Tensor, training: bool | None) -> Tensor:
         """The outputs of the neurons, channels last, before the activation."""
-        inputs = self.to_channels_last(inputs)
-        return self.yat(self.linear_map(), inputs, self.own_kernel(), self.bias, training)
+        inputs = self._to_channels_last(inputs)
+        return self._yat(self._linear_map(), inputs, self._own_kernel(), self.bias, training)
 
     def call(self, inputs: Tensor, training: bool | None = None) -> Tensor:
-        outputs = self.from_channels_last(self.pre_activation(inputs, training))
+        outputs = self._from_channels_last(self._pre_activation(inputs, training))
         if self.activation is not None:
             outputs = self.activation(outputs)
         return ops.cast(outputs, self.compute_dtype)
 
-    def to_channels_last(self, inputs: Tensor) -> Tensor:
-        """`inputs` in the data format of `linear_map`."""
+    def _to_channels_last(self, inputs: Tensor) -> Tensor:
+        """`inputs` in the data format of `_linear_map`."""
         return inputs
 
-    def from_channels_last(self, outputs: Tensor) -> Tensor:
+    def _from_channels_last(self, outputs: Tensor) -> Tensor:
         """`outputs` in the data format of the layer."""
         return outputs
 

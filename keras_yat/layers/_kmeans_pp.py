@@ -19,20 +19,20 @@ def adapt(layer: Any, data: Any, samples: int, seed: int | None) -> None:
     rng = np.random.default_rng(seed)
     inputs = _sample_inputs(data, samples, rng)
     layer(inputs[:1])  # builds it, or raises for another shape
-    neurons = layer.kernel.shape[layer.features_axis]
+    neurons = layer.kernel.shape[layer._features_axis]
     if samples < neurons:
         _validate.invalid_argument(
             "samples", f"be at least {neurons}, one for each neuron", samples
         )
     groups = _sample_patches(layer, inputs, samples, rng)
     chosen = [kmeans_pp_init(rows, neurons // len(groups), rng) for rows in groups]
-    layer.kernel.assign(layer.kernel_from_columns(np.concatenate(chosen).T))
+    layer.kernel.assign(layer._kernel_from_columns(np.concatenate(chosen).T))
     if layer.bias is not None:
         layer.bias.assign(np.zeros(layer.bias.shape))
-    layer.set_epsilon_and_alpha(_epsilon(layer.normalize, groups, chosen), 1.0)
-    outputs = layer.pre_activation(inputs[: max(1, _OUTPUTS // neurons)], training=False)
+    layer._set_epsilon_and_alpha(_epsilon(layer.normalize, groups, chosen), 1.0)
+    outputs = layer._pre_activation(inputs[: max(1, _OUTPUTS // neurons)], training=False)
     rms = float(np.sqrt(np.mean(np.square(ops.convert_to_numpy(ops.cast(outputs, "float32"))))))
-    layer.set_epsilon_and_alpha(None, 1.0 / rms if rms > 0.0 else 1.0)
+    layer._set_epsilon_and_alpha(None, 1.0 / rms if rms > 0.0 else 1.0)
 
 
 def _epsilon(normalize, groups, chosen):
@@ -75,12 +75,12 @@ def _sample_inputs(data, samples, rng):
 def _sample_patches(layer, inputs, samples, rng):
     """For each group of neurons up to `samples` patches of their input, `(rows, entries)`."""
     kernel = ops.convert_to_tensor(layer.kernel)
-    linear_map = layer.linear_map()
+    linear_map = layer._linear_map()
     each = -(-samples // len(inputs))
     step, start = 1, 0
     found: list[list[np.ndarray]] = []
     while start < len(inputs):
-        x = layer.to_channels_last(ops.convert_to_tensor(inputs[start : start + step]))
+        x = layer._to_channels_last(ops.convert_to_tensor(inputs[start : start + step]))
         start += step
         rows = [
             ops.convert_to_numpy(patches)

@@ -168,8 +168,8 @@ class YatLSTMCell(BaseGatedYatCell):
         self.unit_forget_bias: bool = _validate.flag("unit_forget_bias", unit_forget_bias)
         self.state_size: Any = [self.units, self.units]
 
-    def initial_bias(self, default: float, entries: int) -> Any:
-        start = super().initial_bias(default, entries)
+    def _initial_bias(self, default: float, entries: int) -> Any:
+        start = super()._initial_bias(default, entries)
         if not self.unit_forget_bias:
             return start
         open_gate = 1.0

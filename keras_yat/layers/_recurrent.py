@@ -107,7 +107,7 @@ class BaseYatRecurrent(BaseRNN):
             return self._loop(sequences, states, mask, training)
         finally:
             # Also after an error: the masks of this sequence must not be used for the next.
-            self.cell.clear_masks()
+            self.cell._clear_masks()
 
     def _loop(self, sequences, states, mask, training):
         self.cell.check_states("initial_state", states, sequences.shape[0])

@@ -13,7 +13,7 @@ class SequenceDropout(BaseDropoutCell):
     """Abstract: a cell with dropout masks of its inputs, its state and its two kernels.
 
     `keras.layers.RNN` draws them before its loop; a call outside of a loop draws new ones. The
-    cell calls `start_masks` in its constructor, and has the rates `dropout`, `recurrent_dropout`
+    cell calls `_start_masks` in its constructor, and has the rates `dropout`, `recurrent_dropout`
     and `drop_connect` and a `seed_generator`.
     """
 
@@ -22,11 +22,11 @@ class SequenceDropout(BaseDropoutCell):
     drop_connect: float
     seed_generator: Any
 
-    def start_masks(self) -> None:
+    def _start_masks(self) -> None:
         """Creates the store of the masks."""
         self._masks = _Store()
 
-    def apply_dropout(self, name: str, x: Tensor, rate: float, training: bool | None) -> Tensor:
+    def _apply_dropout(self, name: str, x: Tensor, rate: float, training: bool | None) -> Tensor:
         """`x`, in training with entries dropped by the mask `name`, the others over 1 - rate."""
         # In this order: `training` may be a tracer, which has no truth value.
         if not (rate and training):
@@ -36,16 +36,16 @@ class SequenceDropout(BaseDropoutCell):
             mask = self._mask(x, rate)
         return x * ops.cast(mask, x.dtype)
 
-    def draw_input_masks(self, inputs: Tensor) -> None:
+    def _draw_input_masks(self, inputs: Tensor) -> None:
         masks = self._masks.of_sequence
         masks["inputs"] = self._mask(inputs, self.dropout)
         for name in ("kernel", "recurrent_kernel"):
             masks[name] = self._mask(getattr(self, name), self.drop_connect)
 
-    def draw_state_masks(self, states: Tensor) -> None:
+    def _draw_state_masks(self, states: Tensor) -> None:
         self._masks.of_sequence["state"] = self._mask(states, self.recurrent_dropout)
 
-    def clear_masks(self) -> None:
+    def _clear_masks(self) -> None:
         self._masks.of_sequence.clear()
 
     def _mask(self, like, rate):

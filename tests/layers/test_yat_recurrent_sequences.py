@@ -119,7 +119,7 @@ def test_forget_gates_start_open():
     bias = to_numpy(cell.bias).reshape(4, 16)
     assert np.all(bias[1] > bias[0])
     np.testing.assert_array_equal(bias[[2, 3]], bias[[0, 0]])
-    kernel, x = cell.prepare_inputs(draw((4000, 64)))
+    kernel, x = cell._prepare_inputs(draw((4000, 64)))
     outputs = to_numpy(kernel(x)).reshape(-1, 4, 16)
     assert 0.9 * np.e < np.mean(outputs[:, 1]) < 1.1 * np.e
     closed = cell_of("LSTM", 16, unit_forget_bias=False)
