@@ -17,11 +17,11 @@ PICTURES = ("curves", "contours", "gradient_field", "landscape")
 
 
 def main(arguments: list[str] | None = None) -> NoReturn:
-    """Runs the command that `arguments` (those of the process by default) say, and ends."""
+    """Runs the command in `arguments` (by default those of the process) and exits."""
 
     def run() -> None:
-        said = vars(_parser().parse_args(arguments))
-        said.pop("command")(**said)
+        parsed = vars(_parser().parse_args(arguments))
+        parsed.pop("command")(**parsed)
 
     _command.run(run)
 
@@ -36,27 +36,27 @@ def _parser() -> argparse.ArgumentParser:
     named = "an activation's name, such as nami"
 
     command = commands.add_parser("list", help="all activations and layers, with their formulas")
-    command.set_defaults(command=tell_all)
+    command.set_defaults(command=list_all)
 
-    command = commands.add_parser("show", help="formula, parameters, defaults, reference")
+    command = commands.add_parser("show", help="formula, arguments, defaults and reference")
     command.add_argument("name", help=f"{named}, or a layer's, such as YatDense")
     command.set_defaults(command=show)
 
-    command = commands.add_parser("plot", help="a picture of an activation")
+    command = commands.add_parser("plot", help="plot of an activation")
     command.add_argument("name", help=named)
     command.add_argument(
         "--picture",
         choices=PICTURES,
         default="curves",
-        help="the function and its derivatives; contours or gradients over x and a parameter; the "
-        "output of a random network (default: %(default)s)",
+        help="curves of the function and its derivatives; contours or gradients over x and a "
+        "parameter; landscape of a random network's output (default: %(default)s)",
     )
     command.add_argument("--out", help="file (default: NAME-PICTURE.png)")
     command.set_defaults(command=draw)
     return parser
 
 
-def tell_all() -> None:
+def list_all() -> None:
     """Prints each activation and each Yat layer with its formula."""
     found = [describe(name) for name in activations.names()]
     print("Activations, by name (keras_yat.activations.get) and layer:\n")
@@ -72,22 +72,22 @@ def tell_all() -> None:
 
 
 def show(name: str) -> None:
-    """Prints all that there is to know of an activation or a layer."""
+    """Prints the description of an activation or a layer."""
     d = describe(name)
     print(f"{d.name} (keras_yat.{d.layer})\n\n  {d.formula}\n")
     print(textwrap.indent(d.text, "  ") + "\n")
     print("  Arguments and their defaults:" if d.defaults else "  No arguments.")
     for argument, default in d.defaults.items():
-        needed = default is inspect.Parameter.empty
-        print(f"    {argument} (needed)" if needed else f"    {argument} = {default!r}")
+        required = default is inspect.Parameter.empty
+        print(f"    {argument} (required)" if required else f"    {argument} = {default!r}")
         print(textwrap.indent(textwrap.fill(d.meanings.get(argument, ""), 80), " " * 8))
     if d.limits:
-        print(f"\n  Kept within: {', '.join(d.limits)}")
+        print(f"\n  Bounds: {', '.join(d.limits)}")
     print("\n" + textwrap.indent(textwrap.fill(f"Reference: {d.reference}", 88), "  "))
 
 
 def draw(name: str, picture: str, out: str | None) -> None:
-    """Draws an activation, and saves the picture."""
+    """Plots an activation and saves the figure."""
     from keras_yat import plot
 
     if name in layers.__all__:
@@ -100,7 +100,7 @@ def draw(name: str, picture: str, out: str | None) -> None:
     out = out or f"{name}-{picture}.png"
     try:
         figure.savefig(out, dpi=150)
-    except ValueError as error:  # of the kind of file
+    except ValueError as error:  # unknown file format
         raise SystemExit(f"--out: {error}") from error
     print(f"Saved {out}.")
 

@@ -1,4 +1,4 @@
-"""How a command ends: one line for what its user can mend, and a status that scripts can use."""
+"""Exit of a command: one line for errors that its user can fix, and a status for scripts."""
 
 import errno
 import os
@@ -13,12 +13,16 @@ _OF_THE_MACHINE = (errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.ENOMEM, errno.EM
 
 
 def run(main: Callable[[], int | None]) -> NoReturn:
-    """Runs `main` and ends the process.
+    """Runs `main` and exits with a status.
 
-    The status is that which `main` gives (None is 0); 2 for what the user can mend: a
-    `SystemExit` with a message, an argument that is refused, a package that is missing, a
-    file that cannot be opened; 1 where the machine fails, as with a full disk; 130 for
-    Ctrl-C; 0 where nobody reads the output any more. Other errors keep their traceback.
+    - The status that `main` returns; None is 0.
+    - 2 for an error that the user can fix: a `SystemExit` with a message, an invalid argument,
+      a missing package, a file that cannot be opened.
+    - 1 for a failure of the machine, such as a full disk.
+    - 130 for Ctrl-C.
+    - 0 if the output is closed, as by `head`.
+
+    Other errors keep their traceback.
     """
     try:
         if signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:
@@ -30,7 +34,7 @@ def run(main: Callable[[], int | None]) -> NoReturn:
         sys.stdout.flush()
     except BrokenPipeError:
         status = _unread()
-    # Nothing is left to be interrupted, but Python's own end.
+    # Only Python's shutdown could still be interrupted.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     sys.exit(status)
 
@@ -59,13 +63,13 @@ def _line(text, status):
 
 
 def _is_read():
-    """Whether somebody reads the standard output."""
+    """Whether the standard output is still open at its other end."""
     probe = select.poll()
     probe.register(sys.stdout, 0)
     return not probe.poll(0)
 
 
 def _unread():
-    # Python flushes once more at its end.
+    # Python flushes the standard output again at exit.
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     return 0

@@ -1,8 +1,8 @@
-"""Derivatives of activations on any backend: Keras hands gradients to optimizers only.
+"""Derivatives of activations on any backend, by a training step of Keras.
 
-A weight of zeros is added to the input of the activation, the loss is the sum of what
-comes out, and an optimizer puts the gradients where the weights were: in place of the
-zeros then stands the slope at each point. All of it is done to a copy in float32.
+Keras passes gradients to optimizers only. A weight of zeros is added to the input of the
+activation, the loss is the sum of the outputs, and an optimizer replaces each weight by its
+gradient: the slope at each point. The activation is a copy in float32.
 """
 
 import functools
@@ -18,14 +18,14 @@ from keras_yat import _validate, activations
 from keras_yat.activations._base import TrainableActivation
 
 STEP = 1e-2
-"""Between the slopes whose difference is the second derivative."""
+"""Step of the central difference for the second derivative."""
 
 
 def copy_of(activation: Any, argument: str = "activation", **settings: Any) -> Callable:
-    """`activation` with other `settings`, as a function that shares nothing with it.
+    """A copy of `activation` with other `settings`, as an independent function.
 
-    `settings` are arguments of the layer or of the function. The copy works in float32
-    on inputs of one channel.
+    `settings` are arguments of the layer or of the function. The copy computes in float32
+    for inputs of one channel.
     """
     found = activations.get(activation, argument)
     if isinstance(found, keras.layers.Layer):
@@ -37,14 +37,14 @@ def copy_of(activation: Any, argument: str = "activation", **settings: Any) -> C
 
 
 def values(function: Callable, x: np.ndarray) -> np.ndarray:
-    """`function` of the entries of `x`, in float32."""
+    """`function` at the entries of `x`, in float32."""
     column = np.asarray(x, dtype="float32").reshape(-1, 1)
     return _numpy(function(ops.convert_to_tensor(column))).reshape(np.shape(x))
 
 
 def slopes(function: Callable, x: np.ndarray) -> np.ndarray:
     """The derivative at the entries of `x`."""
-    # A function of its own: of a layer the gradients of its weights would be taken too.
+    # The lambda hides a layer from Keras, which would take the gradients of its weights too.
     probe = _Probe(lambda at: function(at), np.asarray(x, dtype="float32").reshape(-1, 1))
     return probe.slopes(np.shape(x))
 
@@ -52,15 +52,15 @@ def slopes(function: Callable, x: np.ndarray) -> np.ndarray:
 def second_derivative(function: Callable, x: np.ndarray, step: float = STEP) -> np.ndarray:
     """The second derivative, by central differences of the first."""
     x = np.asarray(x, dtype="float32")
-    # Far out, a step of that size would be lost in rounding.
+    # At large |x| a step of that size would be lost to rounding.
     steps = np.float32(step) * np.maximum(1.0, np.abs(x) / 100.0)
     near = np.stack([x - steps, x + steps])
-    # What was added is not quite the step.
+    # Divide by the rounded difference, not by the step.
     return np.diff(slopes(function, near), axis=0)[0] / np.diff(near, axis=0)[0]
 
 
 def parameters_of(layer: Any) -> list[str]:
-    """What can be varied: `beta`, or `coefficients[0]` where a parameter is a list."""
+    """Names of the parameters: `beta`, or `coefficients[0]` for the entries of a list."""
     names = []
     for name in getattr(layer, "bounds", ()):
         size = tuple(getattr(layer, name).shape)
@@ -83,9 +83,9 @@ def trainable(activation: Any, argument: str = "activation") -> TrainableActivat
 def partials(
     layer: TrainableActivation, parameter: str, x: np.ndarray, at: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """f, df/dx and df/dparameter at each `x` with the parameter as in `at`, of one shape.
+    """f, df/dx and df/dparameter at each `x`, with the values `at` of the parameter.
 
-    There is one channel a point, each with parameters of its own.
+    `x` and `at` have the same shape. Each point is a channel with separate parameters.
     """
     shape, row = np.shape(x), np.asarray(x, dtype="float32").reshape(1, -1)
     name, place = _place(parameter)
@@ -103,13 +103,13 @@ def partials(
 
 
 def _place(parameter):
-    """The name of a parameter, and which of its entries is meant."""
+    """The name of a parameter and the index of its entry."""
     name, _, entry = parameter.rstrip("]").partition("[")
     return name, int(entry) if entry else ...
 
 
 class _Probe(keras.Model):
-    """The sum of f(x + shift), in which `shift` is 0."""
+    """A model whose loss is the sum of f(x + shift), with `shift` 0."""
 
     def __init__(self, function: Callable, x: np.ndarray):
         super().__init__(name="probe", dtype="float32")
@@ -119,7 +119,7 @@ class _Probe(keras.Model):
         self.compile(_Gradients(), run_eagerly=True, jit_compile=False)
 
     def call(self, x):
-        # The second term is for functions that have no slope at all.
+        # The second term gives a gradient for functions that have none.
         self.add_loss(ops.sum(self.function(x + self.shift) + 0.0 * self.shift))
         return x
 
@@ -129,7 +129,7 @@ class _Probe(keras.Model):
 
 
 class _Gradients(keras.optimizers.Optimizer):
-    """Puts the gradients where the weights were."""
+    """Replaces each weight by its gradient."""
 
     def __init__(self):
         super().__init__(learning_rate=1.0, name="gradients")
@@ -145,8 +145,8 @@ def _copy_of_layer(layer, argument, settings, **further):
     own: dict[str, Any] = {}
     if isinstance(layer, TrainableActivation):
         trainable(layer, argument)
-        # As numbers, so that no initializer draws them anew; without bounds, so that
-        # nothing projects what is put in place of them.
+        # Numbers, because an initializer would draw again. No bounds, because values out of
+        # bounds may be assigned.
         own = {name: _numpy(getattr(layer, name)).tolist() for name in layer.bounds}
         further["bounds"] = dict.fromkeys(own)
     copy = type(layer).from_config({**config, **own, **further, **settings})
@@ -157,7 +157,7 @@ def _copy_of_layer(layer, argument, settings, **further):
 
 
 def _copy_weights(copy, layer, first, argument="activation"):
-    """Gives `copy` the weights from number `first` on, those of functions in the layer."""
+    """Copies the weights from index `first` on: those of functions in the layer."""
     if not layer.weights:
         return
     for new, old in zip(copy.weights[first:], layer.weights[first:], strict=True):
@@ -167,7 +167,7 @@ def _copy_weights(copy, layer, first, argument="activation"):
 
 
 def _arguments(function):
-    """The names of the arguments behind the first."""
+    """Names of the arguments after the first."""
     try:
         return list(inspect.signature(function).parameters)[1:]
     except ValueError:
@@ -177,7 +177,7 @@ def _arguments(function):
 def _checked(settings, allowed):
     for name in settings:
         if name not in allowed:
-            known = ", ".join(allowed) or "none, as the activation has none"
+            known = ", ".join(allowed) or "it has none"
             _validate.invalid_argument(
                 "settings", f"name arguments of the activation: {known}", settings
             )
@@ -185,7 +185,7 @@ def _checked(settings, allowed):
 
 
 def _check_entrywise(function, argument, activation):
-    """Refuses what has no curve: its outputs depend on more than one input."""
+    """Raises an error if an output depends on more than one input: there is no curve."""
     if getattr(function, "input_spec", None) is not None:
         return
     x = np.array([[-1.5, 0.5, 2.0]], dtype="float32")

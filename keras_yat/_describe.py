@@ -1,4 +1,4 @@
-"""What a layer's documentation and signature say of it, in pieces."""
+"""Descriptions of activations and layers, parsed from their docstrings and signatures."""
 
 import difflib
 import inspect
@@ -11,34 +11,36 @@ from keras_yat import _validate, activations, layers
 from keras_yat._register import LAYERS
 
 OPTIONS = ("axis", "bounds", "functions", "norm", "epsilon")
-"""Arguments of activations that are no trained parameters."""
+"""Arguments of activations other than trained parameters."""
 
 
 @dataclass(frozen=True)
 class Description:
-    """A layer, for a person to read."""
+    """The description of an activation or a layer."""
 
     name: str
-    """The activation's name, or the class's."""
+    """Name of the activation, or of the class."""
     layer: str
+    """Name of the class."""
     formula: str
     text: str
-    """What follows the formula, up to the arguments."""
+    """The docstring between the formula and the arguments."""
     defaults: Mapping[str, Any]
-    """Of all arguments; None stands for what the documentation says."""
+    """Defaults of all arguments."""
     meanings: Mapping[str, str]
-    """Of the arguments."""
+    """Descriptions of the arguments."""
     bounds: Mapping[str, tuple[float | None, float | None]]
+    """Bounds of the trained parameters."""
     reference: str
 
     @property
     def starts(self) -> dict[str, Any]:
-        """The starting values of an activation's parameters."""
+        """Starting values of an activation's parameters."""
         return {n: "1/k" if v is None else v for n, v in self.defaults.items() if n not in OPTIONS}
 
     @property
     def limits(self) -> list[str]:
-        """What parameters are kept within."""
+        """Bounds of the parameters, as text."""
         return [
             f"{name} ≥ {low:g}" if high is None else f"{name} in [{low:g}, {high:g}]"
             for name, (low, high) in self.bounds.items()
@@ -46,10 +48,10 @@ class Description:
 
 
 def describe(name: str) -> Description:
-    """The activation or layer of that name.
+    """The description of the activation or layer called `name`.
 
     Raises:
-        ValueError: if there is none.
+        ValueError: If the name is unknown.
     """
     cls = find(name)
     text = inspect.getdoc(cls) or ""
@@ -69,7 +71,7 @@ def describe(name: str) -> Description:
 
 
 def find(name: str) -> type:
-    """The class of the activation or layer of that name."""
+    """The class of the activation or layer called `name`."""
     if name in activations.names():
         return type(activations.get(name))
     if name in layers.__all__:
@@ -77,7 +79,7 @@ def find(name: str) -> type:
     every = {n.lower().replace("_", ""): n for n in [*layers.__all__, *activations.names()]}
     near = difflib.get_close_matches(name.lower().replace("_", ""), every, n=3, cutoff=0.5)
     hint = f" (did you mean {' or '.join(every[n] for n in near)}?)" if near else ""
-    _validate.invalid_argument("name", f"be one that `list` tells{hint}", name)
+    _validate.invalid_argument("name", f"be listed by `python -m keras_yat list`{hint}", name)
 
 
 def _line(text: str) -> str:
@@ -85,7 +87,7 @@ def _line(text: str) -> str:
 
 
 def _meanings(text: str) -> dict[str, str]:
-    """What the documentation says of each argument."""
+    """The descriptions of the arguments in a docstring."""
     found = re.search(r"^Args:\n((?:    .*\n?|\n)+)", text, re.M)
     lines = re.findall(r"^    (\w+): (.*(?:\n {8}.*)*)", found[1] if found else "", re.M)
     return {name: _line(meaning) for name, meaning in lines}

@@ -1,4 +1,4 @@
-"""`@register`: serialization under "keras_yat" and tables of names; and marks on weights."""
+"""`@register`, for serialization and tables of names; and marks on weights for callbacks."""
 
 import functools
 from collections.abc import Callable
@@ -59,7 +59,7 @@ class FunctionCall(Operation):
         **kwargs: `name` of `keras.Operation`.
 
     Raises:
-        ValueError: If there is no function of that name.
+        ValueError: If the name is unknown.
 
     Example:
 

@@ -1,9 +1,10 @@
-"""What can be searched of the arguments of a layer, and how values of it are asked for.
+"""Search spaces of the arguments of layers.
 
-A class lists in `search_space` its arguments that can be searched: to each belongs a
-dimension (`Float`, `Flag`, `FloatList`, `Choice`, `Build`), or a constant. Values come from
-an `hp` with the methods of Keras Tuner's `HyperParameters`; nothing is imported from it.
-Names are paths: `hidden/nami/w` is the w of the activation nami of the choice `hidden`.
+A class lists its searchable arguments in `search_space`, a dict from an argument to a
+dimension (`Float`, `Flag`, `FloatList`, `Choice`, `Build`) or a constant. Values are sampled
+from an `hp` with the methods of `keras_tuner.HyperParameters`; Keras Tuner is not imported.
+Names of hyperparameters are paths: `hidden/nami/w` is the argument w of the option nami of
+the choice `hidden`.
 """
 
 import contextlib
@@ -21,9 +22,9 @@ _NOTHING: Mapping[str, Any] = {}
 
 @dataclass(frozen=True)
 class Float:
-    """A number in [low, high], evenly drawn, or with `log` evenly on a logarithmic scale.
+    """A number in [low, high], on a linear scale or, with `log`, on a logarithmic one.
 
-    It starts at `default`, or at the argument's own default.
+    Its default is `default`, or the default of the argument.
     """
 
     low: float
@@ -32,7 +33,7 @@ class Float:
     default: float | None = None
 
     def within(self, limits: Any) -> "Float":
-        """The part of it that keeps to `limits`, or these where it has none in common."""
+        """The intersection with `limits`, or `limits` if they do not overlap."""
         low, high = (None, None) if limits is None else limits
         bottom = self.low if low is None else max(self.low, low)
         top = self.high if high is None else min(self.high, high)
@@ -57,10 +58,10 @@ class Flag:
 
 @dataclass(frozen=True)
 class FloatList:
-    """A list of `count` numbers, each by itself.
+    """A list of `count` numbers, each sampled separately.
 
-    They start at the default of `each`, or at 1 divided by their number. There are as
-    many as the argument `per` has entries, where that is given.
+    The default of each number is that of `each`, or 1 / `count`. If the argument `per` is
+    given, there is one number for each of its entries.
     """
 
     each: Float
@@ -71,6 +72,7 @@ class FloatList:
         return dataclasses.replace(self, each=self.each.within(limits))
 
     def for_given(self, given: Mapping[str, Any]) -> "FloatList":
+        """This list with one number for each entry of the argument `per`."""
         return dataclasses.replace(self, count=len(given.get(self.per or "", range(self.count))))
 
     def sample(self, hp: Any, path: str, default: Any) -> list[float | None]:
@@ -79,29 +81,29 @@ class FloatList:
 
 
 class Build:
-    """What `make` makes of arguments that are searched, and of others that are fixed."""
+    """The object that `make` returns for arguments sampled from `space` and `fixed` ones."""
 
     def __init__(self, make: Callable[..., Any], space: Space, **fixed: Any):
         self.make, self.space, self.fixed = make, space, fixed
 
-    def sample(self, hp: Any, path: str, default: Any) -> "_Later":
-        found = _declared(hp, self.space, path, self.make, self.fixed)
-        return _Later(lambda: self.make(**_made(found), **self.fixed))
+    def sample(self, hp: Any, path: str, default: Any) -> "_Deferred":
+        found = _sample_space(hp, self.space, path, self.make, self.fixed)
+        return _Deferred(lambda: self.make(**_resolve(found), **self.fixed))
 
 
 class Option:
-    """An option of a choice that goes with further arguments."""
+    """An option of a `Choice` that sets or searches further arguments."""
 
     def __init__(self, value: Any, **further: Any):
         self.value, self.further = value, further
 
 
 class Choice:
-    """One of several options, by label: constants, dimensions, or either of them `With` others.
+    """One of several options, by label. An option is a constant, a dimension or an `Option`.
 
-    What belongs to an option is only there where that option is chosen. The first is the
-    default, unless one has the label of the argument's own default. The arguments
-    `exclusive` go with the options that name them, and with no other.
+    Hyperparameters of an option are conditional on that option. The default is the option
+    labelled with the argument's default, or else the first one. If an argument in `exclusive`
+    is fixed, only options that list it as a further argument remain.
     """
 
     def __init__(self, options: Mapping[str, Any], exclusive: Collection[str] = ()):
@@ -119,9 +121,9 @@ class Choice:
         default: Any = None,
         fixed: Mapping[str, Any] = _NOTHING,
     ) -> dict[str, Any]:
-        """The argument `name`, and those that go with what is chosen for it."""
+        """The sampled argument `name`, and the further arguments of its option."""
         if name in fixed:
-            return self._beside(hp, path, fixed[name], fixed)
+            return self._further_of_fixed(hp, path, fixed[name], fixed)
         options = {
             label: option
             for label, option in self.options.items()
@@ -131,32 +133,32 @@ class Choice:
         _check_name(hp, path, labels)
         start = default if isinstance(default, str) and default in labels else labels[0]
         chosen = hp.Choice(path, labels, default=start)
-        # It is None for a choice that belongs to an option which is not chosen itself.
+        # `chosen` is None if this choice belongs to an option that is not chosen.
         result: dict[str, Any] = {}
         for label, option in options.items():
-            with _option(hp, path, label):
-                found = _of_option(hp, f"{path}/{label}", name, option, fixed)
+            with _option_scope(hp, path, label):
+                found = _sample_option(hp, f"{path}/{label}", name, option, fixed)
             if label == chosen:
                 result = found
         return result
 
     def sample(self, hp: Any, path: str) -> Any:
-        """What is chosen."""
-        return _made(self.arguments(hp, path, path))[path]
+        """The value of the sampled option."""
+        return _resolve(self.arguments(hp, path, path))[path]
 
-    def _beside(self, hp, path, value, fixed):
-        """The arguments that go with an option which is given."""
+    def _further_of_fixed(self, hp, path, value, fixed):
+        """The further arguments of the option with a fixed value."""
         for label, option in self.options.items():
             given = option.value if isinstance(option, Option) else option
             if not hasattr(given, "sample") and given == value:
-                return _sampled_all(hp, _further(option), f"{path}/{label}", fixed)
+                return _sample_further(hp, _further(option), f"{path}/{label}", fixed)
         return {}
 
 
 def _check_name(hp, path, labels):
-    """Refuses a name that stands for other options already."""
+    """Raises an error if the name belongs to a choice with other options."""
     for known in getattr(hp, "space", ()):
-        # Only choices have an order; what has one value in a study is none.
+        # Only choices have `ordered`; a `Fixed` hyperparameter is not a choice.
         if known.name == path and hasattr(known, "ordered") and list(known.values) != labels:
             _validate.invalid_argument(
                 "name", f"belong to one search space, not also to {labels}", path
@@ -167,51 +169,53 @@ def _further(option):
     return option.further if isinstance(option, Option) else {}
 
 
-def _of_option(hp, path, name, option, fixed):
+def _sample_option(hp, path, name, option, fixed):
     value = option.value if isinstance(option, Option) else option
-    found = _sampled(hp, value, path, name, None, fixed)
-    return {**found, **_sampled_all(hp, _further(option), path, fixed)}
+    found = _sample_argument(hp, value, path, name, None, fixed)
+    return {**found, **_sample_further(hp, _further(option), path, fixed)}
 
 
-def _sampled_all(hp, space, path, fixed) -> dict[str, Any]:
+def _sample_further(hp, space, path, fixed) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for name, dimension in space.items():
         if name not in fixed:
-            found.update(_sampled(hp, dimension, f"{path}/{name}", name, None, fixed))
+            found.update(_sample_argument(hp, dimension, f"{path}/{name}", name, None, fixed))
     return found
 
 
 @contextlib.contextmanager
-def _option(hp: Any, path: str, label: str) -> Iterator[None]:
-    """The scope of what belongs to an option."""
+def _option_scope(hp: Any, path: str, label: str) -> Iterator[None]:
+    """The conditional scope of an option's hyperparameters."""
     scopes = getattr(hp, "inactive_scopes", [])
     known = len(scopes)
     with hp.conditional_scope(path, [label]):
         yield
-    # All in it is declared, chosen or not. From this list a tuner would build the model
-    # again and again, to find what else there is.
+    # All options are sampled, chosen or not. A tuner would build the model once more for each
+    # scope left in this list, to find its hyperparameters.
     del scopes[known:]
 
 
-def _sampled(hp, item, path, name, default, fixed) -> dict[str, Any]:
-    """Values of a dimension, or a constant; of what is made, how to make it."""
+def _sample_argument(hp, item, path, name, default, fixed) -> dict[str, Any]:
+    """A value of a dimension, or a constant; a `Build` is deferred."""
     if isinstance(item, Choice):
         return item.arguments(hp, path, name, default, fixed)
     return {name: item.sample(hp, path, default) if hasattr(item, "sample") else item}
 
 
-class _Later:
-    """What is made only where it is chosen: elsewhere its values are None."""
+class _Deferred:
+    """An object to build only if its option is chosen: otherwise its arguments are None."""
 
     def __init__(self, make: Callable[[], Any]):
         self.make = make
 
 
-def _made(found: Mapping[str, Any]) -> dict[str, Any]:
-    return {n: v.make() if isinstance(v, _Later) else v for n, v in found.items()}
+def _resolve(found: Mapping[str, Any]) -> dict[str, Any]:
+    """Builds the deferred objects."""
+    return {n: v.make() if isinstance(v, _Deferred) else v for n, v in found.items()}
 
 
-def _declared(hp, space, path, of, fixed) -> dict[str, Any]:
+def _sample_space(hp, space, path, of, fixed) -> dict[str, Any]:
+    """Values for the arguments that `space` lists, with deferred objects."""
     found: dict[str, Any] = {}
     limits = fixed.get("bounds") or {}
     for name, dimension in space.items():
@@ -221,12 +225,12 @@ def _declared(hp, space, path, of, fixed) -> dict[str, Any]:
             dimension = dimension.for_given(fixed)
         if name not in fixed or isinstance(dimension, Choice):
             default = _default(of, name)
-            found.update(_sampled(hp, dimension, f"{path}/{name}", name, default, fixed))
+            found.update(_sample_argument(hp, dimension, f"{path}/{name}", name, default, fixed))
     return found
 
 
 def _default(of: Callable[..., Any], name: str) -> Any:
-    """The default of an argument, also where a subclass hands it on."""
+    """The default of an argument, also one that a subclass takes by `**kwargs`."""
     for each in inspect.getmro(of) if inspect.isclass(of) else [of]:
         try:
             parameters = inspect.signature(each).parameters
@@ -240,5 +244,5 @@ def _default(of: Callable[..., Any], name: str) -> Any:
 def arguments(
     hp: Any, space: Space, path: str, of: Callable[..., Any], fixed: Mapping[str, Any] = _NOTHING
 ) -> dict[str, Any]:
-    """Values for the arguments of `of` that `space` lists and that are not `fixed`."""
-    return _made(_declared(hp, space, path, of, fixed))
+    """Samples values for the arguments of `of` that `space` lists and that are not `fixed`."""
+    return _resolve(_sample_space(hp, space, path, of, fixed))

@@ -1,4 +1,4 @@
-"""Runs first: chooses a backend that is installed. Imports no Keras, which reads that choice."""
+"""Chooses an installed backend. Runs before Keras is imported, as Keras reads the choice then."""
 
 import importlib.util
 import itertools
@@ -8,22 +8,22 @@ import signal
 import sys
 
 BACKENDS = ("jax", "tensorflow", "torch")
-"""The backends that train, in order of choice; each is the name of its package."""
+"""The backends that can train, in order of preference, by the names of their packages."""
 
 
 def installed() -> list[str]:
-    """The backends that train and are installed."""
+    """The installed backends that can train."""
     return [name for name in BACKENDS if importlib.util.find_spec(name)]
 
 
 def select() -> None:
-    """Sets `KERAS_BACKEND` where Keras by itself would take a backend that is not installed.
+    """Sets `KERAS_BACKEND` if Keras would otherwise use a backend that is not installed.
 
-    Keras takes the one in `KERAS_BACKEND`, else that of its file `keras.json`, else
-    TensorFlow. Without effect once Keras is imported.
+    Keras uses the backend in `KERAS_BACKEND`, else in its file `keras.json`, else TensorFlow.
+    This function has no effect after Keras is imported.
 
     Raises:
-        ImportError: if `KERAS_BACKEND` names no backend that is installed, or none is.
+        ImportError: If `KERAS_BACKEND` is not an installed backend, or none is installed.
     """
     if "keras" in sys.modules:
         return
@@ -31,8 +31,8 @@ def select() -> None:
     if name:
         _check(name, found)
         return
-    of_keras = _of_keras()
-    if of_keras in found or of_keras not in BACKENDS:  # others than these are Keras's concern
+    configured = _configured()
+    if configured in found or configured not in BACKENDS:  # Keras handles other backends
         return
     if not found:
         raise ImportError(
@@ -45,7 +45,7 @@ def select() -> None:
 def _check(name, found):
     if name in BACKENDS and name not in found:
         raise ImportError(
-            f"`KERAS_BACKEND` must be a backend that is installed ({', '.join(found) or 'none'}). "
+            f"`KERAS_BACKEND` must be an installed backend ({', '.join(found) or 'none'}). "
             f"Received: {name!r}, which is installed by: "
             f'python -m pip install "keras-yat[{name}]"'
         )
@@ -54,8 +54,8 @@ def _check(name, found):
         raise ImportError(f"`KERAS_BACKEND` must be one of {allowed}. Received: {name!r}")
 
 
-def _of_keras() -> str:
-    """The backend of Keras's own file, which Keras writes when it is first imported."""
+def _configured() -> str:
+    """The backend in `keras.json`, which Keras writes when it is first imported."""
     folder = os.environ.get("KERAS_HOME") or os.path.expanduser("~/.keras")
     try:
         with open(os.path.join(folder, "keras.json"), encoding="utf-8") as file:
@@ -65,10 +65,10 @@ def _of_keras() -> str:
 
 
 def select_for_command() -> None:
-    """As `select`, in `python -m keras_yat`: errors take one line, Ctrl-C none."""
+    """`select` for `python -m keras_yat`: errors print one line, Ctrl-C exits silently."""
     if signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:
         signal.signal(signal.SIGINT, lambda *_: os._exit(130))
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # TensorFlow's log is of no use to a command
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # silences TensorFlow's log
     if importlib.util.find_spec("keras") is None:
         _end("Keras is not installed. Install it: python -m pip install keras")
     try:
@@ -83,8 +83,8 @@ def _end(line):
 
 
 def is_command() -> bool:
-    """Whether Python is about to run a module of this package, by `python -m`."""
-    # While Python locates the module, this is the first argument.
+    """Whether Python is about to run a module of this package with `python -m`."""
+    # While Python locates the module, `sys.argv[0]` is "-m".
     if sys.argv[:1] != ["-m"]:
         return False
     words = sys.orig_argv[1:]

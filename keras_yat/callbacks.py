@@ -1,4 +1,4 @@
-"""What a training leaves behind: the parameters of activations over its course."""
+"""Callbacks: the parameters of activations during training."""
 
 import os
 from pathlib import Path
@@ -18,34 +18,34 @@ Logs = dict[str, Any] | None
 
 
 class ParameterHistory(Callback):
-    """Records what the parameters of a model's activations become in training.
+    """Records the parameters of a model's activations during training.
 
-    That is every parameter of a trainable activation, wherever in the model it is, and
-    every learned alpha and epsilon of a Yat layer: numbers, or one number for each
-    channel. They are noted once before the training, then after each epoch, or after
-    every so many steps. Nothing else of the model is read.
+    Records every parameter of a trainable activation anywhere in the model, and every
+    learned alpha and epsilon of a Yat layer: numbers, or one number per channel. Values are
+    recorded once before training, then after each epoch, or every `steps` steps. No other
+    weight is read.
 
-    A `fit` with `initial_epoch=e` goes on: what was noted before epoch e is kept, the rest
-    is noted anew.
+    A `fit` with `initial_epoch=e` continues the record: values from before epoch e are kept,
+    later ones are recorded again.
 
     Args:
-        steps: None for one record an epoch, or the number of steps (batches) from one
-            record to the next, counted from the start of each epoch; its end is recorded
-            too.
-        path: A file to save to after each epoch, as `save` does, or None.
-        log: Whether parameters that are one number go into the logs of the epoch too,
-            where `History` finds them, and so do `CSVLogger` and `TensorBoard` that come
-            after this in the list of callbacks.
+        steps: None for one record per epoch, or the number of steps (batches) between
+            records, counted from the start of each epoch. The end of an epoch is always
+            recorded.
+        path: A file to save to after each epoch, as by `save`, or None.
+        log: Whether parameters that are a single number are added to the logs of the epoch.
+            `History` records them, and so do `CSVLogger` and `TensorBoard` if they come after
+            this callback in the list.
 
     Attributes:
         history: A dict from the path of each weight, such as `"mila/beta"`, to an array
-            of its values, (records, …). NaN stands for what did not exist yet: TensorFlow
+            of its values, (records, …). NaN marks a weight that did not exist yet: TensorFlow
             builds a model of unknown input shape in the first step.
-        epochs: When each record was made, in epochs, (records,): 0.0 before the
-            training, 1.5 in the middle of the second one.
+        epochs: The time of each record in epochs, (records,): 0.0 before training, 1.5 in the
+            middle of the second epoch.
 
     Raises:
-        ValueError: if `steps` is not None or an int of at least 1.
+        ValueError: If `steps` is neither None nor an int of at least 1, or `log` is not a bool.
 
     Example:
 
@@ -59,7 +59,7 @@ class ParameterHistory(Callback):
     >>> figure, arrays = keras_yat.plot.parameters(recorded)
 
     Reference:
-        This package; the studies of the activations drew such curves or missed them.
+        This package.
     """
 
     def __init__(self, steps: int | None = None, path: File | None = None, log: bool = True):
@@ -95,20 +95,20 @@ class ParameterHistory(Callback):
         self._counts: list[int] = []
 
     def on_train_batch_begin(self, batch: int, logs: Logs = None) -> None:
-        # Not when the step before ends: Keras may tell that late, from another thread.
+        # Not at the end of the previous step: Keras may report it late, from another thread.
         if self._steps and batch and batch % self._steps < self._together:
-            # How long the epoch is may show only at its end.
+            # The length of the epoch may be known only at its end.
             self._record(self._epoch + batch / (self._length or batch + 1))
             self._counts.append(batch)
 
     def on_train_batch_end(self, batch: int, logs: Logs = None) -> None:
-        # Of steps that are executed together the last may be fewer.
+        # With `steps_per_execution` the last execution may have fewer steps.
         self._count = min(batch + 1, self._length or batch + 1)
 
     def on_epoch_end(self, epoch: int, logs: Logs = None) -> None:
         for i, count in enumerate(self._counts, start=self._first):
             self._epochs[i] = epoch + count / self._count
-        self._drop(epoch + 1)  # where data ran out, a step began that was none
+        self._drop(epoch + 1)  # when the data ended, a step began that had no batch
         self._record(epoch + 1)
         if self._log and logs is not None:
             last = {name: records[-1] for name, records in self._records.items()}
@@ -124,7 +124,7 @@ class ParameterHistory(Callback):
 
     def _record(self, at: float) -> None:
         for name, weight in _weights(self.model).items():
-            # A copy: what a backend gives may be the memory of the weight itself.
+            # A copy: the array may share memory with the weight.
             value = np.array(keras.ops.convert_to_numpy(weight))
             if name not in self._records:
                 self._records[name] = [np.full_like(value, np.nan) for _ in self._epochs]
@@ -132,7 +132,7 @@ class ParameterHistory(Callback):
         self._epochs.append(float(at))
 
     def save(self, path: File) -> None:
-        """Writes an `.npz` with `epochs` and an array for each weight: all of it, or nothing."""
+        """Writes an `.npz` file with `epochs` and an array for each weight, atomically."""
         part = Path(f"{os.fspath(path)}.{os.getpid()}.part")
         with part.open("wb") as file:
             arrays: dict[str, Any] = {"epochs": self.epochs, **self.history}
@@ -141,11 +141,11 @@ class ParameterHistory(Callback):
 
     @classmethod
     def load(cls, path: File, **kwargs: Any) -> "ParameterHistory":
-        """The callback with what `save` has written; for `fit(initial_epoch=…)`, or to draw.
+        """A callback with the records that `save` wrote, to continue training or to draw.
 
         Args:
-            path: The file, to which it saves again.
-            **kwargs: `steps` and `log`, as of the constructor.
+            path: The file. The callback saves to it after each further epoch.
+            **kwargs: `steps` and `log` of the constructor.
         """
         loaded = cls(path=path, **kwargs)
         with np.load(path) as arrays:
@@ -155,7 +155,7 @@ class ParameterHistory(Callback):
 
 
 def _weights(model: keras.Model) -> dict[str, Any]:
-    """What is recorded of a model, by paths that are made unique."""
+    """The recorded weights of a model, by unique paths."""
     found: dict[str, Any] = {}
     for weight in model.weights:
         if is_recorded(weight):

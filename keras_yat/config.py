@@ -1,16 +1,16 @@
-"""Switches that hold for the whole package."""
+"""Global settings of the package."""
 
 _custom_gradient = True
 
 
 def enable_custom_gradient() -> None:
-    """Lets activations compute their gradients from their input alone.
+    """Enables the hand-written backward passes of activations and Yat layers.
 
-    And Yat layers from their inner products. This is the default. One tensor
-    is kept for the backward pass instead of every intermediate of the formula. Reverse mode
-    works to any order, and so does `jax.hessian`. Forward mode on JAX (`jax.jvp`,
-    `jax.jacfwd`) and the transforms of `torch.func` do not, as they cannot go
-    through a custom gradient of Keras.
+    This is the default. Activations compute their gradients from their input alone, and Yat
+    layers from their inner products: the backward pass keeps one tensor instead of every
+    intermediate of the formula. Reverse mode works to any order, and so does `jax.hessian`.
+    Forward mode on JAX (`jax.jvp`, `jax.jacfwd`) and the transforms of `torch.func` do not
+    work, as they do not support Keras's custom gradients.
 
     Example:
 
@@ -22,11 +22,11 @@ def enable_custom_gradient() -> None:
 
 
 def disable_custom_gradient() -> None:
-    """Brings back the plain composition of `keras.ops`, and with it forward mode.
+    """Disables the hand-written backward passes: gradients then come from `keras.ops` alone.
 
-    The values and gradients stay the same; more is kept for the backward
-    pass. What was traced or compiled before (`jax.jit`, `tf.function`, a
-    model that has been fitted) keeps the form that it was traced with.
+    Forward mode works then. Values and gradients stay the same; the backward pass keeps more
+    tensors. Functions that were traced or compiled before (`jax.jit`, `tf.function`, a model
+    that has been fitted) do not change.
 
     Example:
 
@@ -39,7 +39,10 @@ def disable_custom_gradient() -> None:
 
 
 def is_custom_gradient_enabled() -> bool:
-    """Whether activations compute their gradients from their input alone.
+    """Whether the hand-written backward passes are enabled.
+
+    Returns:
+        A bool.
 
     Example:
 

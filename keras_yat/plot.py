@@ -1,9 +1,9 @@
-"""Pictures: activations and their derivatives, random landscapes, training.
+"""Plots of activations and their derivatives, of random landscapes, and of training.
 
-Every function returns `(figure, arrays)`: a Matplotlib `Figure`, which no display and
-no global state of Matplotlib knows of, and a dict of NumPy arrays with what is drawn.
-`figure.savefig("name.png", dpi=150)` makes a file of it. Matplotlib is imported by the
-first call: `pip install "keras-yat[plot]"`.
+Every function returns `(figure, arrays)`: a Matplotlib `Figure` and a dict of NumPy arrays
+with the data drawn in it. The figure is independent of `matplotlib.pyplot` and needs no
+display: `figure.savefig("name.png", dpi=150)` writes it to a file. Matplotlib is imported
+by the first call: `pip install "keras-yat[plot]"`.
 """
 
 from keras_yat._plot._fields import contours, gradient_field

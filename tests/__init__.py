@@ -1,4 +1,4 @@
 """The tests: `python -m tests`. They mirror `keras_yat` folder by folder.
 
-`helpers.py` has the contract of a layer, `reference*.py` the definitions in float64 NumPy.
+`helpers.py` has the checks of every layer, `reference*.py` the definitions in float64 NumPy.
 """

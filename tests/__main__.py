@@ -1,9 +1,9 @@
-"""`python -m tests`: the tests on each backend that is installed.
+"""`python -m tests`: runs the tests on each installed backend.
 
-    python -m tests                        on each backend: what a change has to pass
-    python -m tests --fast                 on one backend, the quick ones: after each edit
-    python -m tests --all                  on each backend, with the nightly tier
-    python -m tests --backend jax -k nami  arguments of pytest are passed on
+    python -m tests                        on each backend: required for every change
+    python -m tests --fast                 the quick tests, on one backend: after each edit
+    python -m tests --all                  on each backend, with the nightly tests
+    python -m tests --backend jax -k nami  other arguments are passed to pytest
 
 Tests that do not depend on the backend (marker `once`) run on one.
 """
@@ -18,11 +18,11 @@ import time
 from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
-# The last one that is installed has the tests that run once, and is that of `--fast`.
+# The last installed one runs the tests marked `once`, and those of `--fast`.
 BACKENDS = ("tensorflow", "jax", "torch")
 WORKERS = ("-n", "auto", "--maxprocesses", "4")
 NO_TESTS = 5
-"""What pytest ends with where the arguments leave none."""
+"""pytest's exit status if no test is selected."""
 # JAX would spend three quarters of the time on optimizing programs that run once.
 UNOPTIMIZED = {
     "XLA_FLAGS": "--xla_backend_optimization_level=0 --xla_cpu_use_fusion_emitters=false "
@@ -46,7 +46,7 @@ def main() -> int:
             passed = code == 0 or (code == NO_TESTS and bool(of_pytest))
             took = f"{time.monotonic() - start:.0f} s"
             outcomes[name] = passed, f"{'passed' if passed else f'FAILED ({code})'}, {took}"
-    print("\n" + "\n".join(f"{name}: {told}" for name, (_, told) in outcomes.items()))
+    print("\n" + "\n".join(f"{name}: {text}" for name, (_, text) in outcomes.items()))
     return 0 if all(passed for passed, _ in outcomes.values()) else 1
 
 
@@ -55,7 +55,7 @@ def parse() -> tuple[argparse.Namespace, list[str]]:
         prog="python -m tests",
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
-        allow_abbrev=False,  # the other options are pytest's
+        allow_abbrev=False,  # other options are passed to pytest
     )
     tier = parser.add_mutually_exclusive_group()
     tier.add_argument("--fast", action="store_true", help="the quick tests, on one backend")
@@ -71,7 +71,7 @@ def runs(backend: str, arguments: argparse.Namespace, once: bool):
     """The runs of pytest on a backend: name, expression of markers, environment."""
     marks = [] if arguments.all else ["not nightly"]
     marks += ["not slow"] if arguments.fast else []
-    # The nightly tier leaves nothing out on any backend.
+    # With `--all` every backend runs every test.
     marks += [] if once or arguments.all else ["not once"]
     marks += [f"({arguments.marks})"] if arguments.marks else []
     profile = {"HYPOTHESIS_PROFILE": "nightly"} if arguments.all else {}
@@ -84,7 +84,7 @@ def runs(backend: str, arguments: argparse.Namespace, once: bool):
 
 def pytest(options: list[str], backend: str, environment: dict[str, str]) -> int:
     command = [sys.executable, "-m", "pytest", *WORKERS, *options]
-    # What JAX compiles is shared by all processes of a run, those of commands too.
+    # A compilation cache of JAX for all processes of a run.
     with tempfile.TemporaryDirectory() as cache:
         settings = {
             "KERAS_BACKEND": backend,

@@ -1,6 +1,6 @@
 import os
 
-# Two cores: torch's threads would wait for each other longer than they work.
+# On few cores torch's threads would wait for each other longer than they compute.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
@@ -12,14 +12,15 @@ import keras_yat
 
 keras.config.disable_traceback_filtering()
 
-# What is drawn is always the same, so that a change alone makes a test fail; `nightly` searches.
+# Examples are always the same, so that only a change of the code makes a test fail. The profile
+# `nightly` searches for new ones.
 hypothesis.settings.register_profile("default", max_examples=10, deadline=None, derandomize=True)
 hypothesis.settings.register_profile("nightly", max_examples=100, deadline=None)
 hypothesis.settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "default"))
 
 
 def pytest_collection_modifyitems(config, items):
-    """Leaves out what does not apply to this backend."""
+    """Deselects tests that do not apply to this backend."""
     backend = keras.backend.backend()
     marks = {item: item.get_closest_marker("backends") for item in items}
     out = [item for item, mark in marks.items() if mark and backend not in mark.args]
@@ -30,13 +31,13 @@ def pytest_collection_modifyitems(config, items):
 
 @pytest.fixture(autouse=True)
 def _same_start():
-    """Every test draws the same numbers."""
+    """Seeds the random generators before each test."""
     keras.utils.set_random_seed(0)
 
 
 @pytest.fixture(params=["custom", "plain"])
 def form(request):
-    """With gradients of the package's own, and with those of the backend."""
+    """Custom gradients, or those that the backend derives."""
     if request.param == "plain":
         keras_yat.config.disable_custom_gradient()
     yield request.param

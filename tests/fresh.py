@@ -1,7 +1,7 @@
 """Loads saved models in new processes that have only imported `keras_yat`, one for each backend.
 
-Run as a script it is such a process: it takes a folder, and for each model `NAME.keras` in it
-writes what the model makes of `NAME.in.npy` to `NAME.BACKEND.npy`.
+As a script it is such a process: for each model `NAME.keras` in a folder it writes the output for
+`NAME.in.npy` to `NAME.BACKEND.npy`.
 """
 
 import importlib.util
@@ -22,7 +22,7 @@ BACKENDS = tuple(b for b in ("tensorflow", "jax", "torch") if importlib.util.fin
 
 
 def predictions(folder: Path, backends: tuple[str, ...] = BACKENDS) -> dict[str, dict[str, object]]:
-    """What the models of a folder predict, by backend and name; an error as text."""
+    """Outputs of the models of a folder, by backend and name; an error as text."""
     processes = {backend: _process(folder, backend) for backend in backends}
     try:
         return {backend: _answers(folder, backend, p) for backend, p in processes.items()}
@@ -59,7 +59,7 @@ def _serve(folder):
         try:
             model = keras.saving.load_model(file)
             x = np.load(folder / f"{file.stem}.in.npy")
-            # JAX would compile each operation alone, TensorFlow and torch need not compile.
+            # JAX would compile each operation separately; TensorFlow and torch need no compilation.
             outputs = model.predict_on_batch(x) if backend == "jax" else model(x)
             np.save(folder / f"{file.stem}.{backend}.npy", keras.ops.convert_to_numpy(outputs))
         except Exception:

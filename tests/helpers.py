@@ -1,4 +1,4 @@
-"""What the tests share: gradients on any backend, and the contract of a layer."""
+"""Helpers of the tests: gradients on any backend, and the checks of every layer."""
 
 import contextlib
 import inspect
@@ -18,12 +18,12 @@ from tests.__main__ import UNOPTIMIZED
 
 BACKEND = keras.backend.backend()
 ROOT = Path(__file__).parent.parent
-# Commands are run to see that they work: JAX would spend half of the time on optimizing.
+# Environment of commands. Without optimization JAX takes half the time.
 COMMANDS = {"KERAS_BACKEND": BACKEND, **UNOPTIMIZED}
 
 
 def run(*arguments, cwd=ROOT):
-    """`python` with these arguments, on this backend; what it printed."""
+    """Runs `python` with these arguments on this backend, and returns its output."""
     return subprocess.run(
         [sys.executable, *arguments],
         cwd=cwd,
@@ -34,7 +34,7 @@ def run(*arguments, cwd=ROOT):
 
 
 def refusal(module, options, monkeypatch, capsys):
-    """What a command says that does not take its options."""
+    """The error message of a command for invalid options."""
     monkeypatch.setattr(sys, "argv", [module.__name__, *options])
     with pytest.raises(SystemExit) as refused:
         module.main(module.parse())
@@ -49,7 +49,7 @@ def to_numpy(x):
 
 
 def double_precision():
-    """A context in which float64 exists on JAX too."""
+    """A context with float64 on every backend, also on JAX."""
     if BACKEND != "jax":
         return contextlib.nullcontext()
     import jax
@@ -60,7 +60,7 @@ def double_precision():
 def value_and_gradients(function, *tensors, upstream=None):
     """`function(*tensors)`, and the gradients of Σ upstream·output in each tensor.
 
-    JAX compiles both as a whole: by itself each operation would be compiled alone.
+    JAX compiles both as a whole, instead of each operation separately.
     """
     tensors = [ops.convert_to_tensor(t) for t in tensors]
     if BACKEND == "jax":
@@ -97,12 +97,12 @@ def value_and_gradients(function, *tensors, upstream=None):
 
 
 def gradients_of_slope(function, x, *parameters):
-    """The gradients of Σ df/dx in x and in each parameter, `function` working by entries."""
+    """The gradients of Σ df/dx in x and in each parameter, for an elementwise `function`."""
     tensors = [ops.convert_to_tensor(t) for t in (x, *parameters)]
     if BACKEND == "torch":
         import torch
 
-        # What value_and_gradients returns does not reach back to the tensors it got.
+        # Results of `value_and_gradients` are detached from their inputs.
         tensors = [t.detach().requires_grad_() for t in tensors]
         (slope,) = torch.autograd.grad(function(*tensors).sum(), tensors[:1], create_graph=True)
         if not slope.requires_grad:
@@ -116,27 +116,27 @@ def gradients_of_slope(function, x, *parameters):
 
 
 def compiled(function):
-    """`function`, compiled as a whole on JAX, which else compiles each operation alone."""
+    """`function`; on JAX compiled as a whole, instead of each operation separately."""
     if BACKEND != "jax":
         return function
     import jax
 
-    # A function of its own: JAX would take what it compiled of `function` before.
+    # A new function: JAX would reuse what it compiled for `function` before.
     return jax.jit(lambda *args: function(*args))
 
 
 def build(layer, *inputs):
-    """Builds a layer for inputs: within a function that JAX compiles it would keep tracers."""
+    """Builds a layer for inputs. In a function that JAX compiles, a build would keep tracers."""
     if not layer.built:
         layer.build(*(tuple(x.shape) for x in inputs))
 
 
 def call(layer, *inputs):
-    """`layer(*inputs)`, compiled as a whole on JAX. For a layer that draws nothing at random."""
+    """`layer(*inputs)`, compiled as a whole on JAX. For a layer without randomness."""
     if BACKEND != "jax":
         return layer(*inputs)
     build(layer, *inputs)
-    # The weights are arguments, so that layers of equal shapes are one program.
+    # The weights are arguments, so that layers of equal shapes share a compiled program.
     return compiled(lambda values, *inputs: call_with(layer, values, *inputs))(
         [v.value for v in layer.variables], *map(ops.convert_to_tensor, inputs)
     )
@@ -145,7 +145,7 @@ def call(layer, *inputs):
 def call_with(layer, values, *inputs):
     """`layer(*inputs)` with other values of its variables.
 
-    (`stateless_call` would not cast inputs and weights as a policy says.)
+    Unlike `stateless_call` it casts inputs and weights to the compute dtype.
     """
     with keras.StatelessScope(state_mapping=zip(layer.variables, values, strict=True)):
         return layer(*inputs)
@@ -158,7 +158,7 @@ def _like(value, upstream):
 
 
 def operands(layer, x):
-    """What `layer` is called with where the input is `x`: sequences attend to themselves."""
+    """The arguments of a call with the input `x`; an attention layer gets it twice."""
     return (x, x) if isinstance(layer, keras.layers.MultiHeadAttention) else (x,)
 
 
@@ -217,15 +217,15 @@ def draw(shape, seed=0, scale=1.0):
 
 
 def check_layer(cls, kwargs, input_shape, folder, jit=False):
-    """The contract that every layer of the package passes.
+    """Checks that every layer of the package passes.
 
-    That its files load in other processes and on other backends is in `tests/test_files.py`.
+    `tests/test_files.py` loads its files in other processes and on other backends.
 
     Args:
-        cls: The layer's class.
-        kwargs: What its constructor gets, of plain values.
-        input_shape: Without the batch.
-        folder: Where files may be written.
+        cls: The class of the layer.
+        kwargs: Arguments of the constructor: numbers, strings and lists.
+        input_shape: Shape of the input without the batch.
+        folder: Folder for files.
         jit: Whether TensorFlow trains it under XLA too; once for each class is enough.
     """
     inputs = draw((4, *input_shape))
@@ -239,7 +239,7 @@ def check_layer(cls, kwargs, input_shape, folder, jit=False):
 
 
 def keras_layer_test(cls, **expected):
-    """Keras's own test of a layer, but for what `check_layer` has too: training and policies."""
+    """Keras's test of a layer, without training and policies, which `check_layer` tests."""
     from keras.src import testing
 
     testing.TestCase("run_layer_test").run_layer_test(
@@ -248,7 +248,7 @@ def keras_layer_test(cls, **expected):
 
 
 def check_config(cls, kwargs, without=()):
-    """Every constructor argument is saved and documented, and JSON brings it back.
+    """Every constructor argument is documented, and saved and restored by JSON.
 
     `without`: arguments that are not saved.
     """
@@ -270,13 +270,13 @@ def check_config(cls, kwargs, without=()):
     for section in ("Args:", "Input shape:", "Output shape:", "Example:", "Reference:"):
         assert section in documentation, f"{cls.__name__}: no {section}"
     for name, value in kwargs.items():
-        # What a number or a name stands for is saved written out.
+        # Objects given by a name or a number are saved with their configuration.
         if not isinstance(config[name], (list, dict)):
             assert config[name] == value
 
 
 def check_shapes(cls, kwargs, input_shape):
-    """Symbolic shapes are right where batch and positions are unknown."""
+    """Symbolic shapes are right for an unknown batch and unknown positions."""
     positions = [None] * (len(input_shape) - 1)
     layer = cls(**kwargs)
     symbolic = layer(*operands(layer, keras.Input((*positions, input_shape[-1]))))
@@ -298,12 +298,12 @@ def model_of(cls, kwargs, input_shape, before=lambda x: x):
 
 
 def floats(variables):
-    """Those that are not the state of a random generator."""
+    """The variables other than states of random generators."""
     return [v for v in variables if keras.backend.is_float_dtype(v.dtype)]
 
 
 def scramble(model):
-    """Weights other than the starting values, within 10 % of them."""
+    """Changes the weights by up to 10 %."""
     rng = np.random.default_rng(1)
     for variable in floats(model.weights):
         factor = rng.uniform(0.9, 1.1, size=tuple(variable.shape))
@@ -311,7 +311,7 @@ def scramble(model):
 
 
 def check_files(cls, kwargs, inputs, folder):
-    """A model, its weights and a clone give the same outputs once they are loaded."""
+    """A loaded model, loaded weights and a clone give the same outputs."""
     model = model_of(cls, kwargs, inputs.shape[1:])
     scramble(model)
     expected = to_numpy(call(model, inputs))
@@ -328,9 +328,9 @@ def check_files(cls, kwargs, inputs, folder):
 
 
 def check_training(cls, kwargs, inputs, jit):
-    """One step of an optimizer moves every weight, and does so under `jit_compile` too."""
-    # torch's compiler takes half a minute for each model: two tests have all layers in one.
-    # JAX compiles in either case, without it each operation by itself.
+    """A step of an optimizer changes every weight, with and without `jit_compile`."""
+    # torch's compiler takes half a minute for each model: two tests compile all layers in one.
+    # JAX always compiles, without `jit_compile` each operation separately.
     both = (False, True) if jit else (False,)
     for jit in {"torch": (False,), "jax": (True,)}.get(BACKEND, both):
         before = keras.layers.Dense(inputs.shape[-1])
@@ -346,7 +346,7 @@ def check_training(cls, kwargs, inputs, jit):
 
 
 def check_policy(cls, kwargs, inputs, policy):
-    """The output has the compute dtype, weights are float32 or wider, all is finite."""
+    """The output has the compute dtype, weights are float32 or wider, and values are finite."""
     with double_precision() if policy == "float64" else contextlib.nullcontext():
         layer = cls(**kwargs, dtype=policy)
         output = call(layer, *operands(layer, inputs))
@@ -358,7 +358,7 @@ def check_policy(cls, kwargs, inputs, policy):
 
 
 def check_mask(cls, kwargs, inputs):
-    """A mask on the input is on the output, if that has the axis of the mask."""
+    """The mask of the input is passed to an output that has the axis of the mask."""
     layer = cls(**kwargs)
     if inputs.ndim < 3 or not layer.supports_masking:
         return

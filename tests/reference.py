@@ -1,8 +1,7 @@
-"""The definitions of formulas, in float64 NumPy, and their slopes by differences.
+"""Definitions of the activations in float64 NumPy, and their slopes by differences.
 
-Nothing here shares code or form with `keras_yat`: each function is written as its
-source defines it. Slopes are fourth-order central differences of these
-definitions, right to about 1e-10 away from kinks.
+No code is shared with `keras_yat`: each function is written as its source defines it. Slopes are
+fourth-order central differences, accurate to about 1e-10 away from kinks.
 """
 
 from collections.abc import Callable
@@ -93,17 +92,17 @@ def softermax(x, power=1, axis=-1, epsilon=1e-12):
 
 @dataclass(frozen=True)
 class Case:
-    """A function of `keras_yat.activations`, and what to hold it against."""
+    """A function of `keras_yat.activations` and its definition."""
 
     name: str
     definition: Callable
     parameters: dict = field(default_factory=dict)
-    """Values at which it is checked: not the starting values."""
+    """Parameters of the tests, other than the starting values."""
     settings: dict = field(default_factory=dict)
     kinks: tuple[float, ...] = ()
-    """Where its slope jumps."""
+    """The x at which the slope jumps."""
     frequency: str | None = None
-    """The parameter that is the frequency of a wave, if there is one."""
+    """The parameter that is the frequency of a wave, or None."""
 
     @property
     def id(self) -> str:
@@ -135,9 +134,9 @@ CASES = [
 
 
 def points(case: Case, low: float = -50.0, high: float = 50.0, count: int = 801) -> np.ndarray:
-    """A grid in which no point is so near to a kink that a difference crosses it."""
+    """A grid whose differences do not cross a kink."""
     x = np.linspace(low, high, count)
-    # float32 numbers: the oracle gets the very inputs that the function gets.
+    # float32 numbers: the definition gets the same inputs as the function.
     x = x.astype("float32").astype("float64")
     return x[np.all([np.abs(x - kink) > 4 * STEP for kink in (*case.kinks, np.inf)], axis=0)]
 

@@ -1,7 +1,7 @@
-"""Yat attention in float64 NumPy, straight from its definition, and its gradients.
+"""Yat attention in float64 NumPy, written as its definition, and its gradients.
 
-Distances are sums of (q - k)² over the entries, never expanded. Gradients are the imaginary
-part of the definition a step of 1e-20 i away: no difference is taken, so they are exact.
+Distances are sums of (q - k)² over the entries, not expanded. Gradients are complex-step
+derivatives with a step of 1e-20 i: no difference is taken, so they are exact to rounding.
 """
 
 import numpy as np
@@ -25,13 +25,13 @@ def attention(
 ):
     """The output (batch, T, heads, value_size) and the weights (batch, heads, T, S).
 
-    `dropped` multiplies the weights before they meet the values. `product(q, k)`, of vectors
-    on the last axis, is another score than the Yat product, with which all else is as in Keras.
+    `dropped` multiplies the weights before the sum over the values. `product(q, k)` replaces the
+    Yat product of vectors on the last axis, to compare with Keras's attention.
     """
     query, key, value = (_exact(a) for a in (query, key, value))
     if normalize == "sphere":
         query, key = _on_sphere(query), _on_sphere(key)
-    # Query head h meets head h // group of the keys and values.
+    # Query head h belongs to head h // group of the keys and values.
     group = query.shape[2] // key.shape[2]
     key, value = (np.repeat(a, group, axis=2) for a in (key, value))
     scale = query.shape[-1] ** -0.5 if scale is None else scale
@@ -57,7 +57,7 @@ def allowed(
     sliding_window=None,
     query_offset=0,
 ):
-    """Which key each query may attend to, of `shape` (batch, heads, T, S)."""
+    """The keys that each query may attend to, of `shape` (batch, heads, T, S)."""
     found = np.ones(shape, bool)
     i, j = np.arange(shape[2])[:, None] + query_offset, np.arange(shape[3])
     if mask is not None:
@@ -74,7 +74,7 @@ def allowed(
 
 
 def normalized(scores, there, normalization="softmax", power=1):
-    """The weights over the last axis; all 0 where `there` has nothing."""
+    """The weights over the last axis; all 0 for a query without allowed keys in `there`."""
     if normalization == "softmax":
         scores = np.where(there, scores, -np.inf)
         largest = np.max(scores.real, axis=-1, keepdims=True)
@@ -86,7 +86,7 @@ def normalized(scores, there, normalization="softmax", power=1):
 
 
 def rotary(x, wavelength, start=0):
-    """Pairs (m, half + m) of the entries of (batch, positions, heads, size), turned."""
+    """Rotates the pairs of entries (m, half + m) of (batch, positions, heads, size)."""
     x = _exact(x)
     half, turned = x.shape[-1] // 2, np.empty_like(x)
     for position, m in np.ndindex(x.shape[1], half):
@@ -98,7 +98,7 @@ def rotary(x, wavelength, start=0):
 
 
 def gradients(upstream, query, key, value, alpha=1.0, epsilon=1e-5, **settings):
-    """Of Σ upstream·output, in query, key, value, alpha and epsilon."""
+    """The gradients of Σ upstream·output in query, key, value, alpha and epsilon."""
     return slopes(
         lambda arrays: np.sum(upstream * attention(**arrays, **settings)[0]),
         {"query": query, "key": key, "value": value, "alpha": alpha, "epsilon": epsilon},
@@ -122,6 +122,6 @@ def _exact(a):
 
 
 def _on_sphere(x):
-    """Each vector over its norm; those of zeros stay zeros."""
+    """Each vector divided by its norm; vectors of zeros stay zero."""
     squared = np.sum(x**2, axis=-1, keepdims=True)
     return x / np.sqrt(np.where(squared.real > 0.0, squared, 1.0))

@@ -1,6 +1,6 @@
-"""The recurrent Yat layers as loops in float64 NumPy, one step after the other.
+"""The recurrent Yat layers as loops in float64 NumPy.
 
-Gradients are central differences of the loop: nothing is derived here.
+Gradients are central differences of the loop.
 """
 
 from dataclasses import dataclass, field
@@ -30,15 +30,15 @@ GATES = {"SimpleRNN": 1, "LSTM": 4, "GRU": 3}
 
 @dataclass
 class Loop:
-    """A recurrent layer: what is not its weights.
+    """A recurrent layer without its weights.
 
     Attributes:
         kind: "SimpleRNN", "LSTM" or "GRU".
-        t: The name of the activation.
-        s: That of the recurrent activation.
-        reset_after: Of the GRU.
+        t: Name of the activation.
+        s: Name of the recurrent activation.
+        reset_after: Argument of the GRU.
         backwards: Whether the sequence is processed from its end.
-        zero_output: Whether masked steps give 0.
+        zero_output: Whether masked steps return 0.
         settings: Further arguments of `reference_yat.yat`, for both products.
     """
 

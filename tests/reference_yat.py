@@ -1,7 +1,7 @@
-"""The Yat product in float64 NumPy, straight from its definition, and its gradients.
+"""The Yat product in float64 NumPy, written as its definition, and its gradients.
 
-Distances are sums of (p - w)² over the entries of patches that are written out, never
-expanded; gradients are the definition's derivatives, put back through the patches.
+Distances are sums of (p - w)² over the entries of explicit patches, not expanded. Gradients are
+the derivatives of the definition, summed from the patches into the input.
 """
 
 import itertools
@@ -11,7 +11,7 @@ import numpy as np
 
 
 def yat(x, w, bias=0.0, epsilon=1e-5, alpha=1.0, normalize=None):
-    """`(…, entries)` and `(entries, features)` to `(…, features)`."""
+    """The Yat product of `(…, entries)` and `(entries, features)`: `(…, features)`."""
     x, w = np.asarray(x, "float64"), np.asarray(w, "float64")
     if normalize is not None:
         w = w / np.linalg.norm(w, axis=0)
@@ -22,7 +22,7 @@ def yat(x, w, bias=0.0, epsilon=1e-5, alpha=1.0, normalize=None):
 
 
 def gradients(upstream, x, w, bias=0.0, epsilon=1e-5, alpha=1.0):
-    """Of Σ upstream·yat, in x, w, bias, epsilon and alpha."""
+    """The gradients of Σ upstream·yat in x, w, bias, epsilon and alpha."""
     x, w, g = (np.asarray(a, "float64") for a in (x, w, upstream))
     difference = w - x[..., None]
     q = (x @ w + bias) / (np.sum(difference**2, axis=-2) + epsilon)
@@ -43,13 +43,13 @@ def gradients(upstream, x, w, bias=0.0, epsilon=1e-5, alpha=1.0):
 
 
 class Windows:
-    """Which entry of the input each tap of the window meets at each output position.
+    """The input entry under each tap of the window, for each output position.
 
-    `index` has the shape (positions, taps); -1 is where there is only padding.
+    `index` has the shape (positions, taps); -1 stands for padding.
     """
 
     def __init__(self, sizes, window, axes):
-        """`axes`: for each spatial axis, input index by (output position, tap)."""
+        """`axes`: for each spatial axis the input index by (output position, tap)."""
         self.positions = tuple(len(a) for a in axes)
         index = []
         for position in itertools.product(*(range(n) for n in self.positions)):

@@ -1,4 +1,4 @@
-"""What the tests of search spaces share: every call, and values for what it declares."""
+"""Helpers of the tests of search spaces: every call, and values of its hyperparameters."""
 
 import functools
 import math
@@ -15,7 +15,7 @@ from tests.layers.catalogue import ALL, TRAINABLE
 
 
 class Case(NamedTuple):
-    """How a layer is reached: a function, what it gets, and the shapes of an input."""
+    """A search function, its arguments, and the shapes of the inputs of its layer."""
 
     function: object
     arguments: tuple
@@ -42,7 +42,7 @@ def _cases():
 
 
 CASES = dict(_cases())
-# All that the functions can declare.
+# Calls that declare every hyperparameter.
 EVERY = {
     **CASES,
     "activation": functools.partial(
@@ -52,16 +52,16 @@ EVERY = {
     "optimizer": search.optimizer,
 }
 FLOAT = keras_tuner.engine.hyperparameters.Float
-# JAX compiles each initializer for each shape: there one of a kind.
+# JAX compiles each initializer for each shape: on JAX one layer of each kind is built.
 ONE_OF_A_KIND = ["YatConv1D", "YatGRU", "YatGRUCell", "YatMultiHeadAttention", "YatEmbedding"]
 BUILT = ONE_OF_A_KIND if BACKEND == "jax" else list(CASES)
 EACH_ACTIVATION = pytest.mark.parametrize("label", list(ALL))
 EACH_TRAINABLE = pytest.mark.parametrize("label", list(TRAINABLE))
 EACH_CASE = pytest.mark.parametrize("name", list(CASES))
 EACH_CALL = pytest.mark.parametrize("name", list(EVERY))
-# Third parties' own.
+# Warnings from Keras Tuner's locks.
 OF_KERAS_TUNER = pytest.mark.filterwarnings("ignore:(currentThread|getName):DeprecationWarning")
-# Random search asks for what is below 1, Bayesian optimization for 1 too.
+# Random search samples probabilities below 1, Bayesian optimization also 1.
 ENDS = [0.0, math.nextafter(1.0, 0.0), 1.0]
 PROBABILITIES = st.one_of(st.sampled_from(ENDS), st.floats(0.0, 1.0))
 
@@ -77,7 +77,10 @@ def names_of(hp):
 
 
 def assigned(call, chosen=None, probability=None):
-    """Values for all that is active: those `chosen`, others by `probability()`, or the defaults."""
+    """Values of the active hyperparameters: those in `chosen`, others by `probability()`.
+
+    Without `probability` the others have their defaults.
+    """
     hp, chosen = declared(call), {} if chosen is None else chosen
     assert chosen.keys() <= names_of(hp)
     hp.values = {}
@@ -94,8 +97,8 @@ def assigned(call, chosen=None, probability=None):
     return hp
 
 
-def made(call, chosen=None, probability=None):
-    """What `call` makes of values, all of which are among its hyperparameters."""
+def sample(call, chosen=None, probability=None):
+    """The result of `call` for assigned values, and the values. `call` may not declare others."""
     hp = assigned(call, chosen, probability)
     values, space = dict(hp.values), names_of(hp)
     result = call(hp)
@@ -105,14 +108,14 @@ def made(call, chosen=None, probability=None):
 
 
 def plain(config):
-    """`config` without the names of layers and the seeds, which are drawn."""
+    """`config` without names of layers and seeds, which differ between layers."""
     if isinstance(config, dict):
         return {k: plain(v) for k, v in config.items() if k not in ("name", "seed")}
     return [plain(v) for v in config] if isinstance(config, (list, tuple)) else config
 
 
 def value_in(config, path):
-    """What `config` has at `path`, a name in which there are labels of options too."""
+    """The value of `config` at `path`, the name of a hyperparameter, with labels of options."""
     item, around = config, config
     for part in path.split("/"):
         if isinstance(item, list):
@@ -127,11 +130,11 @@ def value_in(config, path):
 
 
 def check_values(layer, values, prefix):
-    """Every number and flag of `values` is in the configuration of the layer, or optimizer."""
+    """Every number and flag of `values` is in the configuration of the layer or optimizer."""
     config = layer.get_config()
     for name, value in values.items():
         if not isinstance(value, str):
-            # The rates of an optimizer are float32.
+            # The learning rate of an optimizer is float32.
             expected = pytest.approx(value, rel=1e-6)
             assert value_in(config, name.removeprefix(f"{prefix}/")) == expected, name
 

@@ -1,4 +1,4 @@
-"""`yat_attention` in use: dropout, scalars, models, bad arguments."""
+"""`yat_attention`: dropout, types of arguments, models, invalid arguments."""
 
 import keras
 import numpy as np
@@ -7,18 +7,18 @@ from keras import ops
 
 from keras_yat.ops import rotary_embedding, yat_attention
 from tests import reference_attention
+from tests.attention_cases import EMPTY, SCORES, assert_near, operands
 from tests.helpers import (
     compiled,
     draw,
     to_numpy,
     value_and_gradients,
 )
-from tests.test_attention import EMPTY, SCORES, assert_near, operands
 
 
 @pytest.mark.parametrize("block_size", [None, 2])
 def test_dropout_keeps_the_mean(block_size):
-    """5 standard deviations of the mean of 4000 draws."""
+    """Within 5 standard deviations of the mean of 4000 draws."""
     arrays = {n: np.repeat(a, 4000, axis=0) for n, a in operands(1, 1, batch=1).items()}
     output = to_numpy(
         yat_attention(**arrays, epsilon=0.3, dropout=0.25, seed=1, block_size=block_size)
@@ -42,7 +42,7 @@ def test_dropout_keeps_the_mean(block_size):
     indirect=["form"],
 )
 def test_gradients_with_dropout(normalization, how, form):
-    """What was dropped is seen where the values are those of an identity matrix."""
+    """With an identity matrix as values the output shows the dropped weights."""
     arrays = operands(4, 4)
     settings = {"mask": EMPTY, "epsilon": 0.3, "normalization": normalization}
 
@@ -70,14 +70,14 @@ def test_gradients_with_dropout(normalization, how, form):
         assert_near(gradient, truth[name], name=name)
 
 
-def test_weights_are_those_before_dropout():
+def test_returned_weights_are_before_dropout():
     arrays = operands()
     _, weights = yat_attention(**arrays, epsilon=0.3, dropout=0.5, seed=7, **SCORES)
     assert_near(weights, reference_attention.attention(**arrays, epsilon=0.3)[1])
 
 
 @pytest.mark.parametrize("block_size", [None, 2])
-def test_seeds_of_dropout(block_size):
+def test_dropout_seeds(block_size):
     def attend(seed):
         return to_numpy(yat_attention(**operands(), dropout=0.5, seed=seed, block_size=block_size))
 
@@ -86,20 +86,20 @@ def test_seeds_of_dropout(block_size):
     assert np.any(attend(4) != first)
 
 
-def test_a_generator_for_dropout():
+def test_dropout_with_a_seed_generator():
     generator = keras.random.SeedGenerator(3)
     first, second = (yat_attention(**operands(), dropout=0.5, seed=generator) for _ in range(2))
     assert np.any(to_numpy(first) != to_numpy(second))
 
 
 def test_dropout_differs_between_blocks():
-    """Else every block would drop the same places. The keys are equal: how many are left counts."""
+    """The masks of blocks differ. With equal keys the output is the number of kept weights."""
     arrays = {n: np.repeat(a[:, :1], 40, axis=1) for n, a in operands(batch=1).items()}
     output = to_numpy(yat_attention(**arrays, dropout=0.5, seed=3, block_size=1))
     assert len(np.unique(output[0, :, 0].round(4), axis=0)) > 5
 
 
-def test_scalars_of_every_kind():
+def test_numbers_arrays_and_tensors_as_scalars():
     arrays = operands()
     truth, _ = reference_attention.attention(**arrays, alpha=0.5, epsilon=0.25)
     for kind in (float, np.float32, ops.convert_to_tensor, keras.Variable):
@@ -107,7 +107,7 @@ def test_scalars_of_every_kind():
         assert_near(found, truth)
 
 
-def test_lists_are_taken():
+def test_lists_as_inputs():
     arrays = operands()
     found = yat_attention(*(a.tolist() for a in arrays.values()))
     assert_near(found, reference_attention.attention(**arrays)[0])

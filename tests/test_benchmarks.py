@@ -1,4 +1,4 @@
-"""The benchmarks run, and the compositions that they compare with are right."""
+"""The benchmarks run, and the compositions in their comparisons are right."""
 
 import csv
 import os
@@ -21,12 +21,12 @@ from keras_yat.ops import yat_attention
 from tests.helpers import BACKEND, COMMANDS, ROOT, draw, to_numpy
 
 
-def test_compositions_are_of_activations():
+def test_compositions_are_named_after_activations():
     assert set(COMPOSITIONS) <= set(activations.names())
 
 
 @pytest.mark.parametrize("name", activations.names())
-def test_the_plain_form_computes_the_same(name):
+def test_compositions_agree_with_the_activations(name):
     x = ops.convert_to_tensor(draw((3, 5)))
     own, plain = (make(name, "float32") for make in (measured.own, measured.plain))
     np.testing.assert_allclose(to_numpy(plain(x)), to_numpy(own(x)), rtol=1e-5, atol=1e-6)
@@ -34,7 +34,7 @@ def test_the_plain_form_computes_the_same(name):
 
 
 def command(name, path, *options):
-    """The rows that the benchmark `name` writes on this backend, and the tables of them."""
+    """The rows that the benchmark `name` writes on this backend, and its tables."""
     own = [sys.executable, "-m", f"benchmarks.{name}", "--csv", str(path)]
     settings = {"cwd": ROOT, "env": {**os.environ, **COMMANDS}}
     subprocess.run([*own, "--backend", BACKEND, *options], check=True, **settings)
@@ -51,7 +51,7 @@ def test_activations_benchmark(tmp_path):
     for row in rows:
         assert float(row["train/silu"]) > 0.0
         assert f"{float(row['train/silu']):.2f}" in tables
-        # One input's size is kept, on every backend; the plain composition keeps more.
+        # The size of one input is kept on every backend; the plain composition keeps more.
         assert float(row["kept"]) == pytest.approx(1.0, abs=0.01)
         assert float(row["kept plain"]) > 2.0
 
@@ -77,7 +77,7 @@ def test_every_layer_is_measured():
 
 
 @pytest.mark.parametrize("name", CASES)
-def test_a_layer_stands_in_the_place_of_the_one_of_keras(name):
+def test_a_layer_replaces_its_keras_counterpart(name):
     case = CASES[name].small()
     x = ops.convert_to_tensor(draw(case.shape))
     own, stock = (case.layer(contestant, "float32") for contestant in ("own", "keras"))
@@ -88,7 +88,7 @@ def test_peak_memory_is_that_of_the_output():
     x = ops.convert_to_tensor(draw((1024, 256)))
     layer = keras.layers.Dense(1024)
     layer(x)
-    # It is made whole once, and may be copied once where the bias is added.
+    # The output is allocated once, and may be copied once when the bias is added.
     size = 4 * 1024 * 1024
     assert 1.0 <= peak_memory(harness.forward(layer, x)) / size <= 2.1
 
@@ -102,7 +102,7 @@ def test_layers_benchmark(tmp_path):
         assert float(row["forward"]) > 0.0
         assert float(row["train"]) > 0.0
         assert f"{float(row['train']):.2f}" in tables
-        # TensorFlow does not count what is as small as here.
+        # TensorFlow does not count such small amounts.
         assert BACKEND == "tensorflow" or 0.2 < float(row["memory"]) < 5.0
 
 
@@ -130,7 +130,7 @@ def test_attention_benchmark(tmp_path):
 
 
 @pytest.mark.parametrize("name", ["Keras, fused", "Yat, plain", "Yat, softermax"])
-def test_contestants_have_the_same_weights(name):
+def test_compared_models_have_the_same_weights(name):
     x = ops.convert_to_tensor(draw((1, 3, attention.HEADS * attention.SIZE)))
     layers = [attention.contestants()[n] for n in (attention.BASE, name)]
     for layer in layers:
@@ -148,7 +148,7 @@ def test_blocks_need_memory_in_proportion_to_the_length():
 
     plain, blocks = peak(1024, None), peak(1024, 32)
     if BACKEND == "tensorflow":
-        # Not every build of it counts, and loops that it runs at once need memory at once.
+        # Not every build of TensorFlow counts memory, and it runs loops in parallel.
         assert (plain is None) == (not counted())
         assert plain is None or blocks <= plain / 4
     else:
@@ -196,7 +196,7 @@ def test_adding_benchmark(tmp_path):
     assert (tmp_path / "adding.png").read_bytes().startswith(b"\x89PNG")
 
 
-def test_the_sums_of_the_adding_problem():
+def test_data_of_the_adding_problem():
     x, y = adding.sequences(20, 7, np.random.default_rng(0))
     np.testing.assert_array_equal(x[..., 1].sum(axis=1), 2.0)
     np.testing.assert_array_equal(x[:, :3, 1].sum(axis=1), 1.0)
@@ -213,10 +213,10 @@ def test_accuracy_benchmark(tmp_path):
         assert all(m <= most for m, most in zip(found, largest, strict=True))
         if row["dtype"] == "float32" and row["distance"] == "direct":
             assert 0.0 < max(largest) <= 1e-3
-        # Rounding of the result alone is more than nothing, and less than a hundredth.
+        # The rounding error of the result alone is above 0 and below 0.01.
         if row["dtype"] == "bfloat16" and row["distance"] == "direct":
             assert 1e-4 < found[0] < 1e-2
-    # Why there is a direct form at all.
+    # The reason for the direct form.
     places = [(r["dtype"], r["norm"], r["apart"]) for r in rows]
     near = [r for r, p in zip(rows, places, strict=True) if p == ("float32", "100", "0.001")]
     expanded, direct = (float(row["output"]) for row in near)

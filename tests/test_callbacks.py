@@ -1,4 +1,4 @@
-"""ParameterHistory, held to what another callback reads at the same moments."""
+"""ParameterHistory against a callback that reads the weights at the same steps."""
 
 import warnings
 
@@ -18,12 +18,12 @@ ENDS = [0, 5, 10]
 MOMENTS = {None: ENDS, 1: list(range(11)), 2: [0, 2, 4, 5, 7, 9, 10], 5: ENDS, 7: ENDS}
 
 
-class Reader(keras.callbacks.Callback):  # before the training, and after each step
+class Reader(keras.callbacks.Callback):  # reads before training and after each step
     def __init__(self, weights):
         self.weights, self.seen = weights, []
 
     def read(self, *_, **__):
-        assert self.model is not None  # for which JAX puts the weights into the model
+        assert self.model is not None  # this access makes JAX update the weights of the model
         self.seen.append({n: to_numpy(w).tolist() for n, w in self.weights.items()})
 
     on_train_begin = on_train_batch_end = read
@@ -40,7 +40,7 @@ def small(name="mila", **kwargs):
 
 
 def started(model, recorded=None):
-    """A callback when a training of the model begins."""
+    """A callback at the start of training a model."""
     recorded = recorded or ParameterHistory(steps=2)
     recorded.set_model(model)
     recorded.on_train_begin()
@@ -54,7 +54,7 @@ def listed(recorded):
 
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory):
-    """Two epochs of a model with parameters in all kinds of places."""
+    """Two epochs of a model with parameters in several kinds of layers."""
     nami, twice = keras_yat.Nami(name="inside"), keras_yat.Mila(name="mila")
     channels = keras_yat.SinLU(axis=-1, name="channels")
     same, frozen = keras_yat.Mila(0.5, name="mila"), keras_yat.DELU(name="frozen", trainable=False)
@@ -88,7 +88,7 @@ def test_records_are_the_values(trained, steps):
     assert recorded[steps].history["channels/beta"].shape[1:] == (4,)
 
 
-def test_file_has_all_or_what_it_had(trained, monkeypatch, tmp_path):
+def test_saving_is_atomic(trained, monkeypatch, tmp_path):
     _, recorded, _, _, path = trained
     copy = tmp_path / "copy"
     ParameterHistory.load(path).save(copy)
@@ -120,7 +120,7 @@ def test_reads_marked_weights_only_and_keeps_copies(trained, monkeypatch):
 
 
 def test_weights_of_loaded_and_cloned_models_are_recorded(trained, tmp_path):
-    # By their values, in the order of the weights: Keras 3.16 gives other paths to a copy.
+    # Compared in the order of the weights: in Keras 3.16 a copy has other paths.
     model, last = trained[0], [v[-1].tolist() for v in trained[1][None].history.values()]
     model.save(tmp_path / "model.keras")
     clone = keras.models.clone_model(model)
@@ -149,14 +149,14 @@ def test_epochs_of_unknown_length():
     model, recorded = small(), ParameterHistory(steps=2, log=False)
     batches = ((X[i : i + 4], Y[i : i + 4]) for i in range(0, 20, 4))
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # Keras 3.15 tells that the data ran out, 3.16 does not
+        warnings.simplefilter("ignore")  # Keras 3.15 warns that the data ran out, 3.16 does not
         history = model.fit(batches, verbose=0, callbacks=[recorded]).history
     assert [*history] == ["loss"]
     assert recorded.epochs.tolist() == [0, 0.4, 0.8, 1]
 
 
 def test_steps_executed_together():
-    # Five in an epoch, two at a time; Keras's trainer on torch takes one at a time.
+    # Five steps per epoch, two at a time; on torch Keras executes one at a time.
     together, seen_after, thirds = (
         (1, range(11), (0, 3, 5, 8, 10))
         if BACKEND == "torch"
@@ -171,7 +171,7 @@ def test_steps_executed_together():
         assert recorded.history["mila/beta"].tolist() == [seen[step] for step in steps]
 
 
-def test_goes_on_or_starts_anew(tmp_path):
+def test_continues_or_starts_again(tmp_path):
     kept, path = f"{tmp_path}/{{epoch}}.weights.h5", tmp_path / "parameters.npz"
     keep = keras.callbacks.ModelCheckpoint(kept, save_weights_only=True)
     whole, model = ParameterHistory(steps=2, path=path), small()
@@ -182,7 +182,7 @@ def test_goes_on_or_starts_anew(tmp_path):
     values = recorded.history["mila/beta"]
     assert recorded.epochs.tolist() == whole.epochs.tolist()
     np.testing.assert_allclose(values, whole.history["mila/beta"], rtol=1e-6)
-    # Not in a list, when Keras tells of ends of steps from another thread.
+    # Not in a list: Keras then reports the ends of steps from another thread.
     model.fit(X, Y, callbacks=recorded, **FIT)
     assert recorded.epochs.tolist() == [0, 0.4, 0.8, 1]
     assert recorded.history["mila/beta"][0] == values[-1]
@@ -194,7 +194,7 @@ def test_goes_on_or_starts_anew(tmp_path):
     assert recorded.epochs.tolist() == [0, 0.4, 0.8, 1]
 
 
-def test_model_that_is_built_in_the_first_step():
+def test_model_built_in_the_first_step():
     model = compiled(layers.Dense(2), keras_yat.Mila(axis=-1))
     recorded = ParameterHistory()
     model.fit(X, Y, epochs=2, callbacks=[recorded], **FIT)

@@ -1,4 +1,4 @@
-"""Derivatives on any backend, against the definitions; and that nothing else is touched."""
+"""Derivatives on any backend against the definitions, without side effects."""
 
 import random
 
@@ -15,7 +15,7 @@ CASES = [case for case in reference.CASES if case.name != "softermax"]
 TRAINED = [c for c in CASES if c.parameters and not c.settings]
 BY_ID = pytest.mark.parametrize("case", CASES, ids=[case.id for case in CASES])
 X = np.linspace(-6.0, 6.0, 61, dtype="float32") + np.float32(0.03)
-# As many as second derivatives are made of: JAX compiles each size anew.
+# The size of the arrays for second derivatives: JAX compiles each size separately.
 TWICE = np.concatenate([X, X + np.float32(0.1)])
 
 
@@ -29,7 +29,7 @@ def oracle(case):
 
 
 @BY_ID
-def test_values_and_slopes_are_those_of_the_definition(case):
+def test_values_and_slopes_agree_with_the_definition(case):
     copy, define = _derivative.copy_of(case.name, **arguments(case)), oracle(case)
     x = TWICE.astype("float64")
     slope = reference.slope(define, x)
@@ -49,7 +49,7 @@ def test_second_derivatives_are_right_to_a_thousandth(case):
 
 
 @pytest.mark.parametrize("case", TRAINED, ids=[case.id for case in TRAINED])
-def test_partials_are_those_of_the_definition(case):
+def test_partials_agree_with_the_definition(case):
     layer = type(activations.get(case.name))(**arguments(case))
     x, at = np.meshgrid(X[::4], np.array([0.31, 0.9, 2.2], dtype="float32"))
     wide_x, wide_at = x.astype("float64"), at.astype("float64")
@@ -71,7 +71,7 @@ def test_partials_are_those_of_the_definition(case):
             np.testing.assert_allclose(one, other, atol=5e-6, rtol=5e-6, err_msg=parameter)
 
 
-def test_out_of_its_bounds_a_parameter_is_not_projected():
+def test_a_parameter_out_of_bounds_is_not_projected():
     layer = keras_yat.ReLUN()
     value, slope, by_n = _derivative.partials(layer, "n", np.array([1.0, 1.0]), [-2.0, 3.0])
     assert value.tolist() == [-2.0, 1.0]
@@ -79,7 +79,7 @@ def test_out_of_its_bounds_a_parameter_is_not_projected():
     assert by_n.tolist() == [1.0, 0.0]
 
 
-def test_a_layer_and_all_that_is_global_are_left_as_they_are():
+def test_layers_and_global_state_do_not_change():
     inner = keras_yat.Nami(dtype="float32")
     layer = keras_yat.LinComb([0.7, -0.2], ["tanh", inner])
     inner.w.assign(0.45)
@@ -122,20 +122,20 @@ def test_a_layer_and_all_that_is_global_are_left_as_they_are():
     ],
     ids=["name", "function", "constant", "layer", "pure"],
 )
-def test_whatever_is_called_with_a_tensor_has_slopes(activation, slope):
+def test_slopes_of_any_callable(activation, slope):
     copy = _derivative.copy_of(activation)
     assert _derivative.slopes(copy, np.array([-2.0, 3.0])).tolist() == slope
 
 
 @pytest.mark.parametrize("dtype", ["mixed_bfloat16", "mixed_float16"])
-def test_layers_of_less_precision_are_computed_in_float32(dtype):
+def test_layers_in_half_precision_are_computed_in_float32(dtype):
     plain, low = (_derivative.copy_of(keras_yat.Mila(-0.6, dtype=d)) for d in ("float32", dtype))
     np.testing.assert_array_equal(_derivative.values(low, TWICE), _derivative.values(plain, TWICE))
     np.testing.assert_array_equal(_derivative.slopes(low, TWICE), _derivative.slopes(plain, TWICE))
 
 
 @pytest.mark.parametrize("x", [1e4, -1e6], ids=["far", "farther"])
-def test_far_out_too_second_derivatives_are_numbers(x):
+def test_second_derivatives_at_large_inputs_are_finite(x):
     square = _derivative.copy_of(lambda x: x * x * 0.5)
     assert _derivative.second_derivative(square, np.array([x])).tolist() == pytest.approx(
         [1.0], rel=1e-2

@@ -38,6 +38,7 @@ def tied():
     return keras.Model(inputs, rows.score(keras.layers.Dense(4)(rows(inputs))))
 
 
+# Models, each with the shapes of its inputs.
 MODELS = {
     **{
         name: (lambda cls=cls, a=catalogue.ARGUMENTS[name]: sequential((3, 4), cls(**a)), (3, 4))
@@ -109,7 +110,7 @@ def inputs_of(shape):
         return shape
     x = draw((2, *shape))
     if len(shape) == 2:
-        x[0, 2:] = 0.0  # masked, where there are masks
+        x[0, 2:] = 0.0  # masked in models with a mask
     return x
 
 

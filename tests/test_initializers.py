@@ -1,4 +1,4 @@
-"""Starting values: the signal keeps its scale, and gradients theirs."""
+"""Starting values: signal and gradients keep their scale."""
 
 import keras
 import numpy as np
@@ -75,7 +75,7 @@ def test_published_starting_values_lose_the_signal():
 
 
 @pytest.mark.parametrize("scale", [0.3, 3.0])
-def test_a_signal_of_another_scale_comes_back(scale):
+def test_a_signal_of_another_scale_returns_to_one(scale):
     found = rms_of_each_layer(stack_of(6, 256), scale * draw((128, 256)))
     assert 0.7 < found[-1] < 1.4
 
@@ -98,7 +98,7 @@ def test_one_layer_gives_rms_one(settings):
 
 
 @pytest.mark.parametrize("input_scale", [0.1, 20.0])
-def test_the_scale_of_the_input_can_be_told(input_scale):
+def test_input_scale(input_scale):
     layer = keras_yat.YatDense(512, kernel_initializer=YatNormal(input_scale))
     assert 0.8 < rms(layer(input_scale * draw((256, 256)))) < 1.25
 
@@ -125,7 +125,7 @@ def test_scores_of_an_embedding_have_rms_one():
 
 
 def test_the_derivation_in_numbers():
-    """E[y²] = 1 and a slope of 1 at equal inputs, by drawing u."""
+    """E[y²] = 1 and a slope of 1 at equal inputs, by sampling u."""
     entries = 4096
     initializer = YatNormal()
     bias, alpha = initializer.default_bias_and_alpha(entries, entries, None)
@@ -178,12 +178,12 @@ def test_get():
 
 
 @pytest.mark.parametrize("identifier", [None, "yat", 3, {"class_name": "None such"}])
-def test_what_is_no_initializer_is_refused(identifier):
+def test_an_invalid_initializer_raises_an_error(identifier):
     with pytest.raises(ValueError, match="`identifier` must be an initializer or the name"):
         keras_yat.initializers.get(identifier)
 
 
 @pytest.mark.parametrize("scale", [0.0, -1.0, float("inf"), "1", None])
-def test_a_bad_input_scale_is_refused(scale):
+def test_a_bad_input_scale_raises_an_error(scale):
     with pytest.raises(ValueError, match="`input_scale` must be a finite number greater than 0"):
         YatNormal(scale)

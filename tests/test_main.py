@@ -60,12 +60,12 @@ def test_show(name, capsys):
     for argument, default in inspect.signature(cls).parameters.items():
         if default.kind is not default.VAR_KEYWORD:
             needed = default.default is default.empty
-            given = " (needed)" if needed else f" = {default.default!r}"
+            given = " (required)" if needed else f" = {default.default!r}"
             assert f"\n    {argument}{given}\n" in out
             first = re.search(rf"^    {argument}: (.+)$", inspect.getdoc(cls), re.M)[1]
             assert f"{argument}{given} {plain(first).rstrip('.')}" in plain(out)
     for parameter in getattr(cls, "published_bounds", ()):
-        assert re.search(rf"Kept within: .*\b{parameter} (in|≥) ", out), parameter
+        assert re.search(rf"Bounds: .*\b{parameter} (in|≥) ", out), parameter
 
 
 @pytest.mark.parametrize(
@@ -75,7 +75,7 @@ def test_show(name, capsys):
 def test_show_of_no_name(name, near, capsys):
     assert main("show", name) == 2
     told = capsys.readouterr().err
-    assert told.startswith("`name` must be one that `list` tells")
+    assert told.startswith("`name` must be listed by `python -m keras_yat list`")
     assert told.endswith(f"Received: name={name!r}\n")
     suggested = re.findall(r"did you mean (.*?)\?", told)
     assert near in suggested[0].split(" or ") if near else not suggested

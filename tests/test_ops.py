@@ -1,4 +1,4 @@
-"""The Yat product against its definition: values, gradients, precision, edges."""
+"""The Yat product against its definition: values, gradients, precision, special inputs."""
 
 import keras
 import numpy as np
@@ -15,7 +15,7 @@ DTYPES = ("float32", "bfloat16", "float16")
 
 
 def relative(found, truth):
-    """The largest error over the largest value."""
+    """The largest error divided by the largest value."""
     truth = np.asarray(truth)
     return np.max(np.abs(to_numpy(found) - truth)) / np.max(np.abs(truth))
 
@@ -116,7 +116,7 @@ def test_second_derivatives(form):
     ("dtype", "limit"), [("float32", 1e-5), ("bfloat16", 2e-2), ("float16", 5e-3)]
 )
 def test_generic_inputs_in_each_precision(dtype, limit):
-    """Unit normal, 256 entries; the oracle gets the input as the dtype has it."""
+    """Unit normal, 256 entries; the definition gets the inputs rounded to the dtype."""
     x = ops.cast(draw((64, 256)), dtype)
     kernel = draw((256, 32), seed=1)
     upstream = draw((64, 32), seed=2)
@@ -136,7 +136,7 @@ def test_generic_inputs_in_each_precision(dtype, limit):
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("distance", ["expanded", "direct"])
 @pytest.mark.parametrize("scale", [0.0, 1.0, 1e4])
-def test_finite_near_a_prototype_and_at_any_scale(dtype, distance, scale):
+def test_finite_near_a_kernel_and_at_any_scale(dtype, distance, scale):
     x = scale * draw((4, 64))
     step = draw((4, 64), seed=1)
     step /= np.linalg.norm(step, axis=1, keepdims=True)
@@ -148,8 +148,8 @@ def test_finite_near_a_prototype_and_at_any_scale(dtype, distance, scale):
         draw((20,), seed=2),
     )
     assert np.all(np.isfinite(to_numpy(value)))
-    # Where both are 1e4, the true gradients pass float16's range: a scaled loss has to see
-    # that they are infinite.
+    # If both are 1e4, the true gradients exceed the range of float16: they must be infinite, so
+    # that loss scaling detects the overflow.
     for gradient in [] if dtype == "float16" and scale > 1.0 else found:
         assert np.all(np.isfinite(to_numpy(gradient)))
 
@@ -167,8 +167,8 @@ def test_large_inputs_far_from_the_kernel(dtype):
 @pytest.mark.optimized
 @pytest.mark.parametrize("norm", [1.0, 10.0, 100.0])
 @pytest.mark.parametrize("apart", [1e-3, 1e-2, 0.1, 1.0])
-def test_direct_distances_are_right_near_a_prototype(norm, apart):
-    """Relative error at most 1e-3, values and gradients, where the expansion has 10."""
+def test_direct_distances_are_right_near_a_kernel(norm, apart):
+    """Values are right to 1e-5 and gradients to 1e-4; with expanded distances the error is 10."""
     x = draw((32, 64))
     x *= norm / np.linalg.norm(x, axis=1, keepdims=True)
     step = draw((32, 64), seed=1)
@@ -248,7 +248,7 @@ def test_nan_and_infinity_stay_in_their_rows():
     assert np.all(np.isfinite(value[[0, 3]]))
 
 
-def test_lists_variables_and_arrays_are_taken():
+def test_lists_variables_and_arrays_as_inputs():
     x, kernel = [[1.0, 2.0]], [[1.0], [3.0]]
     truth = reference_yat.yat(np.array(x), np.array(kernel), 0.0, 0.5)
     for epsilon in (0.5, np.float32(0.5), np.array(0.5, "float32"), keras.Variable(0.5)):

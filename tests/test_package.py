@@ -1,4 +1,4 @@
-"""The package as a whole: what it imports, what it exports, what its documents say."""
+"""The package as a whole: imports, exports, documentation."""
 
 import ast
 import doctest
@@ -31,7 +31,7 @@ MODULES = [keras_yat.__name__] + [
     m.name for m in pkgutil.walk_packages(keras_yat.__path__, "keras_yat.")
 ]
 FORBIDDEN = {"tensorflow", "jax", "torch", "keras_tuner", "sklearn"}
-# Each may import from those before it.
+# Each entry may import from the entries before it.
 FLOORS = [
     {"keras_yat._start", "keras_yat._types", "keras_yat._validate", "keras_yat.config"},
     {"keras_yat._keras_compat", "keras_yat._space", "keras_yat._command"},
@@ -49,7 +49,7 @@ FLOORS = [
 
 
 def imports(path, of_functions=True):
-    """What a file imports; without `of_functions`, what importing it imports."""
+    """The imports of a file; without `of_functions` only those at its top level."""
     tree = ast.parse(path.read_text())
     functions = [n for n in ast.walk(tree) if isinstance(n, ast.FunctionDef)]
     later = {id(node) for function in functions for node in ast.walk(function)}
@@ -76,7 +76,7 @@ def test_imports_no_backend_and_nothing_private_of_keras(path):
 
 @ONCE
 @pytest.mark.parametrize("path", SOURCES, ids=lambda p: str(p.relative_to(ROOT)))
-def test_imports_go_one_way(path):
+def test_imports_follow_the_layers_of_the_package(path):
     module = ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
 
     def floor(name):
@@ -101,12 +101,12 @@ def module_of(path):
 
 
 @ONCE
-def test_no_circle_of_imports():
+def test_no_circular_imports():
     modules = {module_of(path): path for path in SOURCES}
     before = {}
     for module, path in modules.items():
         names = set(imports(path, of_functions=False))
-        # `from keras_yat import x` needs the package only for what is not a module.
+        # `from keras_yat import x` depends on the package only if x is not a module.
         inner = {n.rpartition(".")[0] for n in names if n in modules}
         before[module] = {n for n in names if n in modules and n not in inner} - {"keras_yat"}
     order = graphlib.TopologicalSorter(before).static_order()  # or raises CycleError
@@ -114,7 +114,7 @@ def test_no_circle_of_imports():
 
 
 @ONCE
-def test_each_folder_says_what_lives_there():
+def test_each_folder_has_a_docstring():
     for folder in ("keras_yat", "examples", "tuning", "benchmarks", "tests", "tools"):
         for door in (ROOT / folder).rglob("__init__.py"):
             assert ast.get_docstring(ast.parse(door.read_text())), door
@@ -144,7 +144,7 @@ def private(name):
 
 
 def of_own(tree):
-    """The private names that a class has or asks `self` and `super()` for, and where."""
+    """The private names that classes define or access by `self` and `super()`, and where."""
     for node in ast.walk(tree):
         if isinstance(node, (ast.FunctionDef, ast.ClassDef)):
             yield node.name, node.lineno
@@ -156,7 +156,7 @@ def of_own(tree):
 
 @functools.cache
 def foreign(cls):
-    """The private names of the classes of Keras and Keras Tuner that a class stands on."""
+    """The private names of the Keras and Keras Tuner base classes of a class."""
     found = set()
     for base in cls.__mro__:
         if base.__module__.split(".")[0] in ("keras", "keras_tuner"):
@@ -185,8 +185,8 @@ def test_private_names_of_keras_are_in_one_module(path):
 
 
 @ONCE
-def test_versions_that_were_tried():
-    """Those of the environment that the tests are pinned to are among them."""
+def test_tried_versions():
+    """They include the versions that the development environment pins."""
     pinned = re.findall(r'"(keras(?:-tuner)?)==([\d.]+)"', (ROOT / "pyproject.toml").read_text())
     tried = {"keras": keras_yat._keras_compat.TRIED, "keras-tuner": _keras_tuner_compat.TRIED}
     assert {name for name, _ in pinned} == set(tried)
@@ -195,7 +195,7 @@ def test_versions_that_were_tried():
 
 @ONCE
 @pytest.mark.parametrize("name", MODULES)
-def test_what_is_exported_is_there_and_documented(name):
+def test_exported_names_exist_and_are_documented(name):
     module = importlib.import_module(name)
     assert module.__doc__
     for public in getattr(module, "__all__", []):
@@ -203,7 +203,7 @@ def test_what_is_exported_is_there_and_documented(name):
 
 
 @ONCE
-def test_every_layer_is_at_the_door():
+def test_every_layer_is_exported():
     for name in keras_yat.layers.__all__:
         assert getattr(keras_yat, name) is getattr(keras_yat.layers, name)
         assert name in keras_yat.__all__
@@ -217,7 +217,7 @@ def test_every_layer_is_registered():
 
 
 class _AnyOutput(doctest.OutputChecker):
-    """Holds an example to its output only where it shows one."""
+    """Compares the output of an example only if the example shows one."""
 
     def check_output(self, want, got, optionflags):
         return not want or super().check_output(want, got, optionflags)
@@ -274,7 +274,7 @@ README = (ROOT / "README.md").read_text()
     "code", re.findall(r"```python\n(.*?)```", README, re.S), ids=lambda c: c.split("\n")[0]
 )
 def test_readme_examples_run(code, tmp_path, monkeypatch):
-    """With one epoch each."""
+    """Each example trains for one epoch."""
     monkeypatch.chdir(tmp_path)
     fit = keras.Model.fit
     monkeypatch.setattr(keras.Model, "fit", lambda *a, **k: fit(*a, **{**k, "epochs": 1}))
@@ -282,7 +282,7 @@ def test_readme_examples_run(code, tmp_path, monkeypatch):
 
 
 @ONCE
-def test_what_tools_write_is_up_to_date():
+def test_generated_files_are_up_to_date():
     assert not tools.arguments.stale()
     assert tools.readme.written(README) == README
 

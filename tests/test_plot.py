@@ -1,4 +1,4 @@
-"""Pictures: what is drawn against what is returned, and both against what they stand for."""
+"""Plots: the drawn data against the returned arrays, and both against their definitions."""
 
 import subprocess
 import sys
@@ -17,7 +17,7 @@ pytestmark = pytest.mark.once
 
 
 def lines(axis):
-    """What was drawn, without the empty lines that a legend is made of."""
+    """The drawn lines, without the empty lines of the legend."""
     return [line.get_ydata() for line in axis.lines if len(line.get_ydata())]
 
 
@@ -58,7 +58,7 @@ def test_curves_by_default(activation, labels):
     assert arrays["f"].shape == (len(labels), 5)
 
 
-def test_contours_and_fields_are_over_bounds_unless_told():
+def test_contours_and_fields_span_the_bounds_by_default():
     _, arrays = plot.contours("relun", points=5)
     assert arrays["n"][[0, -1]].tolist() == pytest.approx([1e-3, 3.0])
     _, arrays = plot.contours(keras_yat.ReLUN(5.0, bounds={"n": (4.0, 6.0)}), points=5)
@@ -81,7 +81,7 @@ def test_roughness_by_hand():
     across, up = np.meshgrid(x, x)
     assert _landscape.roughness(2.0 * across - up + 5.0, x[1] - x[0]) < 1e-9
     assert _landscape.roughness(np.ones((9, 9)), 0.1) == 0.0
-    # Of sin(k·x) over whole periods, rms k²/√2 against k/√2.
+    # For sin(k·x) over whole periods: rms k²/√2 divided by rms k/√2.
     k = 2.0 * np.pi
     assert _landscape.roughness(np.sin(k * across), x[1] - x[0]) == pytest.approx(k, rel=2e-2)
     assert _landscape.roughness(9.0 * np.sin(k * up) - 4.0, x[1] - x[0]) == pytest.approx(
@@ -89,14 +89,14 @@ def test_roughness_by_hand():
     )
 
 
-def test_landscapes_are_of_the_same_networks_and_relu_is_the_roughest():
+def test_landscapes_share_networks_and_relu_is_the_roughest():
     figure, arrays = plot.landscape(seeds=2, points=41, width=32)
     assert arrays["roughness"].shape == (3, 2)
     assert np.all(arrays["roughness"][0] > 2.0 * arrays["roughness"][1:])
     assert arrays["relu"].std() == pytest.approx(1.0, rel=1e-3)
     mean, deviation = arrays["roughness"][2].mean(), arrays["roughness"][2].std()
     assert figure.axes[2].get_title() == f"mila\nroughness {mean:.2f} ± {deviation:.2f}"
-    # With the identity a network is a plane, whatever its seed.
+    # With the identity the output of a network is a plane for every seed.
     assert np.all(plot.landscape([None], seeds=2, points=9).arrays["roughness"] < 1e-3)
 
 
@@ -134,7 +134,7 @@ def test_learning_draws_means_and_bands():
     band = axis.collections[0].get_paths()[0].vertices
     at_first = band[band[:, 0] == 1.0, 1]
     assert (at_first.min(), at_first.max()) == (1.0, 6.0)
-    assert len(axis.collections) == 2  # none of a single seed
+    assert len(axis.collections) == 2  # no band for a single seed
     assert [a.get_yscale() for a in figure.axes] == ["log", "linear"]
 
 
@@ -146,7 +146,7 @@ def test_many_names_are_drawn_by_their_validation():
     assert len(looks) == 12
 
 
-def test_limits_are_not_those_of_the_first_epoch():
+def test_axis_limits_ignore_the_first_epochs():
     axis = plot.learning({"a": {"error": [100.0, *np.linspace(2, 1, 9)]}}, metrics=["error"])[
         0
     ].axes[0]
@@ -154,7 +154,7 @@ def test_limits_are_not_those_of_the_first_epoch():
     assert _training._late(np.ones((2, 4))).size == 8
 
 
-def test_pairs_hold_each_against_the_baseline():
+def test_pairs_compare_each_name_with_the_baseline():
     runs = {"relu": history(1.0), "a": history(2.0), "b": history(3.0, validation=False)}
     figure, arrays = plot.pairs(runs, "relu")
     assert [axis.get_title() for axis in figure.axes] == ["a", "b"]
@@ -169,7 +169,7 @@ def records(**values):
     return types.SimpleNamespace(epochs=np.arange(3.0), history=values)
 
 
-def test_parameters_are_drawn_a_panel_each_and_a_line_a_layer():
+def test_parameters_have_a_panel_each_and_a_line_per_layer():
     channels = np.arange(30.0).reshape(3, 10) ** 2
     found = records(
         **{"net/a/w": np.array([1.0, 2.0, 3.0]), "net/b/w": np.array([3.0, 2.0, 1.0])},
@@ -229,7 +229,7 @@ def test_bad_arguments_are_named(call, words):
         call()
 
 
-def test_without_matplotlib_all_but_pictures_works():
+def test_without_matplotlib_all_but_plots_works():
     code = """
 import sys
 sys.modules["matplotlib"] = None
@@ -245,7 +245,7 @@ else:
     assert not result.returncode, result.stderr
 
 
-def test_one_that_is_far_from_all_others_does_not_flatten_them():
+def test_an_outlier_does_not_flatten_the_others():
     ends = {"a": 0.88, "b": 0.89, "c": 0.90, "d": 0.905, "far": 0.4}
     histories = {name: {"val_accuracy": [end - 0.02, end]} for name, end in ends.items()}
     axis = plot.learning(histories, metrics=["accuracy"]).figure.axes[0]

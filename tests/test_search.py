@@ -1,4 +1,4 @@
-"""Search spaces: they reach everything, start at the defaults, and all that they allow works."""
+"""Search spaces: they cover every layer, start at its defaults, and all their values work."""
 
 import functools
 import inspect
@@ -27,20 +27,19 @@ from tests.spaces import (
     FLOAT,
     PROBABILITIES,
     all_of_them,
-    assigned,
     check_values,
     declared,
-    made,
     names_of,
     plain,
+    sample,
 )
 
 pytestmark = pytest.mark.once
 
-# Everything can be searched.
+# Every layer and argument is covered.
 
 
-# The head of an embedding has no arguments of its own.
+# The head of an embedding has no arguments to search.
 NOT_SEARCHED = {"YatEmbeddingScores"}
 
 
@@ -48,7 +47,7 @@ def test_every_layer_is_reached():
     reached = {type(case(HyperParameters())).__name__ for case in CASES.values()}
     (choice,) = [h for h in declared(search.activation).space if h.name == "activation"]
     for label in choice.values:
-        layer, _ = made(search.activation, {"activation": label})
+        layer, _ = sample(search.activation, {"activation": label})
         reached.add(type(layer).__name__)
     assert reached == set(layers.__all__) - NOT_SEARCHED
 
@@ -58,7 +57,7 @@ def test_a_function_gives_the_layer(name):
     assert type(CASES[name](HyperParameters())) is getattr(keras_yat, name)
 
 
-def test_a_layer_that_nothing_reaches_is_noticed(monkeypatch):
+def test_a_layer_without_a_search_function_is_found(monkeypatch):
     monkeypatch.setattr(layers, "__all__", [*layers.__all__, "YatOther"])
     with pytest.raises(AssertionError, match="YatOther"):
         test_every_layer_is_reached()
@@ -70,8 +69,8 @@ def test_every_activation_is_an_option():
 
 
 @EACH_ACTIVATION
-def test_the_chosen_activation_is_made(label):
-    layer, _ = made(search.activation, {"activation": label})
+def test_the_chosen_activation_is_built(label):
+    layer, _ = sample(search.activation, {"activation": label})
     assert type(layer) is ALL[label]
 
 
@@ -79,13 +78,13 @@ def test_every_recurrent_layer_is_an_option():
     hp = declared(functools.partial(search.yat_recurrent, units=4))
     (choice,) = [h for h in hp.space if h.name == "yat_recurrent"]
     made_of = {
-        type(made(EVERY["recurrent"], {"yat_recurrent": label})[0]) for label in choice.values
+        type(sample(EVERY["recurrent"], {"yat_recurrent": label})[0]) for label in choice.values
     }
     assert made_of == {layers.YatLSTM, layers.YatGRU, layers.YatSimpleRNN}
 
 
 def searched(of, space):
-    """(a class, the name of an argument of it), for all that `space` searches."""
+    """A class and the name of an argument, for everything that `space` searches."""
     for name, item in space.items():
         yield of, name
         yield from _searched_in(of, item)
@@ -103,7 +102,7 @@ def _searched_in(of, item):
 
 
 @pytest.mark.parametrize("name", layers.__all__)
-def test_what_is_searched_are_arguments(name):
+def test_searched_names_are_arguments(name):
     cls = getattr(keras_yat, name)
     found = list(searched(cls, getattr(cls, "search_space", {})))
     assert found or name in {"HELU", *NOT_SEARCHED}
@@ -132,12 +131,12 @@ def test_every_power_is_searched():
 
 
 def check_same_start(layer, other):
-    """Two activations have the same configuration; of parameters only the values count."""
+    """Two activations have the same configuration, and parameters of the same values."""
     config, expected = plain(layer.get_config()), plain(other.get_config())
     assert [w.name for w in layer.weights] == [w.name for w in other.weights]
     for weight, like in zip(layer.weights, other.weights, strict=True):
         np.testing.assert_array_equal(to_numpy(weight), to_numpy(like))
-        # One number for all functions of a combination, or one for each.
+        # A combination has one number for all functions, or one for each.
         value, start = config.pop(weight.name), expected.pop(weight.name)
         assert value in (start, [start] * len(np.atleast_1d(to_numpy(weight))))
     assert config == expected
@@ -192,16 +191,16 @@ def test_a_grid_starts_with_the_plain_layers():
     assert oracle.populate_space("0")["values"] == hp.values
 
 
-# All that is allowed works.
+# All values work.
 
 
 @pytest.mark.parametrize("name", [*CASES, "activation", "optimizer"])
-def test_every_option_and_every_end_of_a_range(name):
+def test_every_option_and_both_ends_of_each_range(name):
     for each in declared(EVERY[name]).space:
         above = {condition.name: condition.values[0] for condition in each.conditions}
         ends = isinstance(each, FLOAT) and [each.prob_to_value(0.0), each.prob_to_value(1.0)]
         for value in ends or each.values:
-            item, values = made(EVERY[name], {**above, each.name: value})
+            item, values = sample(EVERY[name], {**above, each.name: value})
             check_values(item, values, next(iter(values)).split("/")[0])
 
 
@@ -212,7 +211,7 @@ def test_an_activation_computes_with_any_values(label, data):
     call = functools.partial(
         search.activation, among=[label], axis=axis, search_bounds=True, search_trainable=True
     )
-    layer, values = made(call, probability=lambda: data.draw(PROBABILITIES))
+    layer, values = sample(call, probability=lambda: data.draw(PROBABILITIES))
     assert type(layer) is ALL[label]
     output = to_numpy(layer(draw((4, 6), scale=3.0)))
     assert np.all(np.isfinite(output))
@@ -228,7 +227,7 @@ def names_of_floats(call):
 
 @given(data=st.data())
 def test_a_dense_layer_computes_with_any_values(data):
-    layer, values = made(CASES["YatDense"], probability=lambda: data.draw(PROBABILITIES))
+    layer, values = sample(CASES["YatDense"], probability=lambda: data.draw(PROBABILITIES))
     check_values(layer, values, "yat_dense")
     output = to_numpy(layer(draw((4, 6)), training=True))
     assert output.shape == (4, 4)
@@ -237,16 +236,16 @@ def test_a_dense_layer_computes_with_any_values(data):
 
 @EACH_CASE
 @given(data=st.data())
-def test_a_layer_is_made_with_any_values(name, data):
-    layer, values = made(CASES[name], probability=lambda: data.draw(PROBABILITIES))
-    # The first that was declared tells the prefix.
+def test_a_layer_is_created_with_any_values(name, data):
+    layer, values = sample(CASES[name], probability=lambda: data.draw(PROBABILITIES))
+    # The first hyperparameter starts with the prefix.
     check_values(layer, values, next(iter(values)).split("/")[0])
 
 
 @pytest.mark.parametrize("name", BUILT)
 @given(data=st.data())
 def test_a_layer_is_built_with_any_values(name, data):
-    layer, _ = made(CASES[name], probability=lambda: data.draw(PROBABILITIES))
+    layer, _ = sample(CASES[name], probability=lambda: data.draw(PROBABILITIES))
     layer.build(*CASES[name].shapes)
     assert layer.weights
     assert all(np.all(np.isfinite(to_numpy(weight))) for weight in layer.weights)
@@ -254,7 +253,7 @@ def test_a_layer_is_built_with_any_values(name, data):
 
 @given(data=st.data())
 def test_an_optimizer_has_any_values(data):
-    optimizer, values = made(search.optimizer, probability=lambda: data.draw(PROBABILITIES))
+    optimizer, values = sample(search.optimizer, probability=lambda: data.draw(PROBABILITIES))
     label = values["optimizer"]
     assert type(optimizer).__name__.lower() == label
     assert f"optimizer/{label}/learning_rate" in values
@@ -286,8 +285,8 @@ def test_an_optimizer_has_any_values(data):
         ("YatMultiHeadAttention", "yat_attention/kernel_initializer", "orthogonal", {}),
     ],
 )
-def test_an_option_is_what_its_label_says(name, path, label, expected):
-    config = made(CASES[name], {path: label})[0].get_config()
+def test_options_match_their_labels(name, path, label, expected):
+    config = sample(CASES[name], {path: label})[0].get_config()
     assert expected.items() <= config.items()
     if not expected:
         class_name = config[path.rsplit("/", 1)[-1]]["class_name"]
@@ -297,101 +296,15 @@ def test_an_option_is_what_its_label_says(name, path, label, expected):
 @pytest.mark.parametrize("norm", ["l2", "l1", "sum"])
 def test_a_norm_is_searched(norm):
     call = functools.partial(search.activation, among=["norm_lincomb"])
-    layer, _ = made(call, {"activation/norm_lincomb/norm": norm})
+    layer, _ = sample(call, {"activation/norm_lincomb/norm": norm})
     assert layer.norm == norm
 
 
-# What belongs to an option is only there with it.
-
-
-def of_chosen(names, values):
-    """The `names` whose every option above them is that of `values`."""
-
-    def fits(name):
-        parts = name.split("/")
-        above = ["/".join(parts[:i]) for i in range(1, len(parts))]
-        return all(a not in names or values.get(a) == parts[i + 1] for i, a in enumerate(above))
-
-    return {name for name in names if fits(name)}
-
-
-@EACH_CALL
-def test_a_trial_has_values_of_what_is_chosen_only(name):
-    hp, trials = declared(EVERY[name]), 200
-    oracle = keras_tuner.oracles.RandomSearchOracle("val_loss", max_trials=trials, seed=1)
-    oracle.update_space(hp)
-    seen = {}
-    for trial in range(trials):
-        values = oracle.populate_space(str(trial))["values"]
-        assert values.keys() == of_chosen(names_of(hp), values)
-        for n, value in values.items():
-            seen.setdefault(n, set()).add(value)
-    # All was met at least once.
-    assert seen.keys() == names_of(hp)
-    for each in hp.space:
-        if isinstance(each, keras_tuner.engine.hyperparameters.Choice):
-            assert seen[each.name] == set(each.values), each.name
-
-
-@pytest.mark.parametrize(
-    ("name", "path", "expected"),
-    [
-        (
-            "activation",
-            "activation",
-            {
-                "mila": {"mila/beta", "mila/bounds", "mila/trainable"},
-                "delu": {"delu/n", "delu/bounds", "delu/trainable"},
-                "score_tanh": {"score_tanh/power"},
-                "helu": set(),
-            },
-        ),
-        (
-            "YatDense",
-            "yat_dense/alpha",
-            {
-                "default": set(),
-                "none": set(),
-                "constant": {"constant"},
-                "searched": {"searched/alpha_initializer/value"},
-            },
-        ),
-        (
-            "YatDense",
-            "yat_dense/kernel_initializer",
-            {"yat_normal": {"yat_normal/input_scale"}, "glorot_uniform": set()},
-        ),
-        (
-            "YatMultiHeadAttention",
-            "yat_attention/normalization",
-            {"softermax": {"softermax/power"}, "softmax": {"softmax/alpha"}},
-        ),
-        (
-            "YatLSTM",
-            "yat_recurrent/lstm/recurrent_activation",
-            {"sigmoid": set(), "softer_sigmoid": {"softer_sigmoid/power"}},
-        ),
-    ],
-    ids=["activation", "alpha", "initializer", "normalization", "gates"],
-)
-def test_an_option_takes_its_own_values_along(name, path, expected):
-    for label, behind in expected.items():
-        hp = declared(EVERY[name]).copy()
-        hp.values[path] = label
-        hp.ensure_active_values()
-        # An alpha that is drawn may have values of its own.
-        found = {n.removeprefix(f"{path}/") for n in hp.values if n.startswith(f"{path}/")}
-        assert {n for n in found if "softmax/alpha/" not in n} == behind
-
-
-def test_constant_is_not_searched_for_a_learned_alpha():
-    hp = assigned(CASES["YatDense"], {"yat_dense/alpha": "searched"})
-    assert "yat_dense/alpha/constant" not in hp
-    assert hp.get("yat_dense/alpha/searched/alpha_initializer/value") == 1.0
+# Scales.
 
 
 @pytest.mark.parametrize(("log", "sampling"), [(True, "log"), (False, "linear")])
-def test_a_number_is_drawn_on_its_scale(log, sampling):
+def test_numbers_are_sampled_on_their_scale(log, sampling):
     hp = HyperParameters()
     Float(0.01, 100.0, log=log).sample(hp, "x", 1.0)
     (found,) = hp.space
@@ -400,7 +313,7 @@ def test_a_number_is_drawn_on_its_scale(log, sampling):
     assert (0.5 < middle < 2.0) == log
 
 
-def test_rates_and_epsilons_are_drawn_on_a_logarithmic_scale():
+def test_rates_and_epsilons_are_sampled_on_a_logarithmic_scale():
     hp = HyperParameters()
     search.yat_dense(hp, 4, "layer")
     search.optimizer(hp, "optimizer")

@@ -68,8 +68,8 @@ AXIS_AND_BOUNDS = [
         "bounds",
         "Bounds | None",
         "None",
-        "Limits of the parameters: a dict from a parameter's name to (low, high), each a number "
-        "or None for no limit, or to None for no limits. Parameters left out keep their default "
+        "Limits of the parameters: a dict from a parameter's name to (low, high), or to None for "
+        "no limits. Either of low and high may be None. Parameters left out keep their default "
         "bounds.",
     ),
 ]
@@ -79,10 +79,10 @@ FUNCTIONS = [
         "functions",
         "Sequence[str | Callable[..., Any]]",
         "DEFAULT_FUNCTIONS",
-        "A list of functions of one tensor, layers, or names: those of "
-        "`keras_yat.activations.names()`, each a new layer that computes in float32 or wider, or "
-        "Keras's. A layer computes in the precision of its policy. Register a custom function "
-        "with Keras, so that a saved model loads.",
+        "A list of functions of one tensor, layers, or names of `keras_yat.activations.names()` "
+        "or of Keras. Each name of this package becomes a new layer that computes in float32 or "
+        "wider; a given layer computes in the precision of its policy. Register a custom "
+        "function with Keras, so that a saved model loads.",
     )
 ]
 
@@ -130,7 +130,7 @@ NEURON = [
         'Literal["kernel", "sphere"] | None',
         "None",
         'None; `"kernel"` to divide each w by its norm; `"sphere"` to divide each input by its '
-        "norm as well. Vectors of zeros stay so.",
+        "norm as well. Vectors of zeros stay zero.",
     ),
     _by_name(
         "distance",
@@ -208,7 +208,7 @@ _OF_CELL = [
         '"tanh"',
         "Activation t of the candidates, from sums of Yat products, which are ≥ 0 for alpha ≥ 0: "
         "a name of `keras_yat.activations.get`, a layer, a callable, or None. The published "
-        'cells have `"score_tanh"`.',
+        'cells use `"score_tanh"`.',
     ),
     _positional("use_bias", "bool", "True", "Whether the Yat product of the input has a bias."),
     _positional(
@@ -255,7 +255,7 @@ RECURRENT_ACTIVATION = [
         "recurrent_activation",
         "Identifier | None",
         '"softer_sigmoid"',
-        'Activation s of the gates, as `activation`. The published cells have `"softer_sigmoid"`.',
+        'Activation s of the gates, as `activation`. The published cells use `"softer_sigmoid"`.',
     )
 ]
 
@@ -284,7 +284,7 @@ SEQUENCE = [
         "unroll",
         "bool",
         "False",
-        "Whether the loop is unrolled, for a known number of steps.",
+        "Whether to unroll the loop. The number of steps must be known.",
     ),
 ]
 LAYER = [
@@ -324,4 +324,4 @@ OF_BASE = {
     "BaseYatRecurrent": LAYER,
     "BaseGatedYatRecurrent": [*LAYER, *RECURRENT_ACTIVATION],
 }
-"""For each base class the shared arguments of the classes that stand on it."""
+"""The shared arguments of the subclasses of each base class."""

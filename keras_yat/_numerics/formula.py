@@ -94,7 +94,7 @@ class YatFormula:
 
     @property
     def tensors(self) -> list[Tensor]:
-        """Those of kernel_square, bias, alpha and epsilon that are not numbers."""
+        """The tensors among kernel_square, bias, alpha and epsilon."""
         return [scale for scale in self._scales if not isinstance(scale, float)]
 
     def with_tensors(self, tensors: Iterable[Tensor]) -> "YatFormula":
@@ -102,7 +102,7 @@ class YatFormula:
         tensors = iter(tensors)
         scales = (s if isinstance(s, float) else next(tensors) for s in self._scales)
         formula = YatFormula(*scales, floor=self._floor, limit=self._limit)
-        # Now: it may be evaluated within a loop, and what is computed there does not exist outside.
+        # Computed here: a value computed within a traced loop does not exist outside of it.
         _ = formula._constants
         return formula
 
@@ -139,7 +139,7 @@ class YatFormula:
         kernel_square, bias, alpha, epsilon = self._scales
         z, ratio, above = self._parts(product, x_square)
         if self._limit is not None:
-            # Not the gradient itself: an upstream gradient that overflows has to show.
+            # Clips the ratio, not the gradient: an upstream gradient that overflows stays visible.
             most = _FLOAT16_RATIO_DIRECT if self._floor is None else _FLOAT16_RATIO
             ratio = ops.clip(ratio, -most, most)
         of_z = upstream * ratio

@@ -101,7 +101,7 @@ class _Call:
     """A call of a formula as a function of tensors alone.
 
     Attributes:
-        tensors: x, and those of the parameters that are no Python numbers.
+        tensors: x and the parameters that are not Python numbers.
     """
 
     def __init__(self, formula, x, parameters, constants):

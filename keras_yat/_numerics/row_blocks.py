@@ -1,7 +1,7 @@
 """Evaluates a function on a few rows at a time, where that is faster: on torch's CPU.
 
-torch runs each operation by itself. Temporaries that leave the cache triple the time, and
-allocating new memory for each of them costs more still.
+torch runs each operation separately. Temporaries larger than the cache triple the time, and
+allocating memory for each of them costs even more.
 """
 
 import functools

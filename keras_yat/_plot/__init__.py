@@ -1,1 +1,1 @@
-"""How the pictures of `keras_yat.plot` are made."""
+"""The implementation of `keras_yat.plot`."""

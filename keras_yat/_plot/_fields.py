@@ -1,4 +1,4 @@
-"""Contours and gradient fields of activations, over x and a parameter."""
+"""Contours and gradient fields of activations over x and a parameter."""
 
 from typing import Any
 
@@ -23,26 +23,28 @@ def contours(
     """Draws contours of f and of f′ over x and a parameter.
 
     Args:
-        activation: The name of an activation with trained parameters, or its layer with
-            one set of them, which gives the values of the others and is left as it is.
-        parameter: The parameter's name, as "beta"; of a list the entry, as
+        activation: The name of an activation with trained parameters, or a layer with one
+            set of parameters. The other parameters keep the layer's values; the layer does
+            not change.
+        parameter: Name of the parameter, such as "beta", or of an entry of a list, such as
             "coefficients[0]". None for the first.
-        low: The least x.
-        high: The greatest x.
-        parameter_low: The least value of the parameter. None for -3, or its bound if
-            that is greater. It may be out of bounds.
-        parameter_high: The greatest value. None for 3, or its bound if that is less.
-        points: How many values of each are computed, evenly spaced.
+        low: Lower end of x.
+        high: Upper end of x.
+        parameter_low: Lower end of the parameter; it may be out of bounds. None for -3, or
+            the lower bound if that is greater.
+        parameter_high: Upper end of the parameter; it may be out of bounds. None for 3, or
+            the upper bound if that is less.
+        points: Number of evenly spaced values of x, and of the parameter.
 
     Returns:
-        A `Plot`, `(figure, arrays)`, with "x" and the parameter's name of shape
-        (points,), and "f" and "f'" of shape (points, points), a row for each value of
+        A `Plot`, `(figure, arrays)`. The arrays are "x" and the parameter's name, of shape
+        (points,), and "f" and "f'", of shape (points, points), with one row per value of
         the parameter.
 
     Raises:
-        ValueError: for an activation without trained parameters or with one set per
-            channel, an unknown parameter, or an empty range.
-        ImportError: without Matplotlib.
+        ValueError: If the activation has no trained parameters or one set per channel, the
+            parameter is unknown, or a range is empty.
+        ImportError: If Matplotlib is not installed.
 
     Example:
 
@@ -77,30 +79,33 @@ def gradient_field(
 ) -> _panels.Plot:
     """Draws the gradient (∂f/∂x, ∂f/∂parameter) as arrows over x and the parameter.
 
-    To the right is ∂f/∂x and upwards ∂f/∂parameter, whatever the units of the axes; the
-    colour is the length. Behind them are contours of f.
+    The horizontal component of an arrow is ∂f/∂x and the vertical one ∂f/∂parameter,
+    whatever the units of the axes. The colour shows the length. Contours of f are drawn
+    behind the arrows.
 
     Args:
-        activation: The name of an activation with trained parameters, or its layer with
-            one set of them, which gives the values of the others and is left as it is.
-        parameter: The parameter's name, as "beta"; of a list the entry, as
+        activation: The name of an activation with trained parameters, or a layer with one
+            set of parameters. The other parameters keep the layer's values; the layer does
+            not change.
+        parameter: Name of the parameter, such as "beta", or of an entry of a list, such as
             "coefficients[0]". None for the first.
-        low: The least x.
-        high: The greatest x.
-        parameter_low: The least value of the parameter. None for -3, or its bound if
-            that is greater. It may be out of bounds.
-        parameter_high: The greatest value. None for 3, or its bound if that is less.
-        points: How many arrows there are along each axis.
+        low: Lower end of x.
+        high: Upper end of x.
+        parameter_low: Lower end of the parameter; it may be out of bounds. None for -3, or
+            the lower bound if that is greater.
+        parameter_high: Upper end of the parameter; it may be out of bounds. None for 3, or
+            the upper bound if that is less.
+        points: Number of arrows along each axis.
 
     Returns:
-        A `Plot`, `(figure, arrays)`, with "x" and the parameter's name of shape
-        (points,), and "df/dx" and "df/d" with the parameter's name ("df/dbeta") of
-        shape (points, points), a row for each value of the parameter.
+        A `Plot`, `(figure, arrays)`. The arrays are "x" and the parameter's name, of shape
+        (points,), and "df/dx" and "df/d" followed by the parameter's name ("df/dbeta"), of
+        shape (points, points), with one row per value of the parameter.
 
     Raises:
-        ValueError: for an activation without trained parameters or with one set per
-            channel, an unknown parameter, or an empty range.
-        ImportError: without Matplotlib.
+        ValueError: If the activation has no trained parameters or one set per channel, the
+            parameter is unknown, or a range is empty.
+        ImportError: If Matplotlib is not installed.
 
     Example:
 
@@ -122,7 +127,7 @@ def gradient_field(
     arrows = axis.quiver(
         x, at, by_x, by_parameter, length, cmap="viridis", pivot="mid", clim=_panels.span(length)
     )
-    # Half a step more, for the arrows at the edges.
+    # A margin of half a step, for the arrows at the edges.
     axis.set_xlim(1.5 * x[0] - 0.5 * x[1], 1.5 * x[-1] - 0.5 * x[-2])
     axis.set_ylim(1.5 * at[0] - 0.5 * at[1], 1.5 * at[-1] - 0.5 * at[-2])
     if np.isclose(x[-1] - x[0], at[-1] - at[0]):

@@ -15,7 +15,7 @@ DERIVATIVES = {"f": "f(x)", "f'": "f′(x)", "f''": "f″(x)"}
 
 
 def name_of(activation: Any) -> str:
-    """What a picture calls it."""
+    """The name of an activation in legends and titles."""
     if activation is None or isinstance(activation, str):
         return activation or "linear"
     if isinstance(activation, keras.layers.Layer):
@@ -33,35 +33,34 @@ def curves(
     high: float = 5.0,
     points: int = 401,
 ) -> _panels.Plot:
-    """Draws f(x), f′(x) and f″(x) side by side, a line for each setting of the parameters.
+    """Draws f(x), f′(x) and f″(x) side by side, with one line per setting of the parameters.
 
-    Slopes are the gradients that training gets, in float32. The second derivative is
-    `(f′(x + h) - f′(x - h)) / 2h` with h = 0.01 (beyond |x| = 100,
-    |x| / 10⁴): right to 1e-3 of its largest value
-    away from kinks. At a kink it is the jump of the slope divided by 2h, and the panel
-    is cut off below that.
+    Slopes are the gradients that training computes, in float32. The second derivative is
+    the central difference `(f′(x + h) - f′(x - h)) / 2h` with h = 0.01, or |x| / 10⁴ beyond
+    |x| = 100. Away from kinks its error is at most 1e-3 of its largest value. At a kink it
+    is the jump of the slope divided by 2h, and the panel is cut off below that value.
 
     Args:
-        activation: A name, a layer with one set of parameters, or a callable that works
-            entry by entry; or a list of those, for a line each. A layer is drawn as it is
-            now, and left as it is.
-        settings: A list of dicts of arguments of the layer or the function, for a line
-            each: `[{"beta": 1.0}, {"beta": 0.5}]`. None for the values it has, and two
-            more for its first parameter, from the ends of the range in its
+        activation: A name, a layer with one set of parameters, or an elementwise callable;
+            or a list of these, with one line each. A layer is drawn with its current
+            parameters and does not change.
+        settings: A list of dicts of arguments of the layer or function, with one line each:
+            `[{"beta": 1.0}, {"beta": 0.5}]`. None for the current values and two other
+            values of the first parameter, taken from the ends of its range in
             `search_space`.
-        derivatives: How many derivatives: 0, 1 or 2.
-        low: The least x.
-        high: The greatest x.
-        points: How many x are computed, evenly spaced.
+        derivatives: Number of derivatives: 0, 1 or 2.
+        low: Lower end of x.
+        high: Upper end of x.
+        points: Number of evenly spaced values of x.
 
     Returns:
-        A `Plot`, `(figure, arrays)`, with "x" of shape (points,), and "f", "f'", "f''"
-        of shape (lines, points).
+        A `Plot`, `(figure, arrays)`. The arrays are "x", of shape (points,), and "f", "f'"
+        and "f''", of shape (lines, points).
 
     Raises:
-        ValueError: for an unknown name or setting, an activation whose outputs depend on
-            several inputs (softmax), or an empty range.
-        ImportError: without Matplotlib.
+        ValueError: If a name or setting is unknown, an output of the activation depends on
+            several inputs (softmax), or the range is empty.
+        ImportError: If Matplotlib is not installed.
 
     Example:
 
@@ -100,7 +99,7 @@ def curves(
 
 
 def _lines(activation, settings) -> tuple[str | None, dict[str, Any]]:
-    """A title, and the functions that are drawn, by their labels."""
+    """The title, and a dict from labels to the functions to draw."""
     if isinstance(activation, Sequence) and not isinstance(activation, str):
         if settings is not None:
             _validate.invalid_argument(
@@ -114,7 +113,7 @@ def _lines(activation, settings) -> tuple[str | None, dict[str, Any]]:
     found = activations.get(activation, "activation")
     name = name_of(found)
     if settings is None:
-        settings = _spread(found)
+        settings = _sample_settings(found)
     elif not _are_settings(settings):
         _validate.invalid_argument("settings", "be None or a non-empty list of dicts", settings)
     labels = _panels.unique([_label(setting) or name for setting in settings])
@@ -136,8 +135,8 @@ def _label(setting) -> str:
     return ", ".join(f"{name} = {text(value)}" for name, value in setting.items())
 
 
-def _spread(activation) -> list[dict[str, Any]]:
-    """The value of the first parameter, and two others of its range, in order."""
+def _sample_settings(activation) -> list[dict[str, Any]]:
+    """The current value of the first parameter and two other values of its range, sorted."""
     for name, dimension in getattr(activation, "search_space", {}).items():
         several = isinstance(dimension, FloatList)
         within = dimension.each if several else dimension
@@ -145,7 +144,7 @@ def _spread(activation) -> list[dict[str, Any]]:
             continue
         start = np.array(keras.ops.convert_to_numpy(getattr(activation, name)), dtype=float)
         if start.ndim > several:
-            return [{}]  # one set per channel, which is refused
+            return [{}]  # one set per channel: `copy_of` raises the error
         first = float(np.ravel(start)[0])
         within = within.within(getattr(activation, "bounds", {}).get(name))
         chosen = sorted([first, *_others(within, first)])

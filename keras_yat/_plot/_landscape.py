@@ -1,4 +1,4 @@
-"""The output of random networks over a plane."""
+"""Output of random networks over a plane."""
 
 import itertools
 from collections.abc import Callable, Sequence
@@ -12,7 +12,7 @@ from keras_yat._plot._functions import name_of
 from keras_yat._plot._panels import Plot
 
 CLIP = 2.5
-"""Outputs further from the mean, in standard deviations, have the last colour."""
+"""Range of the colours, in standard deviations from the mean."""
 
 
 def landscape(
@@ -25,38 +25,39 @@ def landscape(
     high: float = 3.0,
     points: int = 101,
 ) -> _panels.Plot:
-    """Draws the output of a random network over a plane, a panel for each activation.
+    """Draws the output of a random network over a plane, with one panel per activation.
 
-    A network of 2 inputs, `layers` dense layers with the activation behind each, and 1
-    output. The kernels are LeCun normal, N(0, 1/inputs), the biases N(0, 1/4); they are the
-    same for every activation. The output is divided by its standard deviation over the
-    plane, after its mean is subtracted.
+    The network has 2 inputs, `layers` dense layers, each followed by the activation, and 1
+    output. Kernels are drawn from N(0, 1/inputs) (LeCun normal) and biases from N(0, 1/4);
+    every activation gets the same ones. The output is standardised: its mean over the plane
+    is subtracted, then it is divided by its standard deviation.
 
     The roughness of a network is the rms of the Laplacian of its output divided by the rms
-    of its gradient, by central differences with the spacing h of the grid, over its inner
-    points. It has the unit 1/x, does not change if the output is scaled or shifted, and is 0
-    for a plane; lower is smoother. Kinks make it grow like 1/√h: compare activations on
-    one grid. The title of a panel has its mean ± standard deviation over the networks.
+    of its gradient. Both are central differences over the inner points of the grid, with
+    spacing h. The roughness has the unit 1/x, does not change if the output is scaled or
+    shifted, and is 0 for a plane; lower is smoother. With kinks it grows like 1/√h: compare
+    activations on the same grid. The title of a panel shows the mean ± standard deviation
+    over the networks.
 
     Args:
-        activations: A list of names, layers with one set of parameters, or callables that
-            work entry by entry.
-        layers: How many dense layers there are before the output.
-        width: Their units.
-        seeds: How many networks the roughness is computed of. The first is drawn.
-        low: The least value of both inputs.
-        high: The greatest value of both inputs.
-        points: How many values of each input are computed, evenly spaced.
+        activations: A list of names, layers with one set of parameters, or elementwise
+            callables.
+        layers: Number of dense layers before the output.
+        width: Number of units of each dense layer.
+        seeds: Number of networks for the roughness. The first one is drawn.
+        low: Lower end of both inputs.
+        high: Upper end of both inputs.
+        points: Number of evenly spaced values of each input.
 
     Returns:
-        A `Plot`, `(figure, arrays)`, with "x" and "y" of shape (points,), the outputs of
-        the first network by the names of the activations, of shape (points, points), a row
-        for each y, and "roughness" of shape (activations, seeds).
+        A `Plot`, `(figure, arrays)`. The arrays are "x" and "y", of shape (points,); for
+        each activation, by name, the output of the first network, of shape
+        (points, points), with one row per y; and "roughness", of shape (activations, seeds).
 
     Raises:
-        ValueError: for an unknown name, an activation whose outputs depend on several inputs
-            (softmax), counts less than 1, or an empty range.
-        ImportError: without Matplotlib.
+        ValueError: If a name is unknown, an output of an activation depends on several
+            inputs (softmax), a number is less than 1, or the range is empty.
+        ImportError: If Matplotlib is not installed.
 
     Example:
 
@@ -65,8 +66,8 @@ def landscape(
     ((31, 31), (2, 2))
 
     Reference:
-        The output landscapes of Mila, and of D. Misra, Mish, 2019, arXiv:1908.08681. There
-        they are only looked at; the number is ours.
+        The output landscapes of Mila, and of D. Misra, Mish, 2019, arXiv:1908.08681. The
+        roughness is defined by this package.
     """
     if isinstance(activations, str) or not isinstance(activations, Sequence) or not activations:
         _validate.invalid_argument("activations", "be a non-empty list of activations", activations)
@@ -89,7 +90,7 @@ def landscape(
 
 
 def weights(seed: int, layers: int, width: int) -> list[tuple[np.ndarray, np.ndarray]]:
-    """The kernels and biases of a network, the same on every backend."""
+    """Random kernels and biases of a network, the same on every backend."""
     rng = np.random.default_rng(seed)
     sizes = [2, *[width] * layers, 1]
     return [
@@ -99,7 +100,7 @@ def weights(seed: int, layers: int, width: int) -> list[tuple[np.ndarray, np.nda
 
 
 def output(function: Callable, network: list, plane: np.ndarray) -> np.ndarray:
-    """The standardised output of `network` at the points of `plane`."""
+    """Standardised output of `network` at the points of `plane`."""
     signal = plane.astype("float32")
     for kernel, bias in network[:-1]:
         signal = _derivative.values(function, signal @ kernel + bias)
@@ -110,7 +111,7 @@ def output(function: Callable, network: list, plane: np.ndarray) -> np.ndarray:
 
 
 def roughness(values: np.ndarray, spacing: float) -> float:
-    """The rms of the Laplacian divided by the rms of the gradient, at the inner points."""
+    """The rms of the Laplacian divided by the rms of the gradient, over the inner points."""
     values = values.astype("float64")
     inner = values[1:-1, 1:-1]
     left, right, down, up = values[1:-1, :-2], values[1:-1, 2:], values[:-2, 1:-1], values[2:, 1:-1]

@@ -1,4 +1,4 @@
-"""What all pictures share: the figure, its grid, legends, lines and bands."""
+"""Parts of all plots: figures and panels, legends, line styles, bands, ranges and grids."""
 
 from collections.abc import Sequence
 from typing import Any, NamedTuple
@@ -12,11 +12,12 @@ WIDTH = 11.0
 
 
 class Plot(NamedTuple):
-    """A picture, and what is drawn in it."""
+    """A figure and the data drawn in it."""
 
     figure: Any
     """A `matplotlib.figure.Figure`."""
     arrays: dict[str, np.ndarray]
+    """The data, by name."""
 
 
 def panels(
@@ -28,12 +29,12 @@ def panels(
     height: float = 4.2,
     shared: bool = False,
 ) -> tuple[Any, list[Any]]:
-    """A figure of `width` inches with `count` panels, each row `height` inches high."""
+    """A figure `width` inches wide with `count` panels in rows `height` inches high."""
     try:
         from matplotlib.figure import Figure
         from matplotlib.layout_engine import ConstrainedLayoutEngine
     except ImportError as error:
-        message = 'Pictures need Matplotlib: pip install "keras-yat[plot]"'
+        message = 'Plots need Matplotlib: pip install "keras-yat[plot]"'
         raise ImportError(message) from error
     columns = min(count, columns or count)
     rows = -(-count // columns)
@@ -54,6 +55,7 @@ def panels(
 
 
 def label(axis: Any, x: str, y: str, title: str = "") -> None:
+    """Sets the axis labels and the title of a panel."""
     axis.set_xlabel(x, fontsize=LABEL)
     axis.set_ylabel(y, fontsize=LABEL)
     if title:
@@ -61,8 +63,8 @@ def label(axis: Any, x: str, y: str, title: str = "") -> None:
 
 
 def legend(figure: Any, handles: Sequence[Any], labels: Sequence[str]) -> None:
-    """Below all panels, in as many columns as there is room for."""
-    # In inches: a letter, and the line with what is around it.
+    """Adds a legend below all panels, in as many columns as fit."""
+    # Width of an entry in inches: the line with its padding, and each letter.
     room = figure.get_figwidth() / (0.6 + 0.08 * max(map(len, labels)))
     columns = max(1, min(len(labels), int(room)))
     rows = -(-len(labels) // columns)
@@ -78,9 +80,9 @@ def legend(figure: Any, handles: Sequence[Any], labels: Sequence[str]) -> None:
 
 
 def styles(count: int, ordered: bool = False) -> list[dict[str, Any]]:
-    """How each of `count` lines is drawn: ten colours, then the same dashed or dotted.
+    """Styles of `count` lines: ten colours, first solid, then dashed, then dotted.
 
-    More than six that are `ordered` get the colours of a scale.
+    More than six `ordered` lines get colours of a continuous colour map.
     """
     if ordered and count > 6:
         from matplotlib import colormaps
@@ -91,7 +93,7 @@ def styles(count: int, ordered: bool = False) -> list[dict[str, Any]]:
 
 
 def draw_seeds(axis: Any, x: np.ndarray, rows: np.ndarray, **style: Any) -> Any:
-    """The mean of `rows`, a row a seed, with a band from the smallest to the largest."""
+    """Draws the mean of `rows`, one per seed, with a band from the smallest to the largest."""
     (line,) = axis.plot(x, rows.mean(axis=0), **{"linewidth": 1.8, **dots(x), **style})
     if len(rows) > 1:
         edges = rows.min(axis=0), rows.max(axis=0)
@@ -103,11 +105,12 @@ def draw_seeds(axis: Any, x: np.ndarray, rows: np.ndarray, **style: Any) -> Any:
 
 
 def dots(x: np.ndarray) -> dict[str, Any]:
-    """A line through one point would not be seen."""
+    """A marker for a single point, which has no visible line."""
     return {"marker": "o"} if len(x) == 1 else {}
 
 
 def whole_epochs(axis: Any, first: float, last: float) -> None:
+    """Sets the x axis to epochs `first` to `last`, with ticks at integers."""
     from matplotlib.ticker import MaxNLocator
 
     if first == last:
@@ -120,6 +123,7 @@ def whole_epochs(axis: Any, first: float, last: float) -> None:
 
 
 def logarithmic(axis: Any) -> None:
+    """Makes the y axis logarithmic, with ticks at 1, 2 and 5 times powers of ten."""
     from matplotlib.ticker import LogLocator, NullFormatter
 
     axis.set_yscale("log")
@@ -129,7 +133,7 @@ def logarithmic(axis: Any) -> None:
 
 
 def outer_labels(axes: Sequence[Any]) -> None:
-    """Leaves labels of y in the first column only, those of x where nothing is below."""
+    """Keeps y labels in the first column only, and x labels in the lowest panel of a column."""
     for axis in axes:
         place = axis.get_subplotspec()
         if not place.is_first_col():
@@ -143,7 +147,7 @@ def outer_labels(axes: Sequence[Any]) -> None:
 
 
 def span(values: np.ndarray, share: float = 0.01) -> tuple[float, float]:
-    """The range of the finite `values`, without extremes that would hide all others."""
+    """The range of the finite `values`, or of their quantiles if outliers more than triple it."""
     found = values[np.isfinite(values)]
     if not found.size:
         return 0.0, 1.0
@@ -155,7 +159,7 @@ def span(values: np.ndarray, share: float = 0.01) -> tuple[float, float]:
 
 
 def unique(labels: Sequence[str]) -> list[str]:
-    """`labels`, with a number behind those that were there before."""
+    """`labels`, with a number appended to each repetition."""
     taken: list[str] = []
     for name in labels:
         count = 1
@@ -166,7 +170,7 @@ def unique(labels: Sequence[str]) -> list[str]:
 
 
 def grid(name: str, low: Any, high: Any, points: Any) -> np.ndarray:
-    """`points` numbers from `low` to `high`, in float32 as they are computed."""
+    """`points` evenly spaced float32 numbers from `low` to `high`."""
     ends = _validate.number(f"{name}low", low), _validate.number(f"{name}high", high)
     if ends[0] >= ends[1]:
         _validate.invalid_argument(

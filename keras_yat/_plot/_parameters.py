@@ -1,4 +1,4 @@
-"""The parameters of activations while they are trained."""
+"""Parameters of activations during training."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -11,28 +11,29 @@ from keras_yat._plot._panels import Plot
 
 
 def parameters(history: Any, *, title: str | None = None) -> _panels.Plot:
-    """Draws the parameters of activations against the epoch: a panel each, a line a layer.
+    """Draws the parameters of activations against the epoch: a panel per parameter.
 
-    Of a parameter that is a list of up to 6 numbers each has a panel, as
-    "coefficients[0]". Where there is one value per channel, the line is their median, the
-    band has from 10 to 90 % of them, and thin lines are the smallest and largest.
+    Each layer is a line. A parameter that is a list of up to 6 numbers gets a panel per
+    entry, such as "coefficients[0]". With one value per channel the line is the median, the
+    band spans the 10th to the 90th percentile, and thin lines are the smallest and the
+    largest value.
 
     Args:
-        history: An object with `epochs`, an array of the epochs at which values were
-            recorded (0 for before training), and `history`, a dict from a weight's path, as
-            "mila/beta", to an array whose first axis is that of `epochs`. Or a list of
-            those, one a seed, of the same layers in the same order: then there is a thin
-            line for each.
+        history: A `keras_yat.callbacks.ParameterHistory`, or an object with `epochs`, an
+            array of the epochs at which values were recorded (0 before training), and
+            `history`, a dict from a weight's path, such as "mila/beta", to an array whose
+            first axis is that of `epochs`. Or a list of these, one per seed, with the same
+            layers in the same order, drawn as thin lines.
         title: The title, or None.
 
     Returns:
-        A `Plot`, `(figure, arrays)`, with "epochs" and an array for each path (of the first
-        seed), for a list with an axis of the seeds in front.
+        A `Plot`, `(figure, arrays)`. The arrays are "epochs" and one for each path (of the
+        first seed). For a list they have a leading axis of seeds.
 
     Raises:
-        ValueError: if there are no values, a path has another number of records than
-            `epochs`, or seeds differ in their epochs or in their parameters.
-        ImportError: without Matplotlib.
+        ValueError: If there are no values, the number of records of a path differs from
+            that of `epochs`, or seeds differ in their epochs or parameters.
+        ImportError: If Matplotlib is not installed.
 
     Example:
 
@@ -44,8 +45,8 @@ def parameters(history: Any, *, title: str | None = None) -> _panels.Plot:
     ['epochs', 'mila/beta']
 
     Reference:
-        E. Pishchik, Trainable Activations for Image Classification, 2023, shows functions
-        at several values of their parameters; here is where training takes them.
+        This package. E. Pishchik, Trainable Activations for Image Classification, 2023, shows
+        functions at several values of their parameters.
     """
     several = isinstance(history, Sequence)
     epochs, values = _records(history if several else [history])
@@ -68,7 +69,7 @@ def parameters(history: Any, *, title: str | None = None) -> _panels.Plot:
 
 
 def _records(histories: Any) -> tuple[np.ndarray, dict[str, np.ndarray]]:
-    """The epochs, and by path the values of all seeds: (seeds, records, *shape)."""
+    """The epochs, and a dict from paths to the values of all seeds, (seeds, records, *shape)."""
     allowed = "have `epochs` and `history`, a dict of arrays with a record for each epoch"
     for each in histories:
         values = getattr(each, "history", None)
@@ -87,7 +88,7 @@ def _records(histories: Any) -> tuple[np.ndarray, dict[str, np.ndarray]]:
         if not np.array_equal(each.epochs, epochs) or _shapes(each) != shapes:
             allowed = "have the same epochs and the same parameters for every seed"
             _validate.invalid_argument("history", allowed, _shapes(each), first=shapes)
-    # By place: Keras numbers the layers of each further model on.
+    # By position: Keras continues the numbers of layer names with each further model.
     columns = zip(*(each.history.values() for each in histories), strict=True)
     stacked = [np.stack([np.asarray(v, dtype="float64") for v in column]) for column in columns]
     return epochs, dict(zip(first.history, stacked, strict=True))
@@ -102,7 +103,7 @@ def _layer_of(path: str) -> str:
 
 
 def _layers(values: dict[str, np.ndarray]) -> dict[str, str]:
-    """The layers' paths, with what a legend calls them: without what all have in common."""
+    """A dict from the layers' paths to their labels: paths without their common parts."""
     paths = list(dict.fromkeys(map(_layer_of, values)))
     parts = [path.split("/") for path in paths]
     for end in (0, -1):
@@ -113,7 +114,7 @@ def _layers(values: dict[str, np.ndarray]) -> dict[str, str]:
 
 
 def _by_parameter(values: dict[str, np.ndarray]) -> dict[str, list[tuple[str, np.ndarray]]]:
-    """For each panel the layers, with their values as (seeds, records, channels)."""
+    """The layers of each panel, with their values as (seeds, records, channels)."""
     content: dict[str, list[tuple[str, np.ndarray]]] = {}
     for path, array in values.items():
         name, layer = path.rsplit("/", 1)[-1], _layer_of(path)

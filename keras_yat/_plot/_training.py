@@ -1,4 +1,4 @@
-"""Training: learning curves of several activations and seeds."""
+"""Learning curves of several activations and seeds."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
@@ -10,7 +10,7 @@ from keras_yat._plot import _panels
 from keras_yat._plot._panels import Plot
 
 FEW = 4
-"""Of more names only the validation is drawn: two lines each could not be told apart."""
+"""With more names only validation is drawn: two lines each would be too many to distinguish."""
 
 
 def learning(
@@ -22,28 +22,31 @@ def learning(
 ) -> _panels.Plot:
     """Draws metrics against the epoch, a panel each: training dashed, validation solid.
 
-    A line is the mean over the seeds, the band goes from the smallest to the largest. With
-    more than four names only validation is drawn where there is any. A loss that spans more
-    than a factor of 10 gets a logarithmic axis. Elsewhere the axis has the range of the later
-    epochs, where the first tenth would widen it by more than half. Of five names or more those
-    that end ten times as far from the others as these are from each other are left out of it,
-    and named.
+    A line is the mean over the seeds; the band spans the smallest to the largest value. With
+    more than four names only validation is drawn, if it was recorded.
+
+    The y axis is logarithmic for a loss that spans more than a factor of 10. Otherwise, if
+    the first tenth of the epochs would widen the axis by more than half, it has the range of
+    the later epochs. With five names or more the axis ignores outliers: names whose last
+    value is farther from the quartiles of all names than 10 interquartile ranges. The plot
+    lists them as out of range.
 
     Args:
-        histories: A dict from a name (of an activation) to a history, or to a list of them,
-            one a seed: each a `History` of Keras, or its `history`, a dict of lists.
-        metrics: The names of what is drawn, without "val_".
-        baseline: The name that is drawn in black, or None.
+        histories: A dict from a name (of an activation) to a history, or to a list of
+            histories, one per seed. A history is a `keras.callbacks.History` or its
+            `history`, a dict of lists.
+        metrics: Names of the metrics to draw, without "val_".
+        baseline: The name to draw in black, or None.
         title: The title, or None.
 
     Returns:
-        A `Plot`, `(figure, arrays)`, with arrays of shape (seeds, epochs) by name and
-        metric, as "mila/val_loss", for what is drawn.
+        A `Plot`, `(figure, arrays)`. The arrays are the drawn values, of shape
+        (seeds, epochs), by name and metric, such as "mila/val_loss".
 
     Raises:
-        ValueError: if a metric is missing, seeds have numbers of epochs that differ, or
-            `baseline` is none of the names.
-        ImportError: without Matplotlib.
+        ValueError: If a metric is missing, seeds of a name differ in their number of epochs,
+            or `baseline` is not among the names.
+        ImportError: If Matplotlib is not installed.
 
     Example:
 
@@ -72,27 +75,28 @@ def learning(
 def pairs(
     histories: Mapping[str, Any], baseline: str, *, metric: str = "loss", title: str | None = None
 ) -> _panels.Plot:
-    """Draws a metric of each against that of a baseline, a panel each, on the same axes.
+    """Compares each name with a baseline: one panel per name, all with the same axes.
 
-    The baseline is black, the other coloured; training is dashed, validation solid. A line is
-    the mean over the seeds, the band goes from the smallest to the largest.
+    The baseline is black, the other line coloured; training is dashed, validation solid. A
+    line is the mean over the seeds; the band spans the smallest to the largest value.
 
     Args:
-        histories: A dict from a name (of an activation) to a history, or to a list of them,
-            one a seed: each a `History` of Keras, or its `history`, a dict of lists.
-        baseline: The name that the others are held against.
-        metric: What is drawn: "loss" for training and, where it is there, validation;
+        histories: A dict from a name (of an activation) to a history, or to a list of
+            histories, one per seed. A history is a `keras.callbacks.History` or its
+            `history`, a dict of lists.
+        baseline: The name with which the others are compared.
+        metric: Name of the metric: "loss" for training and, if recorded, validation;
             "val_loss" for validation alone.
         title: The title, or None.
 
     Returns:
-        A `Plot`, `(figure, arrays)`, with arrays of shape (seeds, epochs) by name and
-        metric, as "mila/val_loss", for what is drawn.
+        A `Plot`, `(figure, arrays)`. The arrays are the drawn values, of shape
+        (seeds, epochs), by name and metric, such as "mila/val_loss".
 
     Raises:
-        ValueError: if the metric is missing, seeds have numbers of epochs that differ,
-            `baseline` is none of the names, or the only one.
-        ImportError: without Matplotlib.
+        ValueError: If the metric is missing, seeds of a name differ in their number of
+            epochs, or `baseline` is not among the names or is the only one.
+        ImportError: If Matplotlib is not installed.
 
     Example:
 
@@ -102,7 +106,7 @@ def pairs(
 
     Reference:
         The figures of E. Pishchik, Trainable Activations for Image Classification, 2023:
-        losses of each activation next to those of ReLU.
+        losses of each activation beside those of ReLU.
     """
     _validate.one_of("baseline", baseline, _runs(histories, None))
     runs = _runs(histories, baseline)
@@ -111,7 +115,7 @@ def pairs(
     (metric,) = _names("metrics", [metric])
     parts = {name: _parts(name, seeds, metric, False) for name, seeds in runs.items()}
     looks = _looks(runs, baseline)
-    # A panel each: no two are told apart by their dashes.
+    # Each panel has one other name: colours alone distinguish the lines, without dashes.
     looks = {name: {"color": look["color"]} for name, look in looks.items()}
     others = [name for name in runs if name != baseline]
     columns = min(4, len(others))
@@ -132,7 +136,7 @@ Parts = dict[str, np.ndarray]
 
 
 def _runs(histories: Any, baseline: Any) -> Runs:
-    """Lists of histories by their names."""
+    """A dict from names to lists of histories, one per seed."""
     allowed = "be a dict from a name to a history (a dict of lists) or to a list of them"
     if not isinstance(histories, Mapping) or not histories:
         _validate.invalid_argument("histories", allowed, histories)
@@ -160,7 +164,7 @@ def _names(name: str, value: Any) -> list[str]:
 
 
 def _parts(name: str, seeds: list, metric: str, only_validation: bool) -> Parts:
-    """What there is of a metric, training before validation, rows being seeds."""
+    """The recorded values of a metric, (seeds, epochs), training before validation."""
     keys = [k for k in (metric, f"val_{metric}") if all(k in seed for seed in seeds)]
     if not keys:
         known = ", ".join(seeds[0]) or "nothing"
@@ -190,8 +194,8 @@ def _draw_parts(axis: Any, parts: Parts, look: dict[str, Any]) -> None:
 
 
 def _finish(axis: Any, metric: str, parts: dict[str, Parts], title: str = "") -> None:
-    far = _far(parts)
-    every = [rows for n, of_name in parts.items() for rows in of_name.values() if n not in far]
+    outliers = _outliers(parts)
+    every = [rows for n, of_name in parts.items() for rows in of_name.values() if n not in outliers]
     _scale(axis, "loss" in metric, every)
     _panels.whole_epochs(axis, 1, max(rows.shape[1] for rows in every))
     keys = {key for of_name in parts.values() for key in of_name}
@@ -200,14 +204,14 @@ def _finish(axis: Any, metric: str, parts: dict[str, Parts], title: str = "") ->
         text = f"validation {text}"
     elif keys == {metric}:
         text = f"training {text}"
-    if title in far:
+    if title in outliers:
         title = f"{title} (out of range)"
-    told = f" (out of range: {', '.join(far)})" if far and not title else ""
-    _panels.label(axis, f"epoch{told}", text, title)
+    note = f" (out of range: {', '.join(outliers)})" if outliers and not title else ""
+    _panels.label(axis, f"epoch{note}", text, title)
 
 
-def _far(parts: dict[str, Parts]) -> list[str]:
-    """Names that end so far from the others that these could not be told apart."""
+def _outliers(parts: dict[str, Parts]) -> list[str]:
+    """Names whose last value would compress the range of all others."""
     ends = {name: [*of_name.values()][-1][:, -1].mean() for name, of_name in parts.items()}
     known = np.array([end for end in ends.values() if np.isfinite(end)])
     if len(known) < 5:
@@ -218,7 +222,7 @@ def _far(parts: dict[str, Parts]) -> list[str]:
 
 
 def _scale(axis: Any, may_be_log: bool, every: list[np.ndarray]) -> None:
-    """Limits that the first epochs do not spoil; logarithmic for a loss of wide range."""
+    """Sets the y axis: logarithmic for a loss of wide range, else without early outliers."""
     found = np.concatenate([rows.ravel() for rows in every])
     found = found[np.isfinite(found)]
     if not found.size:
@@ -237,7 +241,7 @@ def _scale(axis: Any, may_be_log: bool, every: list[np.ndarray]) -> None:
 
 
 def _late(rows: np.ndarray) -> np.ndarray:
-    """What is behind the first tenth of the epochs: none of fewer than five is left out."""
+    """The values after the first tenth of the epochs; with fewer than five epochs, all."""
     count = rows.shape[1]
     return rows[:, -(-count // 10) if count >= 5 else 0 :].ravel()
 

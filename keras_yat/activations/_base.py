@@ -193,7 +193,7 @@ class _Start:
             column = ops.reshape(
                 ops.convert_to_tensor(self._value, dtype), (-1, *[1] * (len(shape) - 1))
             )
-            # A product, not a view: torch cannot write to one.
+            # A product, not a view: torch cannot write to a view.
             return column * ops.ones(shape, dtype=dtype)
         # Values out of bounds are projected as after an update.
         return Projection(*self._limits)(self._value(shape, dtype=dtype))

@@ -22,8 +22,8 @@ DEFAULT_FUNCTIONS = ("relu", "sigmoid", "tanh", "softsign")
 class Combination(TrainableActivation):
     """Abstract: a weighted sum of functions with trained coefficients.
 
-    A subclass names its `function`, and has in `_settings` the arguments of it that are no
-    coefficients or functions.
+    A subclass sets its `function`, and returns from `_settings` the arguments of the function
+    other than coefficients and functions.
     """
 
     coefficients: keras.Variable
@@ -85,7 +85,7 @@ def combine(
     functions: Any,
     normalize: Callable[[Tensor], Tensor] = lambda coefficients: coefficients,
 ) -> Tensor:
-    """`Σ w_i·F_i(x)`, in which `normalize` is applied to the coefficients w."""
+    """`Σ w_i·F_i(x)`, with `normalize` applied to the coefficients w."""
     functions = resolve(functions, FUNCTIONS.__getitem__)
     coefficients = normalize(_checked_coefficients(coefficients, functions))
     return _combine(x, coefficients, functions=functions)
@@ -109,7 +109,7 @@ def _softsign(x):
     return x / (1.0 + ops.abs(x))
 
 
-# Keras's own reduce float64 on JAX (tanh), or have no second derivative on TensorFlow (softsign).
+# Keras's tanh reduces float64 on JAX; its softsign has no second derivative on TensorFlow.
 _BETTER = {keras.activations.tanh: math.tanh, keras.activations.softsign: _softsign}
 
 

@@ -21,7 +21,7 @@ def _derivatives(x, n):
     e = ops.exp(-ops.abs(x))
     gate = e / (1.0 + e)
     above = ops.sign(positive)
-    # Where x is positive the first summand is the gate, and the second subtracts it.
+    # Where x is positive, the first summand is the gate, which the second subtracts again.
     return (
         gate * (1.0 + negative * (1.0 - gate)) + above * (n + 0.5 + e - gate),
         ops.relu(x),
@@ -66,8 +66,8 @@ class DELU(TrainableActivation):
         n: Starting value of the slope at +∞ minus 0.5: a number, or a Keras initializer.
         axis: None for a single set of parameters, or the axis of the channels (int, not 0) for a
             set per channel.
-        bounds: Limits of the parameters: a dict from a parameter's name to (low, high), each a
-            number or None for no limit, or to None for no limits. Parameters left out keep their
+        bounds: Limits of the parameters: a dict from a parameter's name to (low, high), or to None
+            for no limits. Either of low and high may be None. Parameters left out keep their
             default bounds.
         **kwargs: `name`, `dtype`, `trainable` of `keras.layers.Layer`.
 

@@ -1,4 +1,4 @@
-"""The gradient that CosLU and SinLU share."""
+"""Shared gradient of CosLU and SinLU."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from keras_yat._types import Tensor
 def gated_wave_gradient(
     upstream: Tensor, x: Tensor, alpha: Tensor, beta: Tensor, wave: Tensor, slope: Tensor
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """Of `(x + alpha·wave(beta·x))·sigmoid(x)`, from the wave and its slope at beta·x."""
+    """Gradient of `(x + alpha·wave(beta·x))·sigmoid(x)` from the wave and its slope at beta·x."""
     gate = ops.sigmoid(x)
     outer = upstream * gate
     by_gate = outer * (x + alpha * wave)

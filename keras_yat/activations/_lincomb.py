@@ -52,20 +52,20 @@ class LinComb(Combination):
     default functions (ReLU, sigmoid, tanh, softsign) the output is 0.125, not 0, at x = 0.
 
     Differs from the authors' code: any functions are allowed, also with parameters. The starting
-    coefficients are 1/k for k functions. The published name of the coefficients, `weights`, is an
-    attribute of `keras.layers.Layer`.
+    coefficients are 1/k for k functions. They are not called `weights`, as in the authors' code,
+    because `keras.layers.Layer` has an attribute of that name.
 
     Args:
         coefficients: Starting values: a number for all, a list with one for each function, or a
             Keras initializer of shape (k,), or (k, channels) with an `axis`. None: 1/k.
-        functions: A list of functions of one tensor, layers, or names: those of
-            `keras_yat.activations.names()`, each a new layer that computes in float32 or wider, or
-            Keras's. A layer computes in the precision of its policy. Register a custom function
-            with Keras, so that a saved model loads.
+        functions: A list of functions of one tensor, layers, or names of
+            `keras_yat.activations.names()` or of Keras. Each name of this package becomes a new
+            layer that computes in float32 or wider; a given layer computes in the precision of its
+            policy. Register a custom function with Keras, so that a saved model loads.
         axis: None for a single set of parameters, or the axis of the channels (int, not 0) for a
             set per channel.
-        bounds: Limits of the parameters: a dict from a parameter's name to (low, high), each a
-            number or None for no limit, or to None for no limits. Parameters left out keep their
+        bounds: Limits of the parameters: a dict from a parameter's name to (low, high), or to None
+            for no limits. Either of low and high may be None. Parameters left out keep their
             default bounds.
         **kwargs: `name`, `dtype`, `trainable` of `keras.layers.Layer`.
 

@@ -13,7 +13,10 @@ from keras_yat._register import LAYERS
 
 
 def names() -> list[str]:
-    """The names of this package's activations, in alphabetical order.
+    """Names of this package's activations, in alphabetical order.
+
+    Returns:
+        A list of names for `get`.
 
     Example:
 
@@ -24,21 +27,19 @@ def names() -> list[str]:
 
 
 def get(identifier: Any, argument: str = "identifier") -> Any:
-    """The activation that `identifier` names.
+    """Returns an activation by its identifier.
 
     Args:
-        identifier: One of `names()`, for a fresh layer with its starting
-            values, whose parameters no other layer shares; whatever
-            `keras.activations.get` takes (a name of Keras's, a callable, a
-            serialized layer or function); or None, for the identity.
-        argument: What an error calls `identifier`.
+        identifier: A name of `names()`, an argument of `keras.activations.get` (a name of Keras,
+            a callable, a serialized layer or function), or None for the identity.
+        argument: Name of the argument in an error message.
 
     Returns:
-        A `keras.layers.Layer` for the names of this package, else a callable.
+        For a name of this package a new layer with its starting values; else a callable.
 
     Raises:
-        ValueError: if the name is unknown (the error lists the names near to
-            it), or a class came instead of an instance of it.
+        ValueError: If the name is unknown (the error suggests similar names), or `identifier` is
+            a class instead of an instance.
 
     Example:
 
@@ -69,6 +70,6 @@ def _suggestion(name: str) -> str:
 
 
 def _keras_names() -> list[str]:
-    """The lower-case functions that `keras.activations` offers."""
+    """Names of the functions in `keras.activations`."""
     public = vars(keras.activations).items()
     return [n for n, f in public if inspect.isfunction(f) and n not in {"get", "serialize"}]

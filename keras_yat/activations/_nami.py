@@ -17,8 +17,8 @@ from keras_yat.activations._base import Limits, TrainableActivation
 
 
 def _gradient(upstream, x, w, a, height):
-    # Where x is positive the argument of the sine is 0 and its cosine 1; elsewhere tanh is 0. Both
-    # halves are evaluated at once, and none out of its range.
+    # Where x is positive, the argument of the sine is 0 and its cosine 1; elsewhere tanh is 0. So
+    # both halves are evaluated at once, each within its range.
     negative, positive = negative_and_positive(x)
     phase = w * negative
     t, s, c = tanh(a * positive), sin(phase), cos(phase)
@@ -88,8 +88,8 @@ class Nami(TrainableActivation):
         b: Starting value of the divisor of the amplitude.
         axis: None for a single set of parameters, or the axis of the channels (int, not 0) for a
             set per channel.
-        bounds: Limits of the parameters: a dict from a parameter's name to (low, high), each a
-            number or None for no limit, or to None for no limits. Parameters left out keep their
+        bounds: Limits of the parameters: a dict from a parameter's name to (low, high), or to None
+            for no limits. Either of low and high may be None. Parameters left out keep their
             default bounds.
         **kwargs: `name`, `dtype`, `trainable` of `keras.layers.Layer`.
 

@@ -70,8 +70,8 @@ def norm_lincomb(
 class NormLinComb(Combination):
     """NormLinComb: `Σ w_i·F_i(x) / ‖w‖` with trained coefficients w.
 
-    As LinComb, but only the proportions of the coefficients matter, not their scale: weight decay
-    on them does not shrink the output.
+    Unlike in LinComb, only the proportions of the coefficients matter, not their scale: weight
+    decay on them does not shrink the output.
 
     Differs from the authors' code: the paper has a norm, the code divides by the signed sum, which
     can cross 0 and flip the sign of the layer. The default is the paper's, `norm="l2"`; the code's
@@ -81,15 +81,15 @@ class NormLinComb(Combination):
         coefficients: Starting values: a number for all, a list with one for each function, or a
             Keras initializer of shape (k,), or (k, channels) with an `axis`. None: 1/k with k
             functions.
-        functions: A list of functions of one tensor, layers, or names: those of
-            `keras_yat.activations.names()`, each a new layer that computes in float32 or wider, or
-            Keras's. A layer computes in the precision of its policy. Register a custom function
-            with Keras, so that a saved model loads.
+        functions: A list of functions of one tensor, layers, or names of
+            `keras_yat.activations.names()` or of Keras. Each name of this package becomes a new
+            layer that computes in float32 or wider; a given layer computes in the precision of its
+            policy. Register a custom function with Keras, so that a saved model loads.
         norm: `"l2"` (√Σw²), `"l1"` (Σ|w|) or `"sum"` (Σw, with its sign).
         axis: None for a single set of parameters, or the axis of the channels (int, not 0) for a
             set per channel.
-        bounds: Limits of the parameters: a dict from a parameter's name to (low, high), each a
-            number or None for no limit, or to None for no limits. Parameters left out keep their
+        bounds: Limits of the parameters: a dict from a parameter's name to (low, high), or to None
+            for no limits. Either of low and high may be None. Parameters left out keep their
             default bounds.
         **kwargs: `name`, `dtype`, `trainable` of `keras.layers.Layer`.
 
@@ -113,7 +113,7 @@ class NormLinComb(Combination):
     """
 
     function: ClassVar[Callable[..., Tensor]] = staticmethod(norm_lincomb)
-    # Of one sign: a small sum would be a divisor.
+    # Positive coefficients: their sum, a divisor, is not small.
     search_space: ClassVar[Space] = {
         "coefficients": FloatList(Float(0.05, 1.0), len(DEFAULT_FUNCTIONS), per="functions"),
         "norm": Choice.of(*NORMS),

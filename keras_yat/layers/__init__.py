@@ -1,6 +1,6 @@
 """The layers: Yat layers, a private module each, and those of `keras_yat.activations`.
 
-A new Yat layer is a module with a class on one of the bases, and a line here.
+A new Yat layer is a module with a subclass of one of the bases, and a line here.
 """
 
 from keras_yat.activations._coslu import CosLU

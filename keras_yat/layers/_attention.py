@@ -58,15 +58,15 @@ class YatMultiHeadAttention(BaseYatAttention):
             change with a factor of all scores: there is no learned alpha with it.
         power: A number above 0: the power of the softermax.
         normalize: None, or `"sphere"` to divide each query and key by its norm, so that the
-            distance is `2 - 2·cos`. Vectors of zeros stay so.
+            distance is `2 - 2·cos`. Vectors of zeros stay zero.
         num_key_value_heads: Number of key/value heads (grouped-query attention), a divisor of
             `num_heads`; None: `num_heads`.
         rope_max_wavelength: None, or a number above 0, such as 10 000.0, for rotary embedding: the
             slowest pair of entries has a period of about 2π times this number of positions.
             Requires an even `key_dim`.
         block_size: Number of queries in a block: an int, None for all of them, or `"auto"` for
-            blocks of about 2¹⁸ scores a head where there are more. Memory is proportional to it, in
-            the backward pass too; the result does not depend on it. In blocks, a causal mask and a
+            blocks of at most about 2¹⁸ scores per head. Memory is proportional to it, in the
+            backward pass too; the result does not depend on it. In blocks, a causal mask and a
             window skip most of the masked keys.
         epsilon: Added to the squared distance: a number above 0, in squared units of the input.
             Within this squared distance the output levels off.
@@ -198,7 +198,7 @@ class YatMultiHeadAttention(BaseYatAttention):
             alpha_initializer=alpha_initializer,
             **kwargs,
         )
-        # Against Keras's global switch.
+        # False, whatever Keras's global switch is.
         self.flash_attention: bool | None = flash_attention
         self._set_flash_attention(flash_attention)
         normalization_of(normalization, power)

@@ -59,7 +59,7 @@ class YatLayer(EpsilonAlphaLayer):
         self.distance: str = _validate.one_of("distance", distance, DISTANCES)
         self.drop_connect: float = _validate.rate("drop_connect", drop_connect)
         self.seed: int | None = _validate.seed("seed", seed)
-        # Keras tracks it: an unused generator would be a weight without a use.
+        # Keras tracks generators: an unused one would add a weight to the layer.
         self.seed_generator: Any = keras.random.SeedGenerator(seed) if drop_connect else None
         self.kernel_trainable: bool = _validate.flag("kernel_trainable", kernel_trainable)
 
@@ -94,7 +94,7 @@ class YatLayer(EpsilonAlphaLayer):
     def _apply_drop_connect(self, kernel: Tensor, training: bool | None) -> Tensor:
         """`kernel`, in training with dropped entries."""
         kernel = ops.convert_to_tensor(kernel)
-        # In this order: `training` may be a tracer, which has no truth value.
+        # The rate first: `training` may be a tracer, which has no truth value.
         if self.drop_connect and training:
             kernel = keras.random.dropout(kernel, self.drop_connect, seed=self.seed_generator)
         return kernel

@@ -17,8 +17,8 @@ from keras_yat.layers._kernel import KernelLayer
 class SlidingKernelLayer(KernelLayer):
     """Abstract: neurons whose kernel slides over `rank` axes of the input.
 
-    Computed with the channels last: TensorFlow has no other convolutions on a CPU, and on the
-    other backends transposing is free.
+    The computation has the channels last: TensorFlow has no other convolutions on a CPU, and
+    the other backends transpose at no cost.
     """
 
     rank: ClassVar[int]
@@ -68,7 +68,7 @@ class SlidingKernelLayer(KernelLayer):
                 "input_shape", f"have rank {self.rank + 2}", tuple(input_shape)
             )
         self._channels(input_shape)
-        self.compute_output_shape(input_shape)  # or Keras raises
+        self.compute_output_shape(input_shape)  # raises an error for an invalid shape
         super().build(input_shape)
         axes = {self._channel_axis: input_shape[self._channel_axis]}
         self.input_spec = keras.layers.InputSpec(ndim=self.rank + 2, axes=axes)

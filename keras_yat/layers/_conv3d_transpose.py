@@ -56,7 +56,7 @@ class YatConv3DTranspose(BaseYatConvTranspose):
             default, that of `YatNormal`, or 1 for others.
         constant_bias: A number that replaces the trained bias, or None.
         normalize: None; `"kernel"` to divide each w by its norm; `"sphere"` to divide each input by
-            its norm as well. Vectors of zeros stay so.
+            its norm as well. Vectors of zeros stay zero.
         distance: `"expanded"`: a single matrix product or convolution. Its rounding hides distances
             ‖w - x‖ below about 1e-3·‖w‖ in float32, 0.1·‖w‖ in half precision. `"direct"`: the sum
             of squared differences, exact and slow.

@@ -98,7 +98,7 @@ class EpsilonAlphaLayer(Layer):
         setattr(self, f"{prefix}alpha", scale)
         epsilon: Any = self._epsilon
         if self.learn_epsilon:
-            # The value, not its logarithm: the slope of that would be 1e-5 at 1e-5.
+            # The value, not its logarithm, whose gradient would be epsilon times that of the value.
             start = keras.initializers.Constant(self._epsilon)
             epsilon = self._add_scalar(f"{prefix}epsilon", start, Projection(LEAST_EPSILON, None))
         setattr(self, f"{prefix}epsilon", epsilon)

@@ -22,8 +22,8 @@ class YatGRU(BaseGatedYatRecurrent):
         units: Number of neurons in each block, and the size of h.
         activation: Activation t of the candidates, from sums of Yat products, which are ≥ 0 for
             alpha ≥ 0: a name of `keras_yat.activations.get`, a layer, a callable, or None. The
-            published cells have `"score_tanh"`.
-        recurrent_activation: Activation s of the gates, as `activation`. The published cells have
+            published cells use `"score_tanh"`.
+        recurrent_activation: Activation s of the gates, as `activation`. The published cells use
             `"softer_sigmoid"`.
         use_bias: Whether the Yat product of the input has a bias.
         kernel_initializer: Initializer of the kernel of the input: `"yat_normal"` (see
@@ -50,7 +50,7 @@ class YatGRU(BaseGatedYatRecurrent):
             processing.
         stateful: Whether a batch starts from the last states of the batch before. The batch size is
             then constant; `reset_state()` sets the states to 0.
-        unroll: Whether the loop is unrolled, for a known number of steps.
+        unroll: Whether to unroll the loop. The number of steps must be known.
         reset_after: Whether the reset gate is applied to the Yat product of the state, or to the
             state before it, which is slower. Unlike in Keras there is no second bias.
         epsilon: Added to the squared distance: a number above 0, in squared units of the input.
@@ -63,7 +63,7 @@ class YatGRU(BaseGatedYatRecurrent):
             default, that of `YatNormal`, or 1 for others.
         constant_bias: A number that replaces the trained bias, or None.
         normalize: None; `"kernel"` to divide each w by its norm; `"sphere"` to divide each input by
-            its norm as well. Vectors of zeros stay so.
+            its norm as well. Vectors of zeros stay zero.
         distance: `"expanded"`: a single matrix product or convolution. Its rounding hides distances
             ‖w - x‖ below about 1e-3·‖w‖ in float32, 0.1·‖w‖ in half precision. `"direct"`: the sum
             of squared differences, exact and slow.

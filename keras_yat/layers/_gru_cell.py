@@ -32,8 +32,8 @@ class YatGRUCell(BaseGatedYatCell):
         units: Number of neurons in each block, and the size of h.
         activation: Activation t of the candidates, from sums of Yat products, which are ≥ 0 for
             alpha ≥ 0: a name of `keras_yat.activations.get`, a layer, a callable, or None. The
-            published cells have `"score_tanh"`.
-        recurrent_activation: Activation s of the gates, as `activation`. The published cells have
+            published cells use `"score_tanh"`.
+        recurrent_activation: Activation s of the gates, as `activation`. The published cells use
             `"softer_sigmoid"`.
         use_bias: Whether the Yat product of the input has a bias.
         kernel_initializer: Initializer of the kernel of the input: `"yat_normal"` (see
@@ -65,7 +65,7 @@ class YatGRUCell(BaseGatedYatCell):
             default, that of `YatNormal`, or 1 for others.
         constant_bias: A number that replaces the trained bias, or None.
         normalize: None; `"kernel"` to divide each w by its norm; `"sphere"` to divide each input by
-            its norm as well. Vectors of zeros stay so.
+            its norm as well. Vectors of zeros stay zero.
         distance: `"expanded"`: a single matrix product or convolution. Its rounding hides distances
             ‖w - x‖ below about 1e-3·‖w‖ in float32, 0.1·‖w‖ in half precision. `"direct"`: the sum
             of squared differences, exact and slow.

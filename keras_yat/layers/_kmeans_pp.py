@@ -65,7 +65,7 @@ def sample_patches(
         rows = [r.reshape(len(r), -1, r.shape[-1]) for r in rows]
         places = rng.random(rows[0].shape[:2]).argsort(axis=1)[:, :each, None]
         found.append([np.take_along_axis(r, places, 1).reshape(-1, r.shape[-1]) for r in rows])
-        # The number of inputs that fit into some memory is known after the first.
+        # The size of the first patches shows how many inputs to process at a time.
         step = max(1, _AT_A_TIME // (rows[0][0].size * len(rows)))
     # A neuron of zeros would output 0 for every input, and never learn.
     groups = [np.concatenate(group).astype("float64") for group in zip(*found, strict=True)]

@@ -36,8 +36,8 @@ class YatLSTMCell(BaseGatedYatCell):
         units: Number of neurons in each block, and the size of h and of c.
         activation: Activation t of the candidates, from sums of Yat products, which are ≥ 0 for
             alpha ≥ 0: a name of `keras_yat.activations.get`, a layer, a callable, or None. The
-            published cells have `"score_tanh"`.
-        recurrent_activation: Activation s of the gates, as `activation`. The published cells have
+            published cells use `"score_tanh"`.
+        recurrent_activation: Activation s of the gates, as `activation`. The published cells use
             `"softer_sigmoid"`.
         use_bias: Whether the Yat product of the input has a bias.
         kernel_initializer: Initializer of the kernel of the input: `"yat_normal"` (see
@@ -46,9 +46,9 @@ class YatLSTMCell(BaseGatedYatCell):
         recurrent_initializer: Initializer of the kernel of the state, as `kernel_initializer`.
         bias_initializer: Initializer of the bias. None: the kernel initializer's matching default,
             that of `YatNormal`, or 0 for others.
-        unit_forget_bias: Whether forget gates start open: at the output e, for which
-            softer_sigmoid equals the sigmoid of 1, Keras's start; or at a bias of 1 if the
-            initializer of the kernel or the bias is not the default.
+        unit_forget_bias: Whether forget gates start open. With the default initializers their
+            neurons output e on average, whose softer_sigmoid equals Keras's start, the sigmoid
+            of 1. With another initializer of the kernel or the bias, their bias starts at 1.
         kernel_regularizer: Regularizer of the kernel, or None.
         recurrent_regularizer: Regularizer of the recurrent kernel, or None.
         bias_regularizer: Regularizer of the bias, or None.
@@ -70,7 +70,7 @@ class YatLSTMCell(BaseGatedYatCell):
             default, that of `YatNormal`, or 1 for others.
         constant_bias: A number that replaces the trained bias, or None.
         normalize: None; `"kernel"` to divide each w by its norm; `"sphere"` to divide each input by
-            its norm as well. Vectors of zeros stay so.
+            its norm as well. Vectors of zeros stay zero.
         distance: `"expanded"`: a single matrix product or convolution. Its rounding hides distances
             ‖w - x‖ below about 1e-3·‖w‖ in float32, 0.1·‖w‖ in half precision. `"direct"`: the sum
             of squared differences, exact and slow.

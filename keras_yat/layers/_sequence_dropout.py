@@ -57,7 +57,7 @@ class SequenceDropout(BaseDropoutCell):
 
 
 class _Store:
-    """Hides masks from Keras's tracking: they are no state of the layer."""
+    """Hides masks from Keras's tracking: they are not state of the layer."""
 
     def __init__(self):
         self.of_sequence: dict[str, Any] = {}

@@ -23,7 +23,7 @@ class YatSimpleRNNCell(BaseYatCell):
         units: Number of neurons, and the size of h.
         activation: Activation t of the candidates, from sums of Yat products, which are ≥ 0 for
             alpha ≥ 0: a name of `keras_yat.activations.get`, a layer, a callable, or None. The
-            published cells have `"score_tanh"`.
+            published cells use `"score_tanh"`.
         use_bias: Whether the Yat product of the input has a bias.
         kernel_initializer: Initializer of the kernel of the input: `"yat_normal"` (see
             `keras_yat.initializers.YatNormal`), or any of `keras.initializers.get`.
@@ -52,7 +52,7 @@ class YatSimpleRNNCell(BaseYatCell):
             default, that of `YatNormal`, or 1 for others.
         constant_bias: A number that replaces the trained bias, or None.
         normalize: None; `"kernel"` to divide each w by its norm; `"sphere"` to divide each input by
-            its norm as well. Vectors of zeros stay so.
+            its norm as well. Vectors of zeros stay zero.
         distance: `"expanded"`: a single matrix product or convolution. Its rounding hides distances
             ‖w - x‖ below about 1e-3·‖w‖ in float32, 0.1·‖w‖ in half precision. `"direct"`: the sum
             of squared differences, exact and slow.

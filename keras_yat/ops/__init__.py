@@ -1,6 +1,6 @@
 """The Yat product, Yat attention and rotary embedding as pure functions.
 
-A function is a private module that registers it; `_numerics` has their arithmetic.
+Each function is in a private module that registers it; the arithmetic is in `_numerics`.
 """
 
 from __future__ import annotations

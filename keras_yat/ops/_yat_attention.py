@@ -71,16 +71,16 @@ def yat_attention(
         epsilon: Number or scalar tensor above 0, in squared units of the input.
         alpha: Factor of the scores: None for 1, a number, or a scalar tensor.
         normalize: None, or `"sphere"` to divide queries and keys by their norms, so that the
-            distance is `2 - 2·cos`. Vectors of zeros stay so.
+            distance is `2 - 2·cos`. Vectors of zeros stay zero.
         normalization: Score normalization: `"softmax"`, or `"softermax"` for
             `s^power / (1e-12 + Σ s^power)`, without exponentials; a negative score counts as 0.
         power: Number above 0: the power of the softermax.
         dropout: Dropout rate of the weights, in [0, 1). Kept weights are divided by 1 - rate.
         seed: An int or a `keras.random.SeedGenerator`, for `dropout`.
         block_size: Number of queries in a block: an int, None for all of them, or `"auto"` for
-            blocks of about 2¹⁸ scores a head where there are more. Memory is proportional to it,
-            in the backward pass too; the result does not depend on it. In blocks, `is_causal`
-            and `sliding_window` skip most of the masked keys.
+            blocks of at most about 2¹⁸ scores per head. Memory is proportional to it, in the
+            backward pass too; the result does not depend on it. In blocks, `is_causal` and
+            `sliding_window` skip most of the masked keys.
         return_attention_scores: Whether to return the weights before `dropout` as well. All
             queries are then in a single block.
 
@@ -126,7 +126,7 @@ def yat_attention(
     masks = masks_of(mask, query_mask, key_mask, query, key)
     attention = Attention(
         normalized,
-        # Products are not rounded to bfloat16; in float16 gradients have to stay in its range.
+        # Products are not rounded to bfloat16; gradients must stay in the range of float16.
         DISTANCE_FLOOR[dtype if dtype == "float16" else at_least_float32(query)],
         AttentionMasks(masks, is_causal, sliding_window, query_offset),
         block,

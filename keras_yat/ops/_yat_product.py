@@ -35,10 +35,10 @@ def yat_product(
         epsilon: Number or scalar tensor above 0, in squared units of `x`.
         alpha: Factor of the output: None for 1, a number, or a scalar tensor.
         normalize: None; `"kernel"` to divide each column by its norm; or `"sphere"` to divide `x`
-            by its norm as well, so that the distance is `2 - 2·cos`. Vectors of zeros stay so.
+            by its norm as well, so that the distance is `2 - 2·cos`. Vectors of zeros stay zero.
         distance: `"expanded"`: `‖w‖² + ‖x‖² - 2⟨w, x⟩`, a single matrix product. `"direct"`: the
-            sum of `(w - x)²`, whose values and gradients are exact where x ≈ w too, and many
-            times slower. (In float16 gradients that close to w are clipped to its range.)
+            sum of `(w - x)²`, many times slower, with exact values and gradients even where
+            x ≈ w. In float16 such gradients are clipped to its range.
 
     Returns:
         A tensor of shape `(..., features)` in the dtype of `x`. float16 is clipped to ±65504.

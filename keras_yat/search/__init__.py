@@ -1,8 +1,8 @@
-"""Search spaces for Keras Tuner: activations, Yat layers and optimizers with their starting values.
+"""Search spaces for Keras Tuner: activations, Yat layers and optimizers.
 
 Each function takes the `hp` of a model-building function and returns a layer (or an optimizer)
-whose arguments are hyperparameters. The class of the layer defines what can be searched, in which
-range and on which scale. Arguments that are passed are constant.
+whose arguments are hyperparameters. The class of the layer defines the searchable arguments, their
+ranges and scales. Arguments that are passed are constant.
 
     def build(hp):
         hidden = keras.layers.Dense(64, activation=keras_yat.search.activation(hp, "hidden"))
@@ -12,8 +12,8 @@ range and on which scale. Arguments that are passed are constant.
 
 The default of each hyperparameter is the default of the argument: the first configuration of a
 grid search is the default layer. Hyperparameters of an option are conditional on that option. Two
-calls with the same name share their hyperparameters, and return a layer each. Works with every
-object that has the methods of `keras_tuner.HyperParameters`; Keras Tuner is not imported.
+calls with the same name share their hyperparameters but return separate layers. Any object with the
+methods of `keras_tuner.HyperParameters` works; Keras Tuner is not imported.
 """
 
 from keras_yat.search._activation import activation

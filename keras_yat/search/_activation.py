@@ -1,4 +1,4 @@
-"""The search space of an activation."""
+"""Search space of an activation."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -22,27 +22,27 @@ def activation(
     search_trainable: bool = False,
     **kwargs: Any,
 ) -> keras.layers.Layer:
-    """An activation, and the starting values of its parameters.
+    """Samples an activation and the starting values of its parameters.
 
     Args:
-        hp: What Keras Tuner hands to a model-building function.
-        name: Prefix of the hyperparameters, `"activation"` by default: `name` is the
-            choice, `name/nami/w` the starting value of w where that is nami.
-        among: Names to choose from: those of `keras_yat.activations.names()`, all of
-            them by default, and Keras's own, such as `"relu"`.
-        axis: None for one set of parameters for the layer, or the axis of the channels
-            for one set per channel, where the activation has parameters.
-        search_bounds: Whether to search what parameters are kept in: the class's own
-            bounds (`"default"`), none (`"free"`), or the range that the starting value
-            is searched in (`"range"`).
-        search_trainable: Whether to search if parameters are trained, or stay.
-        **kwargs: `dtype` and such, of `keras.layers.Layer`.
+        hp: `HyperParameters` of a model-building function.
+        name: Prefix of the hyperparameters, `"activation"` by default. `name` is the
+            choice, `name/nami/w` the starting value of w if the choice is nami.
+        among: Names to choose from: names of `keras_yat.activations.names()` (all of them
+            by default) and Keras's, such as `"relu"`.
+        axis: None for a single set of parameters, or the axis of the channels for a set
+            per channel. Ignored by activations without parameters.
+        search_bounds: Whether to search the bounds of the parameters: the class's bounds
+            (`"default"`), none (`"free"`), or the search range of the starting value
+            (`"range"`).
+        search_trainable: Whether to search if the parameters are trained or constant.
+        **kwargs: Options of `keras.layers.Layer`, such as `dtype`.
 
     Returns:
-        A layer, for its own place in a model or as `activation=` of another layer.
+        A layer, for a model or as `activation=` of another layer.
 
     Raises:
-        ValueError: if a name is unknown, or there is none.
+        ValueError: If a name is unknown, or `among` is empty.
 
     Example:
 
@@ -53,7 +53,7 @@ def activation(
     {'hidden': 'nami', 'hidden/nami/w': 0.3, 'hidden/nami/a': 1.0, 'hidden/nami/b': 1.5}
 
     Reference:
-        This package. The activations are those of their own references.
+        This package. The docstring of each activation cites its source.
     """
     path = path_of(name, "activation")
     options = {}
@@ -78,7 +78,7 @@ _TRAINABLE = Choice({"learned": True, "constant": False})
 
 
 def _bounds(cls: type[TrainableActivation]) -> Choice:
-    """Bounds of the parameters: the class's, none, or the ranges of the starting values."""
+    """A choice of bounds: the class's, none, or the search ranges of the starting values."""
     ranges = {}
     for name, dimension in cls.search_space.items():
         each = dimension.each if isinstance(dimension, FloatList) else dimension
@@ -86,5 +86,5 @@ def _bounds(cls: type[TrainableActivation]) -> Choice:
             ranges[name] = (each.low, each.high)
     published = cls.published_bounds
     options = {"default": None, "free": dict.fromkeys(published), "range": ranges}
-    # Those that say something else than the class does already.
+    # Options that would repeat the class's bounds are left out.
     return Choice({n: b for n, b in options.items() if b is None or (b and b != published)})

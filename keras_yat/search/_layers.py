@@ -1,4 +1,4 @@
-"""The search spaces of the layers."""
+"""Search spaces of layers."""
 
 import inspect
 from collections.abc import Iterable
@@ -24,23 +24,23 @@ _RECURRENT = {
 
 
 def layer(hp: Any, cls: Any, *args: Any, name: str | None = None, **kwargs: Any) -> Any:
-    """A layer of the class `cls`, with values for all arguments that its class lets search.
+    """Builds a layer of the class `cls` and samples its searchable arguments.
 
-    The functions for the Yat layers are this one with the class filled in. For a class of
-    your own: list its arguments in `search_space`, as the Yat layers do.
+    The functions for the Yat layers call this one with their class. To search a custom
+    class, list its arguments in a class attribute `search_space`, as the Yat layers do.
 
     Args:
-        hp: What Keras Tuner hands to a model-building function.
-        cls: A class of this package: an activation or a Yat layer.
-        *args: Arguments of the class by position.
+        hp: `HyperParameters` of a model-building function.
+        cls: A class with a `search_space`, such as an activation or a Yat layer.
+        *args: Positional arguments of the class. They are fixed: not searched.
         name: Prefix of the hyperparameters, by default the class's name in lower case.
-        **kwargs: Arguments of the class by name. They are fixed: not searched.
+        **kwargs: Keyword arguments of the class. They are fixed: not searched.
 
     Returns:
         The layer.
 
     Raises:
-        ValueError: if the class has no search space, or an argument is out of range.
+        ValueError: If `cls` has no `search_space`, or an argument is invalid.
 
     Example:
 
@@ -63,11 +63,13 @@ def layer(hp: Any, cls: Any, *args: Any, name: str | None = None, **kwargs: Any)
 
 
 def yat_dense(hp: Any, units: int, name: str | None = None, **kwargs: Any) -> Any:
-    """A `YatDense`: epsilon, alpha, `normalize`, `drop_connect`, `kernel_initializer`.
+    """Builds a `YatDense`, searching its Yat arguments.
+
+    These are epsilon, alpha, `normalize`, `drop_connect` and `kernel_initializer`.
 
     Args:
-        hp: What Keras Tuner hands to a model-building function.
-        units: Number of neurons. To search it, hand over `hp.Choice("units", [32, 64])`.
+        hp: `HyperParameters` of a model-building function.
+        units: Number of neurons. To search it, pass `hp.Choice("units", [32, 64])`.
         name: Prefix of the hyperparameters, `"yat_dense"` by default.
         **kwargs: Arguments of `YatDense`. They are fixed: not searched.
 
@@ -75,7 +77,7 @@ def yat_dense(hp: Any, units: int, name: str | None = None, **kwargs: Any) -> An
         The layer.
 
     Raises:
-        ValueError: if an argument is out of range.
+        ValueError: If an argument is invalid.
 
     Example:
 
@@ -101,22 +103,24 @@ def yat_conv(
     transpose: bool = False,
     **kwargs: Any,
 ) -> Any:
-    """A Yat convolution: epsilon, alpha, `normalize`, `drop_connect`, `kernel_initializer`.
+    """Builds a Yat convolution, searching its Yat arguments.
+
+    These are epsilon, alpha, `normalize`, `drop_connect` and `kernel_initializer`.
 
     Args:
-        hp: What Keras Tuner hands to a model-building function.
+        hp: `HyperParameters` of a model-building function.
         filters: Number of neurons.
-        kernel_size: Size of the window, an int, or one for each dimension.
+        kernel_size: Size of the window, an int or one per dimension.
         name: Prefix of the hyperparameters, `"yat_conv"` by default.
         rank: Number of dimensions of the window: 1, 2 or 3.
-        transpose: Whether it is a transposed convolution.
+        transpose: Whether the convolution is transposed.
         **kwargs: Arguments of the layer. They are fixed: not searched.
 
     Returns:
-        A `YatConv2D`, or the one of that rank, or its transpose.
+        A `YatConv1D`, `YatConv2D` or `YatConv3D`, or its transpose.
 
     Raises:
-        ValueError: if an argument is out of range.
+        ValueError: If an argument is invalid.
 
     Example:
 
@@ -142,21 +146,23 @@ def yat_recurrent(
     cell: bool = False,
     **kwargs: Any,
 ) -> Any:
-    """A recurrent Yat layer: which one, its squashers, and what `yat_dense` searches.
+    """Samples a recurrent Yat layer, searching its squashers and its Yat arguments.
+
+    The Yat arguments are those that `yat_dense` searches.
 
     Args:
-        hp: What Keras Tuner hands to a model-building function.
-        units: Number of neurons, the size of the state.
+        hp: `HyperParameters` of a model-building function.
+        units: Size of the state.
         name: Prefix of the hyperparameters, `"yat_recurrent"` by default.
         among: Layers to choose from: `"lstm"`, `"gru"`, `"simple_rnn"`.
-        cell: Whether to give the cell, for `keras.layers.RNN`.
+        cell: Whether to return the cell, for `keras.layers.RNN`, instead of the layer.
         **kwargs: Arguments of the layer. They are fixed: not searched.
 
     Returns:
         A `YatLSTM`, `YatGRU` or `YatSimpleRNN`, or its cell.
 
     Raises:
-        ValueError: if an argument is out of range.
+        ValueError: If an argument is invalid.
 
     Example:
 
@@ -180,12 +186,14 @@ def yat_recurrent(
 def yat_attention(
     hp: Any, num_heads: int, key_dim: int, name: str | None = None, **kwargs: Any
 ) -> Any:
-    """A `YatMultiHeadAttention`: epsilon, alpha, `normalize`, `normalization`, initializer.
+    """Builds a `YatMultiHeadAttention`, searching its Yat arguments.
+
+    These are epsilon, alpha, `normalize`, `normalization` and `kernel_initializer`.
 
     Args:
-        hp: What Keras Tuner hands to a model-building function.
+        hp: `HyperParameters` of a model-building function.
         num_heads: Number of heads.
-        key_dim: Size of each head of query and key.
+        key_dim: Size of each query and key head.
         name: Prefix of the hyperparameters, `"yat_attention"` by default.
         **kwargs: Arguments of the layer. They are fixed: not searched.
 
@@ -193,7 +201,7 @@ def yat_attention(
         The layer.
 
     Raises:
-        ValueError: if an argument is out of range.
+        ValueError: If an argument is invalid.
 
     Example:
 
@@ -213,11 +221,13 @@ def yat_attention(
 def yat_embedding(
     hp: Any, input_dim: int, output_dim: int, name: str | None = None, **kwargs: Any
 ) -> Any:
-    """A `YatEmbedding`: epsilon, alpha, `normalize`, `drop_connect`, initializer.
+    """Builds a `YatEmbedding`, searching its Yat arguments.
+
+    These are epsilon, alpha, `normalize`, `drop_connect` and `embeddings_initializer`.
 
     Args:
-        hp: What Keras Tuner hands to a model-building function.
-        input_dim: Number of rows.
+        hp: `HyperParameters` of a model-building function.
+        input_dim: Number of rows of the table.
         output_dim: Length of a row.
         name: Prefix of the hyperparameters, `"yat_embedding"` by default.
         **kwargs: Arguments of the layer. They are fixed: not searched.
@@ -226,7 +236,7 @@ def yat_embedding(
         The layer.
 
     Raises:
-        ValueError: if an argument is out of range.
+        ValueError: If an argument is invalid.
 
     Example:
 

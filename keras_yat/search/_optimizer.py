@@ -1,4 +1,4 @@
-"""The search space of an optimizer."""
+"""Search space of an optimizer."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -28,19 +28,19 @@ _OPTIMIZERS = {
 def optimizer(
     hp: Any, name: str | None = None, among: Iterable[str] | None = None
 ) -> keras.optimizers.Optimizer:
-    """An optimizer: which one, its learning rate, and its momentum or weight decay.
+    """Samples an optimizer, its learning rate, and its momentum or weight decay.
 
     Args:
-        hp: What Keras Tuner hands to a model-building function.
+        hp: `HyperParameters` of a model-building function.
         name: Prefix of the hyperparameters, `"optimizer"` by default.
         among: Names to choose from: `"adam"`, `"adamw"`, `"rmsprop"`, `"sgd"` (with
-            Nesterov's momentum); all of them by default.
+            Nesterov momentum). All of them by default.
 
     Returns:
         The optimizer.
 
     Raises:
-        ValueError: if a name is unknown, or there is none.
+        ValueError: If a name is unknown, or `among` is empty.
 
     Example:
 

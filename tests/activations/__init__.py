@@ -1,4 +1,4 @@
 """Tests of the activations as pure functions, against `tests/reference.py`.
 
-A new activation is a `Case` there, and nothing here.
+A new activation needs a `Case` there and no change here.
 """

@@ -1,4 +1,4 @@
-"""The inputs at which the obvious code is wrong, each as a test."""
+"""Inputs at which a straightforward implementation fails."""
 
 import keras
 import numpy as np
@@ -30,11 +30,11 @@ def test_finite_up_to_6e4(case, dtype):
     x = np.concatenate([[0.0, 1e-45, 1e-38, 1e-30, 6e-8], np.geomspace(1e-6, 6e4, 60)])
     x = np.concatenate([x, -x])[None]
     value, gradients = evaluate(case, x, dtype)
-    # 6e4 is near the end of float16: what a formula makes of it may be past it.
+    # 6e4 is near the largest float16: a value may exceed it.
     past = 65504.0 if dtype == "float16" else np.inf
     truth = definition_of(case)(x, *case.parameters.values())
     assert np.all(np.isfinite(value) | (np.abs(truth) > past))
-    # For n < 1 the squashers' slope is steeper near 0 than float16 can say.
+    # For n < 1 the slope of a squasher near 0 exceeds the range of float16.
     steep = case.settings.get("power") == 0.5 and dtype == "float16"
     assert all(np.all(np.isfinite(g)) for g in gradients) or steep
 
@@ -55,7 +55,7 @@ def test_integers_become_floats(case):
     np.testing.assert_allclose(to_numpy(whole), value, rtol=1e-6)
 
 
-# There has to be something for the softermax to normalize over.
+# A softermax needs at least one entry along its axis.
 SHAPES = [
     (case, shape)
     for case in CASES
@@ -73,7 +73,7 @@ def test_any_shape(case, shape):
 @pytest.mark.parametrize("name", ["delu", "helu"])
 @pytest.mark.parametrize(("dtype", "x"), [("float32", -100.0), ("float16", -12.0)])
 def test_delu_far_below_zero(name, dtype, x):
-    """Mask times branch is NaN there; a single `where` has a NaN gradient."""
+    """A mask times a branch would be NaN; a single `where` would have a NaN gradient."""
     value, (gradient,) = value_and_gradients(
         getattr(keras_yat.activations, name), ops.cast(np.float32([x, -x]), dtype)
     )
@@ -84,7 +84,7 @@ def test_delu_far_below_zero(name, dtype, x):
 
 
 def test_nami_at_infinity():
-    """The dead sine branch must not make the gradient NaN."""
+    """The unused sine branch must not make the gradient NaN."""
     value, gradients = value_and_gradients(
         keras_yat.activations.nami, np.float32([np.inf]), *np.float32([[0.3], [1.0], [1.5]])
     )
@@ -93,7 +93,7 @@ def test_nami_at_infinity():
 
 
 @pytest.mark.parametrize("n", [-1.0, 0.0])
-def test_relun_of_a_ceiling_that_is_not_positive(n):
+def test_relun_with_a_maximum_at_or_below_zero(n):
     value, _ = value_and_gradients(
         keras_yat.activations.relun, np.float32([-3.0, 0.0, 2.0]), np.float32(n)
     )
@@ -109,7 +109,7 @@ def test_relun_at_its_kinks_is_the_same_on_every_backend():
 
 
 @pytest.mark.parametrize("name", ["nami", "delu", "shilu", "relun"])
-def test_the_slope_at_zero_is_that_from_below(name):
+def test_slope_at_zero_is_the_left_derivative(name):
     _, (slope,) = value_and_gradients(getattr(keras_yat.activations, name), np.float32([0.0]))
     below = {"nami": 0.2, "delu": 0.5, "shilu": 0.0, "relun": 0.0}[name]
     np.testing.assert_allclose(to_numpy(slope), [below], rtol=1e-6)
@@ -127,8 +127,8 @@ def test_scaled_softsign_at_the_end_of_float32(x):
 
 
 @pytest.mark.parametrize("sign", [1.0, -1.0])
-def test_norm_lincomb_by_a_sum_that_passes_through_zero(sign):
-    """Floored in magnitude, with its own sign, and with finite gradients."""
+def test_norm_lincomb_with_a_sum_near_zero(sign):
+    """The magnitude of the sum is floored; its sign stays and gradients are finite."""
     x, names = np.float32([2.0]), ["relu", "linear"]
     for gap in (0.5, 1e-2, 1e-5):
         value, gradients = value_and_gradients(
@@ -142,7 +142,7 @@ def test_norm_lincomb_by_a_sum_that_passes_through_zero(sign):
 
 
 @pytest.mark.parametrize("norm", ["l2", "l1", "sum"])
-def test_norm_lincomb_of_coefficients_that_are_all_zero(norm):
+def test_norm_lincomb_with_zero_coefficients(norm):
     value, gradients = value_and_gradients(
         lambda x, c: keras_yat.activations.norm_lincomb(x, c, norm=norm),
         np.float32([2.0]),
@@ -214,7 +214,7 @@ def test_squashers_at_the_end_of_float32(power, x):
     np.testing.assert_allclose(to_numpy(value), [[0.5, 0.0, 0.5]], rtol=1e-6)
 
 
-def test_softermax_of_an_epsilon_below_float32():
+def test_softermax_with_an_epsilon_below_float32():
     value = keras_yat.activations.softermax(np.zeros((1, 2), "float32"), epsilon=1e-50)
     assert np.all(to_numpy(value) == 0.0)
 

@@ -1,4 +1,4 @@
-"""Arguments of the functions, and where they may be called."""
+"""Arguments of the functions, symbolic calls, forward mode and memory."""
 
 import keras
 import numpy as np
@@ -13,8 +13,8 @@ from tests.reference import CASES
 
 
 @CASE
-def test_on_a_symbolic_tensor(case, tmp_path):
-    """A functional model of the plain operations, which saves."""
+def test_symbolic_tensor(case, tmp_path):
+    """A functional model with the function as an operation, saved and loaded."""
     inputs = keras.Input((4,))
     numbers = [p.tolist() if np.ndim(p) else p for p in case.parameters.values()]
     outputs = function_of(case)(keras.layers.Dense(4)(inputs), *numbers)
@@ -28,7 +28,7 @@ def test_on_a_symbolic_tensor(case, tmp_path):
     np.testing.assert_array_equal(to_numpy(again(x)), to_numpy(model(x)))
 
 
-def test_on_symbolic_tensors_that_broadcast():
+def test_symbolic_tensors_broadcast():
     x, w = keras.Input((1,)), keras.Input((5,))
     model = keras.Model([x, w], activations.nami(x, w))
     assert model.output.shape == (None, 5)
@@ -36,21 +36,21 @@ def test_on_symbolic_tensors_that_broadcast():
     assert tuple(model(list(values)).shape) == (3, 5)
 
 
-def test_a_bad_argument_of_a_symbolic_call_is_found_at_once():
+def test_symbolic_call_checks_its_arguments():
     with pytest.raises(ValueError, match="`power` must be a finite number greater than 0"):
         activations.softer_sigmoid(keras.Input((3,)), power=-1)
 
 
 @CASE
-def test_on_a_variable(case):
+def test_variable_as_input(case):
     numbers = list(case.parameters.values())
     x = draw((2, 3))
     value = function_of(case)(keras.Variable(x), *numbers)
     np.testing.assert_array_equal(to_numpy(value), to_numpy(function_of(case)(x, *numbers)))
 
 
-@pytest.mark.backends("tensorflow")  # the others know every shape
-def test_on_tensors_whose_shapes_are_traced_as_unknown():
+@pytest.mark.backends("tensorflow")  # on the other backends every shape is known
+def test_tensors_of_unknown_shape():
     import tensorflow as tf
 
     for spec in ([None, None], None):
@@ -81,19 +81,19 @@ def test_epsilon_is_a_positive_number():
 
 
 @pytest.mark.parametrize("functions", ["relu", [], None, 3])
-def test_functions_are_a_list(functions):
+def test_functions_must_be_a_list(functions):
     with pytest.raises(ValueError, match="`functions` must be a non-empty list"):
         activations.lincomb(np.ones(2), functions=functions)
 
 
-def test_functions_have_one_coefficient_each():
+def test_each_function_needs_a_coefficient():
     with pytest.raises(ValueError, match=r"one entry for each of the 2 functions.*=\(3,\)"):
         activations.lincomb(np.ones(2), [1.0, 2.0, 3.0], ["relu", "tanh"])
     with pytest.raises(ValueError, match="one entry for each of the 4 functions"):
         activations.lincomb(np.ones(2), 1.0)
 
 
-def test_functions_of_a_combination_by_every_kind_of_name():
+def test_functions_of_a_combination_by_name():
     x = draw((5,))
     mixed = activations.lincomb(
         x, [1.0, 2.0, -1.0], ["mila", keras.activations.gelu, lambda x: 2.0 * x]
@@ -109,7 +109,7 @@ def test_an_unknown_norm():
         activations.norm_lincomb(np.ones(2), norm="max")
 
 
-def test_the_switch_of_the_gradient():
+def test_enabling_and_disabling_custom_gradients():
     assert keras_yat.config.is_custom_gradient_enabled()
     keras_yat.config.disable_custom_gradient()
     assert not keras_yat.config.is_custom_gradient_enabled()
@@ -118,8 +118,8 @@ def test_the_switch_of_the_gradient():
 
 @CASE
 @pytest.mark.optimized
-@pytest.mark.backends("jax")  # the other two have their forward mode outside of Keras
-def test_forward_mode_needs_the_plain_form(case):
+@pytest.mark.backends("jax")  # on the other two forward mode does not work through Keras
+def test_forward_mode_without_custom_gradients(case):
     import jax
 
     x = draw((3, 4))
@@ -139,7 +139,7 @@ def test_forward_mode_needs_the_plain_form(case):
 
 
 @pytest.mark.backends("jax")
-def test_a_hessian_needs_no_plain_form():
+def test_hessian_with_custom_gradients():
     import jax
 
     x = np.float32([0.3, -1.2])
@@ -158,12 +158,12 @@ def test_a_hessian_needs_no_plain_form():
 
 @pytest.mark.backends("torch")
 @pytest.mark.parametrize(
-    "case",  # the combinations keep what their functions keep
+    "case",  # the memory of a combination is that of its functions
     [case for case in CASES if case.name not in ("lincomb", "norm_lincomb")],
     ids=lambda case: case.id,
 )
 def test_memory_kept_for_the_backward_pass_on_torch(case):
-    """One input's size, where the composition of operations keeps 4 to 9 times that."""
+    """The size of one input; a composition of operations keeps 4 to 9 times that."""
     import torch
 
     for dtype in (torch.float32, torch.bfloat16):

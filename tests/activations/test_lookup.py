@@ -16,7 +16,7 @@ def test_names_are_the_public_functions():
 
 
 @pytest.mark.parametrize("name", activations.names())
-def test_a_name_gives_a_fresh_layer_with_the_defaults_of_its_function(name):
+def test_a_name_gives_a_new_layer_with_the_defaults_of_its_function(name):
     layer, other = activations.get(name), activations.get(name)
     assert isinstance(layer, keras.layers.Layer)
     assert layer is not other
@@ -29,7 +29,7 @@ def test_a_name_gives_a_fresh_layer_with_the_defaults_of_its_function(name):
         assert list(constructor).index(argument.name) == list(function).index(argument.name) - 1
 
 
-def test_what_keras_takes():
+def test_identifiers_of_keras():
     assert activations.get("relu") is keras.activations.relu
     assert activations.get(None) is keras.activations.linear
     layer = keras_yat.Mila()
@@ -51,17 +51,17 @@ def test_what_keras_takes():
         ("soft-tanh", "'soft_tanh'"),
     ],
 )
-def test_an_unknown_name_lists_the_near_ones(name, near):
+def test_an_unknown_name_suggests_similar_names(name, near):
     with pytest.raises(ValueError, match=rf"did you mean .*{near}.*Received: identifier='{name}'"):
         activations.get(name)
 
 
-def test_a_name_near_to_none_lists_them_all():
+def test_a_name_without_similar_names_lists_all_names():
     with pytest.raises(ValueError, match=r"one of coslu, delu, .*softermax\. Received"):
         activations.get("qqqqqq")
 
 
-def test_a_class_is_refused():
+def test_a_class_raises_an_error():
     with pytest.raises(ValueError, match=r"Nami\(\), not the class"):
         activations.get(keras_yat.Nami)
 

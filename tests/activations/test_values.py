@@ -17,7 +17,7 @@ POINTWISE = pytest.mark.parametrize(
 
 
 def float32_parameters(case):
-    """The parameters as the function gets them, in float64."""
+    """The parameters rounded to float32, in float64."""
     return {k: np.float32(v).astype("float64") for k, v in case.parameters.items()}
 
 
@@ -27,13 +27,13 @@ def function_of(case):
 
 
 def definition_of(case):
-    """The definition as a function of x and the parameters in order."""
+    """The definition as a function of x and of the parameters by position."""
     settings = {} if case.name == "norm_lincomb" else case.settings
     return lambda x, *parameters: case.definition(x, *parameters, **settings)
 
 
 def expanded(value, x):
-    """A parameter with one copy for each entry of x, so that its gradients stay apart."""
+    """A parameter with one copy for each entry of x, so that its gradients are not summed."""
     return np.broadcast_to(np.asarray(value)[..., None], (*np.shape(value), x.size))
 
 
@@ -69,14 +69,14 @@ def test_value_and_every_gradient_entry(case, form):
         function_of(case), *[np.float32(a) for a in (x, *parameters)]
     )
     assert_close(to_numpy(value), definition_of(case)(x, *parameters), 1e-5, "value")
-    # The plain form lets a backend round the phase of a wave before it multiplies by x.
+    # Without custom gradients a backend rounds the phase of a wave before it multiplies by x.
     tolerance = 1e-5 if form == "custom" or not case.frequency else 1e-4
     rows = np.concatenate([to_numpy(g).reshape(-1, x.size) for g in gradients])
     names = ["x", *(n for n, p in case.parameters.items() for _ in range(np.size(p)))]
     slopes = true_slopes(case, x, parameters)
     for name, row, slope in zip(names, rows, slopes, strict=True):
         if name == case.frequency:
-            # x times a slope of the wave: the rounding of the phase counts |x| times.
+            # x times a slope of the wave multiplies the rounding error of the phase by |x|.
             assert np.max(np.abs(row - slope)) <= 1e-4 * np.max(np.abs(slope)), name
         else:
             assert_close(row, slope, tolerance, f"gradient in {name}")
@@ -84,7 +84,7 @@ def test_value_and_every_gradient_entry(case, form):
 
 @POINTWISE
 @pytest.mark.parametrize("shared", [(), (3,), (5, 1), (1, 1, 1)], ids=str)
-def test_gradients_of_what_is_broadcast_are_summed(case, shared):
+def test_gradients_of_broadcast_parameters_are_summed(case, shared):
     x = np.random.default_rng(0).normal(size=(6, 5, 3)).astype("float32")
     upstream = np.random.default_rng(1).normal(size=x.shape)
     parameters = [np.asarray(p, "float32") for p in case.parameters.values()]
@@ -108,7 +108,7 @@ def _behind(parameter, count):
     return parameter.reshape((*parameter.shape, *[1] * count))
 
 
-def test_an_input_that_is_broadcast_gets_the_sum():
+def test_gradient_of_a_broadcast_input_is_summed():
     x, w = np.float32([[-1.0], [0.5]]), np.float32([0.2, 0.3, 0.4])
     _, (by_x, by_w) = value_and_gradients(keras_yat.activations.nami, x, w)
     assert tuple(by_x.shape) == (2, 1)
@@ -166,7 +166,7 @@ def test_second_derivatives(case, form):
     parameters = [expanded(p, x) for p in float32_parameters(case).values()]
     seconds = gradients_of_slope(function_of(case), *[np.float32(a) for a in (x, *parameters)])
     rows = np.concatenate([to_numpy(g).reshape(-1, x.size) for g in seconds])
-    # Differences of differences: right to about 1e-6.
+    # Differences of differences: accurate to about 1e-6.
     step = 10 * reference.STEP
 
     def slope(at, *values):
@@ -189,7 +189,7 @@ def test_second_derivatives(case, form):
 
 
 @pytest.mark.optimized
-def test_float64_is_not_computed_in_float32():
+def test_float64_is_computed_in_float64():
     for case in CASES:
         check_double(case)
 

@@ -1,4 +1,4 @@
-"""Tests of the layers: the contract of each, its arguments, its use.
+"""Tests of the layers: the checks of every layer, arguments, and use in models.
 
-A new activation needs nothing here; a new Yat layer is a line of `LAYERS` in `test_yat.py`.
+A new activation needs no change here; a new Yat layer needs a line of `LAYERS` in `test_yat.py`.
 """

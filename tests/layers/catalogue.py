@@ -1,4 +1,4 @@
-"""The layers of the activations, for the tests to go through."""
+"""The layers of the activations, and arguments for their tests."""
 
 import inspect
 import math
@@ -14,7 +14,7 @@ TRAINABLE = {n: c for n, c in ALL.items() if issubclass(c, TrainableActivation)}
 EVERY = pytest.mark.parametrize("cls", ALL.values(), ids=ALL)
 EVERY_TRAINABLE = pytest.mark.parametrize("cls", TRAINABLE.values(), ids=TRAINABLE)
 
-# Arguments that no number of a search space stands for.
+# Arguments that the search spaces do not have as numbers.
 FURTHER = {
     "lincomb": {"coefficients": [0.5, -0.5], "functions": ["gelu", "nami"]},
     "norm_lincomb": {"coefficients": 0.3, "functions": ["tanh", "relu", "elu"], "norm": "l1"},
@@ -23,7 +23,7 @@ FURTHER = {
 
 
 def arguments_of(name):
-    """Arguments of an activation's layer, all other than the defaults."""
+    """Arguments of an activation's layer, each other than its default."""
     cls, found = ALL[name], {}
     for parameter, dimension in cls.search_space.items():
         if isinstance(dimension, Float):
@@ -35,13 +35,13 @@ def arguments_of(name):
 
 
 def _inside(dimension, parameter):
-    """A number in the range that is searched, other than the default."""
+    """A number in the search range, other than the default."""
     low, high = dimension.low, dimension.high
-    for part in (0.5, 0.75):
+    for part in (0.25, 0.5):
         value = low * (high / low) ** part if dimension.log else low + (high - low) * part
         if not math.isclose(value, parameter.default, abs_tol=1e-3):
             return round(value, 3)
-    raise AssertionError(f"{dimension} has its middle and its third quarter at the default")
+    raise AssertionError(f"{dimension} has its first quarter and its middle at the default")
 
 
 ARGUMENTS = {name: arguments_of(name) for name in ALL}

@@ -1,4 +1,4 @@
-"""The layers of the activations: the contract, values, precision, shapes."""
+"""The layers of the activations: the checks of every layer, values, precision, shapes."""
 
 import keras
 import numpy as np
@@ -45,7 +45,7 @@ def test_keras_own_layer_test(cls):
 
 
 @EVERY
-def test_values_are_those_of_the_function(cls):
+def test_layer_and_function_agree(cls):
     name = next(n for n, c in ALL.items() if c is cls)
     x = draw((5, 4))
     np.testing.assert_allclose(
@@ -57,7 +57,7 @@ def test_values_are_those_of_the_function(cls):
 @pytest.mark.parametrize("rank", [2, 3, 4, 5])
 @pytest.mark.parametrize("axis", [-1, 1])
 def test_one_set_per_channel(cls, rank, axis):
-    """Each channel is what a layer with that channel's values alone makes of it."""
+    """Each channel equals the output of a layer with that channel's parameters."""
     shape = (2, 3, 4, 2, 3)[:rank]
     x = draw(shape)
     layer = cls(axis=axis)
@@ -84,7 +84,7 @@ def test_one_set_per_channel(cls, rank, axis):
 @pytest.mark.parametrize("axis", [None, -1])
 @pytest.mark.parametrize("policy", ["mixed_float16", "mixed_bfloat16"])
 def test_mixed_precision(cls, axis, policy):
-    """Output within 1 rounding unit of the rounded truth; parameter gradients within 1 %."""
+    """The output is within a rounding unit of the rounded truth, gradients within 1 %."""
     shape = (16, 16, 16, 8)
     name = next(n for n, c in TRAINABLE.items() if c is cls)
     case = next(c for c in reference.CASES if c.name == name)
@@ -93,7 +93,7 @@ def test_mixed_precision(cls, axis, policy):
     )
     dtype = layer.compute_dtype
     x = to_numpy(ops.cast(draw(shape, scale=2.0), dtype))
-    # Differences have no slope at a kink, and many numbers of half precision are one.
+    # No kinks, at which differences have no slope; in half precision many inputs round to one.
     x = ops.cast(np.where(np.isin(x, case.kinks), 1.5, x), dtype)
     upstream = ops.cast(1.0 + draw(shape, seed=1), dtype)
     output, _, gradients = all_gradients(layer, x, upstream)
@@ -120,7 +120,7 @@ def test_mixed_precision(cls, axis, policy):
 
 
 def rounding_units(output, truth, dtype):
-    """How many numbers of `dtype` lie between the output and the rounded truth."""
+    """The number of steps of `dtype` between the output and the rounded truth."""
     import ml_dtypes
 
     kind = {"float16": np.float16, "bfloat16": ml_dtypes.bfloat16}[dtype]
@@ -132,7 +132,7 @@ def rounding_units(output, truth, dtype):
     return np.max(np.abs(place(to_numpy(output)) - place(truth)))
 
 
-def test_an_input_with_other_channels_is_refused():
+def test_an_input_with_other_channels_raises_an_error():
     layer = keras_yat.Nami(axis=-1)
     layer(draw((2, 3)))
     with pytest.raises(ValueError, match="expected axis -1 of input shape to have value 3"):
@@ -157,12 +157,12 @@ def test_any_shape_axis_and_precision(shape, data, name, dtype):
     )
 
 
-# The compiler reads `.grad` and calls deprecated functions of its own.
+# torch's compiler reads `.grad` and calls functions that torch deprecates.
 @pytest.mark.filterwarnings("default")
-@pytest.mark.backends("torch")  # on the others the contract compiles each layer
+@pytest.mark.backends("torch")  # on the others `check_layer` compiles each layer
 @pytest.mark.slow
-def test_torch_compiles_them_all():
-    """`jit_compile` on torch takes a minute a model: one model with every layer."""
+def test_torch_compiles_every_layer():
+    """`jit_compile` on torch takes a minute per model: one model has every layer."""
     layers = [cls() for cls in ALL.values()]
     model = keras.Sequential([keras.Input((4,)), *layers, keras.layers.Dense(1)])
     model.compile("sgd", "mse", jit_compile=True)

@@ -1,4 +1,4 @@
-"""The arguments of the layers of the activations, right and wrong."""
+"""Valid and invalid arguments of the layers of the activations."""
 
 import keras
 import numpy as np
@@ -12,7 +12,7 @@ from tests.layers.catalogue import ALL
 
 @pytest.mark.parametrize("name", ["nami", "relun", "scaled_softsign"])
 def test_an_update_is_projected_onto_the_bounds(name):
-    """And a parameter that starts at a bound still moves."""
+    """A parameter that starts at a bound is still trained."""
     layer = ALL[name]()
     model = keras.Sequential([keras.Input((4,)), layer])
     model.compile(keras.optimizers.SGD(100.0), "mse")
@@ -28,8 +28,8 @@ def test_an_update_is_projected_onto_the_bounds(name):
     assert gradients["w"] != 0.0
 
 
-def test_a_parameter_out_of_the_published_range_has_a_gradient():
-    """Clipping in the forward pass would have cut it off."""
+def test_a_parameter_out_of_the_published_bounds_has_a_gradient():
+    """Clipping in the forward pass would make the gradient 0."""
     layer = keras_yat.Nami(w=0.9, bounds={"w": None})
     assert weight_gradients(layer, -np.abs(draw((8,))))["w"] != 0.0
 
@@ -41,7 +41,7 @@ def test_bounds():
 
 
 def test_initializers():
-    """Drawn per channel, apart for each parameter, and within the bounds."""
+    """Values are drawn separately for each channel and parameter, within the bounds."""
     uniform = keras.initializers.RandomUniform(0.2, 0.4)
     layer = keras_yat.Nami(w=uniform, a=uniform, axis=-1, bounds={"a": (0.1, 3.0)})
     layer(draw((2, 50)))
@@ -112,7 +112,7 @@ def test_bad_arguments(cls, kwargs, message):
 
 
 @pytest.mark.parametrize("axis", [2, -2, 5])
-def test_an_axis_that_the_input_does_not_have(axis):
+def test_an_axis_out_of_range(axis):
     with pytest.raises(ValueError, match=rf"`axis` must be an axis of the input .*axis={axis}"):
         keras_yat.Nami(axis=axis)(draw((2, 3)))
 

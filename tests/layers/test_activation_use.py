@@ -1,4 +1,4 @@
-"""The layers of the activations in models: what users do with them."""
+"""The layers of the activations in models."""
 
 import contextlib
 import json
@@ -16,7 +16,7 @@ from tests.layers.catalogue import EVERY_TRAINABLE
 
 @EVERY_TRAINABLE
 def test_in_a_stock_layer(cls, tmp_path):
-    """Counted, trained, frozen, saved and reloaded, as any weight of the layer."""
+    """Parameters are counted, trained, frozen, saved and loaded like weights of the layer."""
 
     def build():
         return keras.Sequential(
@@ -61,7 +61,7 @@ def test_frozen(cls):
     assert cls.from_config(layer.get_config()).trainable is False
 
 
-def test_one_layer_at_several_sites_is_one_set_of_parameters(tmp_path):
+def test_a_layer_used_several_times_has_one_set_of_parameters(tmp_path):
     shared = keras_yat.Nami()
     inputs = keras.Input((4,))
     x = shared(keras.layers.Dense(4)(inputs))
@@ -101,7 +101,7 @@ def test_lincomb_functions_keep_their_parameters(tmp_path):
 
 @pytest.mark.parametrize("policy", ["mixed_float16", "mixed_bfloat16", "bfloat16", "float64"])
 def test_lincomb_of_layers_in_any_precision(policy):
-    """Layers that were handed over compute in their own policy."""
+    """Given layers compute in the precision of their policy."""
     functions = ["relu", "nami", keras_yat.Nami(), keras.layers.LeakyReLU()]
     x = draw((4, 3))
     expected = to_numpy(keras_yat.LinComb(functions=functions)(x))
@@ -114,7 +114,7 @@ def test_lincomb_of_layers_in_any_precision(policy):
         assert model.outputs[0].dtype == layer.compute_dtype
 
 
-def test_lincomb_takes_whatever_get_takes():
+def test_lincomb_accepts_every_identifier():
     nami = {"class_name": "keras_yat>Nami", "config": {}}
     layer = keras_yat.LinComb(functions=[nami, "mila", keras.activations.gelu])
     assert isinstance(layer.functions[0], keras_yat.Nami)
@@ -123,8 +123,8 @@ def test_lincomb_takes_whatever_get_takes():
 
 
 @pytest.mark.backends("torch")
-def test_in_a_module_of_torch():
-    """Its parameters are those of the module, as a stock layer's are, once it is built."""
+def test_in_a_torch_module():
+    """The parameters of a built activation are parameters of the torch module."""
     import torch
 
     module = torch.nn.Sequential(keras_yat.Nami(), keras_yat.LinComb(functions=["nami", "relu"]))
@@ -134,7 +134,7 @@ def test_in_a_module_of_torch():
 
 @pytest.mark.filterwarnings("ignore:Layer .* does not have a `quantize")
 @pytest.mark.parametrize("activation", [keras_yat.Nami, keras_yat.LinComb, keras_yat.SoftTanh])
-def test_a_model_is_quantized_before_it_was_called(activation):
+def test_quantizing_a_model_before_its_first_call(activation):
     model = keras.Sequential(
         [
             keras.Input((4,)),
@@ -148,7 +148,7 @@ def test_a_model_is_quantized_before_it_was_called(activation):
     fresh.set_weights(model.get_weights())
     fresh.quantize("int8")
     assert fresh.layers[1].dtype_policy.name == "int8_from_float32"
-    # Keras 3.15 leaves out a layer that has another layer in it.
+    # Keras 3.15 does not quantize a layer that contains another layer.
     inside = fresh.layers[0].dtype_policy.name == "int8_from_float32"
     assert inside == (not keras.__version__.startswith("3.15."))
     np.testing.assert_allclose(to_numpy(fresh(draw((6, 4)))), expected, atol=0.05)

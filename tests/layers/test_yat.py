@@ -1,4 +1,4 @@
-"""The Yat layers: the contract, precision, sharing, freezing, DropConnect, embedding."""
+"""The Yat layers: the checks of every layer, precision, sharing, freezing, DropConnect."""
 
 import keras
 import numpy as np
@@ -24,7 +24,7 @@ LAYERS = {
 }
 EVERY = pytest.mark.parametrize("name", LAYERS)
 
-# Each Yat argument, and each of Keras's, other than its default.
+# Each Yat argument and each argument of Keras, other than its default.
 ARGUMENTS = {
     "epsilon": {"epsilon": 0.5},
     "learn_epsilon": {"learn_epsilon": True},
@@ -58,7 +58,7 @@ def test_contract(name, tmp_path):
     helpers.check_layer(getattr(keras_yat, name), kwargs, shape, tmp_path, jit=True)
 
 
-# Those in which a window differs from a row.
+# Arguments that convolutions implement differently from dense layers.
 OF_WINDOWS = ("kernel normalized", "sphere", "direct", "drop_connect", "constant_bias")
 
 
@@ -90,7 +90,7 @@ def test_keras_own_layer_test(name):
 
 
 @EVERY
-def test_arguments_are_those_of_keras_in_their_order(name):
+def test_arguments_are_in_the_order_of_keras(name):
     import inspect
 
     def arguments(cls):
@@ -138,14 +138,14 @@ def test_dense_on_any_rank(shape):
 
 
 @pytest.mark.parametrize("dtype", ["int32", "uint8", "bool"])
-def test_integers_are_taken_as_numbers(dtype):
+def test_integer_inputs(dtype):
     x = np.array([[1, 0, 1], [0, 1, 1]])
     layer = keras_yat.YatDense(2)
     np.testing.assert_allclose(to_numpy(layer(x.astype(dtype))), to_numpy(layer(x * 1.0)))
 
 
 def test_a_published_network_is_reproduced():
-    """The README's recipe: kernel, bias, alpha and epsilon of a published layer."""
+    """As in the README: kernel, bias, alpha and epsilon of a published layer."""
     kernel, bias, alpha = draw((6, 4)), draw((4,), seed=1), np.float32(1.4142)
     layer = keras_yat.YatDense(4, epsilon=1e-5)
     layer.build((None, 6))
@@ -155,7 +155,7 @@ def test_a_published_network_is_reproduced():
     np.testing.assert_allclose(to_numpy(layer(x)), truth, rtol=1e-4)
 
 
-def test_published_starting_values_are_one_argument_away():
+def test_published_starting_values():
     layer = keras_yat.YatDense(4, kernel_initializer="glorot_uniform")
     layer.build((None, 6))
     np.testing.assert_array_equal(to_numpy(layer.bias), 0.0)
@@ -177,7 +177,7 @@ def check_finite(layer, x):
 
 
 @pytest.mark.parametrize("policy", ["float32", "mixed_bfloat16", "mixed_float16"])
-def test_finite_at_a_prototype(policy):
+def test_finite_at_a_kernel(policy):
     layer = keras_yat.YatDense(8, dtype=policy)
     x = ops.cast(draw((8, 64)), layer.compute_dtype)
     layer.build((None, 64))
@@ -186,7 +186,7 @@ def test_finite_at_a_prototype(policy):
 
 
 def test_half_precision_trains():
-    """The loss of mixed_float16, scaled by Keras, falls."""
+    """The loss decreases under mixed_float16, with Keras's loss scaling."""
     before = keras.config.dtype_policy()
     keras.config.set_dtype_policy("mixed_float16")
     try:
@@ -218,7 +218,7 @@ def test_a_learned_epsilon_moves_under_sgd_and_stays_positive():
 
 
 def test_a_learned_epsilon_stays_at_its_bound():
-    """Outputs that are far too small draw it down."""
+    """Large targets decrease epsilon."""
     layer = keras_yat.YatDense(4, learn_epsilon=True, epsilon=1e-3)
     model = keras.Sequential([keras.Input((3,)), layer])
     model.compile(keras.optimizers.SGD(0.01), "mse")
@@ -226,7 +226,7 @@ def test_a_learned_epsilon_stays_at_its_bound():
     np.testing.assert_allclose(to_numpy(layer.epsilon), 1e-7, rtol=1e-6)
 
 
-def test_dropconnect_has_a_fresh_mask_at_every_step_and_none_at_inference():
+def test_dropconnect_draws_a_mask_per_step_and_none_at_inference():
     layer = keras_yat.YatDense(4, drop_connect=0.5, seed=1)
     x = draw((3, 6))
     first, second = (to_numpy(layer(x, training=True)) for _ in range(2))
@@ -239,7 +239,7 @@ def test_dropconnect_has_a_fresh_mask_at_every_step_and_none_at_inference():
 
 
 def test_dropconnect_keeps_the_product_on_average():
-    """⟨w, x⟩ of positive entries, read off an output far from every kernel."""
+    """⟨w, x⟩ for positive entries, derived from an output far from every kernel."""
     rate, kernel, x = 0.25, np.abs(draw((400, 1))), np.abs(draw((1, 400), seed=1))
     layer = keras_yat.YatDense(
         1, drop_connect=rate, seed=0, use_bias=False, alpha=None, epsilon=1e12
@@ -252,7 +252,7 @@ def test_dropconnect_keeps_the_product_on_average():
     assert 0.8 < np.std(products) / deviation < 1.2
 
 
-def test_a_frozen_kernel_stays_and_all_else_moves():
+def test_a_frozen_kernel_is_constant_and_all_else_is_trained():
     layer = keras_yat.YatDense(4, kernel_trainable=False)
     model = keras.Sequential([keras.Input((6,)), layer])
     model.compile(keras.optimizers.SGD(0.01), "mse")
@@ -297,7 +297,7 @@ def test_shared_kernels_are_one_weight_before_and_after_saving(order, tmp_path):
     )
 
 
-def test_a_slice_is_those_neurons():
+def test_kernel_slice():
     _, (owner, whole, part) = sharing_model("owner first")
     x = draw((3, 6))
     for layer in (owner, whole, part):
@@ -306,7 +306,7 @@ def test_a_slice_is_those_neurons():
     np.testing.assert_allclose(to_numpy(whole(x)), to_numpy(owner(x)), rtol=1e-5)
 
 
-def test_convolutions_share_too():
+def test_convolutions_share_kernels():
     for name in ("YatConv2D", "YatConv2DTranspose"):
         cls = getattr(keras_yat, name)
         owner = cls(4, 3)
@@ -318,7 +318,7 @@ def test_convolutions_share_too():
         np.testing.assert_allclose(to_numpy(part(x)), to_numpy(owner(x))[..., 2:4], rtol=1e-4)
 
 
-def test_a_sharing_layer_can_leave_the_kernel_alone():
+def test_a_sharing_layer_can_freeze_the_kernel():
     owner = keras_yat.YatDense(4)
     user = keras_yat.YatDense(4, kernel_from=owner, kernel_trainable=False)
     x = draw((3, 5))
@@ -330,12 +330,12 @@ def test_a_sharing_layer_can_leave_the_kernel_alone():
     np.testing.assert_array_equal(found["kernel"], 0.0)
 
 
-# The compiler reads `.grad` and calls deprecated functions of its own.
+# torch's compiler reads `.grad` and calls functions that torch deprecates.
 @pytest.mark.filterwarnings("default")
-@pytest.mark.backends("torch")  # on the others the contract compiles each layer
+@pytest.mark.backends("torch")  # on the others `check_layer` compiles each layer
 @pytest.mark.slow
-def test_torch_compiles_them():
-    """`jit_compile` on torch takes a minute a model: one model with dense and convolution."""
+def test_torch_compiles_the_layers():
+    """`jit_compile` on torch takes a minute per model: one model has a dense and a conv layer."""
     model = keras.Sequential(
         [
             keras.Input((4, 4, 2)),

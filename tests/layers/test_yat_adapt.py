@@ -1,4 +1,4 @@
-"""Kernels started from data."""
+"""Kernel initialization from data: `adapt`."""
 
 import keras
 import numpy as np
@@ -44,14 +44,14 @@ def test_dense(normalize, learn_epsilon):
     ],
 )
 def test_convolutions(cls, arguments):
-    """Each neuron fires at the place its patch came from as at no distance."""
+    """The output of each neuron at the position of its patch is that of distance 0."""
     layer = cls(4, 3, **arguments)
     x = np.concatenate([IMAGES[:200], IMAGES[200:400]], axis=-1)
     x = np.moveaxis(x, -1, 1) if arguments.get("data_format") else x
     layer.adapt(x, samples=2000)
     assert 0.7 < rms(layer(x)) < 1.4
     epsilon = layer.epsilon
-    # Where a patch is the neuron, the distance is 0 and y = α·‖w‖⁴ / ε.
+    # If the patch equals the neuron, the distance is 0 and y = α·‖w‖⁴ / ε.
     axes = (0, 1, 3) if cls is keras_yat.YatConv2DTranspose else (0, 1, 2)
     norms = np.sum(to_numpy(layer.kernel) ** 2, axis=axes)
     peak = float(to_numpy(layer.alpha)) * norms**2 / epsilon
@@ -61,14 +61,14 @@ def test_convolutions(cls, arguments):
 
 
 @pytest.mark.parametrize("policy", ["float32", "mixed_bfloat16"])
-def test_the_output_has_rms_one_where_rounding_rules(policy):
+def test_the_output_has_rms_one_in_half_precision(policy):
     layer = keras_yat.YatDense(8, dtype=policy)
     x = 100.0 + 0.1 * draw((500, 16))
     layer.adapt(x)
     assert 0.9 < rms(layer(x)) < 1.1
 
 
-def test_batches_and_pairs_are_taken_too():
+def test_batches_and_pairs():
     x = IMAGES.reshape(len(IMAGES), -1)
     batches = [(x[i : i + 100], None) for i in range(0, 1000, 100)]
     layer = keras_yat.YatDense(5)
@@ -78,7 +78,7 @@ def test_batches_and_pairs_are_taken_too():
     np.testing.assert_allclose(gaps, 0.0, atol=1e-6)
 
 
-def test_the_same_seed_gives_the_same_prototypes():
+def test_the_same_seed_gives_the_same_neurons():
     kernels = []
     for seed in (1, 1, 2):
         layer = keras_yat.YatDense(5)
@@ -88,7 +88,7 @@ def test_the_same_seed_gives_the_same_prototypes():
     assert np.any(kernels[0] != kernels[2])
 
 
-def test_what_was_adapted_is_saved(tmp_path):
+def test_an_adapted_layer_is_saved(tmp_path):
     layer = keras_yat.YatConv2D(6, 3)
     model = keras.Sequential([keras.Input((8, 8, 1)), layer])
     layer.adapt(IMAGES)

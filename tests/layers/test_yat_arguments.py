@@ -1,4 +1,4 @@
-"""What the Yat layers refuse, and in which words."""
+"""Invalid arguments and inputs of the Yat layers, and their error messages."""
 
 import keras
 import numpy as np
@@ -205,10 +205,10 @@ def test_data_to_adapt_to():
     size=st.integers(1, 6),
     padding=st.sampled_from(["valid", "same", "causal"]),
 )
-def test_any_combination_works_or_is_refused(
+def test_any_combination_works_or_raises_an_error(
     filters, groups, channels, window, stride, dilation, size, padding
 ):
-    """As `keras.layers.Conv1D` does, and with its shape."""
+    """Like `keras.layers.Conv1D`, and with the same output shape."""
     arguments = {"strides": stride, "dilation_rate": dilation, "groups": groups, "padding": padding}
     shape = (2, size, channels)
     try:

@@ -1,4 +1,4 @@
-"""YatMultiHeadAttention against its definition, and as Keras's own is used."""
+"""YatMultiHeadAttention against its definition, with the axes and masks of Keras."""
 
 import keras
 import numpy as np
@@ -11,13 +11,13 @@ from tests import helpers, reference_attention
 from tests.helpers import compiled, draw, to_numpy, value_and_gradients
 
 MASK = np.random.default_rng(5).random((2, 2, 5, 5)) < 0.7
-# With a key for each query.
+# A mask with at least one allowed key for each query.
 FULL = MASK | np.eye(5, dtype=bool)
 HALF = np.array([[True, True, True, False, False], [True, False, True, True, True]])
 
 
 def randomized(layer, *shapes):
-    """The layer, built, with weights such that every term counts."""
+    """Builds the layer, and sets its weights to values for which every term matters."""
     if not layer.built:
         layer.build(*shapes)
     rng = np.random.default_rng(0)
@@ -72,14 +72,14 @@ def definition(layer, query, value, key=None, *, mask=None, axes=(1,), start=0, 
 
 
 def assert_near(found, truth, tolerance=1e-5):
-    """Within `tolerance` of the largest."""
+    """Asserts errors within `tolerance` of the largest value."""
     assert tuple(found.shape) == truth.shape
     scale = np.max(np.abs(truth))
     np.testing.assert_allclose(to_numpy(found), truth, rtol=0, atol=tolerance * scale)
 
 
 class Case:
-    """Arguments of a layer and of a call, the shapes of its inputs, and what it means."""
+    """Arguments of a layer and of a call, shapes of the inputs, and settings of `definition`."""
 
     def __init__(self, arguments=None, call=None, shapes=((2, 5, 6),) * 2, **meaning):
         self.arguments = {"num_heads": 2, "key_dim": 4, **(arguments or {})}
@@ -93,7 +93,7 @@ PLANE = ((2, 3, 4, 6), (2, 3, 4, 6))
 WIDE = np.random.default_rng(6).random((2, 12, 12)) < 0.7
 CAUSAL = {"use_causal_mask": True}
 
-# What Keras's own layer has too.
+# Cases that Keras's layer supports too.
 SHARED = {
     "self": Case(),
     "cross": Case(shapes=CROSS),
@@ -132,7 +132,7 @@ SHARED = {
 
 PLANE_MASK = np.random.default_rng(7).random((2, 3, 4)) < 0.6
 SHIFTED = np.arange(5) % 2 == np.arange(2)[:, None]
-# What only the Yat layer has, and where it differs: a query without a key.
+# Cases of the Yat layer alone, and a query without keys, where the two differ.
 OWN = {
     "query mask": Case(call={"query_mask": HALF}, query_mask=HALF),
     "every mask": Case({"sliding_window": 3},
@@ -179,8 +179,8 @@ def built(cls, case, **more):
 
 
 @pytest.mark.parametrize("name", SHARED)
-def test_the_definition_has_the_axes_and_masks_of_keras(name):
-    """With the inner product as the score it is Keras's own layer."""
+def test_the_definition_agrees_with_keras_on_axes_and_masks(name):
+    """With the inner product as the score the definition is Keras's layer."""
     case = SHARED[name]
     layer = built(keras.layers.MultiHeadAttention, case)
     found = compiled(lambda *x: layer(*x, **case.call, return_attention_scores=True))(
@@ -194,7 +194,7 @@ def test_the_definition_has_the_axes_and_masks_of_keras(name):
 
 
 @pytest.mark.parametrize("causal", [False, True], ids=["whole", "causal"])
-def test_the_definition_has_the_groups_of_keras(causal):
+def test_the_definition_agrees_with_keras_on_groups(causal):
     layer = keras.layers.GroupQueryAttention(4, 6, 2)
     case = Case()
     randomized(layer, *(x.shape for x in case.inputs))
@@ -272,8 +272,8 @@ def test_gradients_of_alpha_and_epsilon():
         np.testing.assert_allclose(found[name], slope, rtol=1e-4, err_msg=name)
 
 
-def test_masks_of_keras():
-    """Those of `Masking`, which the output carries on; an explicit one goes before it."""
+def test_keras_masks():
+    """The mask of `Masking` is passed to the output; an explicit mask takes precedence."""
     layer = built(YatMultiHeadAttention, Case())
     x = draw((2, 5, 6)) * HALF[:, :, None]
     masked = keras.layers.Masking()(x)
@@ -291,8 +291,8 @@ def test_masks_of_keras():
     assert_near(output, definition(layer, x, x, query_mask=SHIFTED, key_mask=HALF)[0])
 
 
-def test_masks_of_keras_in_cross_attention():
-    """Of the query, the values and the keys, in a functional model."""
+def test_keras_masks_in_cross_attention():
+    """Masks of the query, the values and the keys, in a functional model."""
     layer = keras_yat.YatMultiHeadAttention(2, 4)
     inputs = [keras.Input((n,), dtype="int32") for n in (5, 3, 3)]
     rows = [keras.layers.Embedding(4, 6, mask_zero=True) for _ in inputs]
@@ -317,7 +317,7 @@ def test_projections_differ_at_the_start():
             assert np.min(np.abs(kernels[one] - kernels[other])) > 0.0
 
 
-# For each way of decoding, the arguments and what they mean.
+# For each way of decoding, the arguments and the settings of `definition`.
 
 
 # fmt: skip

@@ -1,4 +1,4 @@
-"""YatMultiHeadAttention in use: caches, the contract, models, training, bad arguments."""
+"""YatMultiHeadAttention: caches, the checks of every layer, training, invalid arguments."""
 
 import inspect
 
@@ -38,7 +38,7 @@ DECODED = {
 
 
 def traced(function):
-    """`function` with tracers for its arguments, but on torch."""
+    """`function` with traced arguments, except on torch."""
     if BACKEND == "tensorflow":
         import tensorflow as tf
 
@@ -48,7 +48,7 @@ def traced(function):
 
 @pytest.mark.parametrize("prompt", [1, 3])
 @pytest.mark.parametrize("name", DECODED)
-def test_decoding_equals_the_whole(name, prompt):
+def test_decoding_agrees_with_a_single_call(name, prompt):
     arguments, masks = DECODED[name]
     layer = built(YatMultiHeadAttention, Case(arguments))
     x = draw((2, 6, 6))
@@ -98,7 +98,7 @@ def test_decoding_with_scores():
 @pytest.mark.parametrize(
     "kind", [np.int32, np.int64, ops.convert_to_tensor], ids=["int32", "int64", "tensor"]
 )
-def test_the_index_of_a_cache(kind):
+def test_cache_update_index(kind):
     layer = built(YatMultiHeadAttention, Case())
     x = draw((2, 2, 6))
     expected, _ = layer(x, x, cache=layer.make_cache(2, 4), cache_update_index=1)
@@ -119,7 +119,7 @@ def test_decoding_in_each_policy(policy):
             assert np.all(np.isfinite(to_numpy(tensor)))
 
 
-# Arguments other than the defaults; together they are all but for the sizes.
+# Arguments other than the defaults; together all arguments except the sizes.
 CONTRACTS = {
     "default": {},
     "keys": {"num_key_value_heads": 1, "rope_max_wavelength": 100.0, "value_dim": 3,
@@ -170,7 +170,7 @@ def test_keras_own_layer_test(dropout):
     )
 
 
-def test_arguments_are_those_of_keras_in_their_order():
+def test_arguments_are_in_the_order_of_keras():
     stock = list(inspect.signature(keras.layers.MultiHeadAttention.__init__).parameters)[1:-1]
     own = inspect.signature(YatMultiHeadAttention).parameters
     assert list(own)[: len(stock)] == stock
@@ -248,7 +248,7 @@ def test_dropout(block_size):
 
 @pytest.mark.slow
 def test_it_learns_to_copy():
-    """The token before, which only attention sees."""
+    """The target is the previous token, which only attention reads."""
     inputs = keras.Input((8,), dtype="int32")
     x = keras.layers.Embedding(6, 16)(inputs)
     x = YatMultiHeadAttention(2, 8, rope_max_wavelength=100.0)(x, x, use_causal_mask=True)
@@ -311,8 +311,8 @@ def test_bad_arguments(arguments, words):
         YatMultiHeadAttention(**{**SIZES, **arguments})
 
 
-def test_flash_attention_of_all_models():
-    """Keras's switch is no argument of this layer: it has no such kernel, nor claims one."""
+def test_the_global_flash_attention_setting():
+    """Keras's global setting does not apply: the layer does not support fused attention."""
     keras.config.enable_flash_attention()
     try:
         layer = built(YatMultiHeadAttention, Case({"dropout": 0.1}))
@@ -358,7 +358,7 @@ def test_bad_axes(axes):
         layer.build((2, 3, 4, 6), (2, 3, 4, 6))
 
 
-def test_a_cache_of_bad_sizes():
+def test_invalid_cache_sizes():
     layer = YatMultiHeadAttention(**SIZES)
     for sizes in ((0, 3), (2, 0), (2, 2.5)):
         with pytest.raises(ValueError, match=r"`(batch_size|length)` must be an int of at le"):

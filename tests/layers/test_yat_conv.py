@@ -1,4 +1,4 @@
-"""Yat convolutions and their transposes against distances on patches written out."""
+"""Yat convolutions and their transposes against distances of explicit patches."""
 
 import itertools
 
@@ -68,7 +68,7 @@ def name_of(case):
     return f"{rank}D{kind}-" + "-".join(f"{k[:3]}={v}" for k, v in settings.items())
 
 
-def test_there_are_enough_combinations():
+def test_number_of_combinations():
     assert len({name_of(case) for case in CASES}) == len(CASES) >= 150
 
 
@@ -95,7 +95,7 @@ def windows_of(kind, rank, settings):
 
 
 def built(kind, rank, settings):
-    """A layer with weights of all kinds, and inputs in its data format."""
+    """A layer with random weights, and inputs in its data format."""
     cls = getattr(keras_yat, f"YatConv{rank}D{kind}")
     layer = cls(
         FILTERS, WINDOWS[rank], learn_epsilon=True, kernel_initializer="glorot_uniform", **settings
@@ -137,7 +137,7 @@ def test_values_gradients_and_shape(case):
     of_kernel = slopes["kernel"].reshape(window_first.shape)
     close(found["kernel"], np.swapaxes(of_kernel, -1, -2) if kind else of_kernel)
     close(found["bias"], slopes["bias"])
-    # Sums that may cancel, of terms with the signs of the upstream gradient.
+    # The sums of magnitudes: sums of terms with the signs of the upstream gradient may cancel.
     terms = reference_yat.convolve(windows, x, window_first, groups, np.abs(last), **weights)
     close(found["alpha"], slopes["alpha"], terms["alpha"])
     close(found["epsilon"], slopes["epsilon"], terms["epsilon"])
@@ -192,7 +192,7 @@ def test_normalized(normalize, kind, distance):
 
 
 @pytest.mark.parametrize("data_format", FORMATS)
-def test_the_data_format_is_that_of_keras(data_format):
+def test_data_format_follows_keras(data_format):
     before = keras.config.image_data_format()
     try:
         keras.config.set_image_data_format(data_format)
@@ -206,7 +206,7 @@ def test_the_data_format_is_that_of_keras(data_format):
 @pytest.mark.parametrize("kind", ["", "Transpose"])
 @pytest.mark.parametrize("name", ["softmax", "nami"])
 def test_an_activation_sees_the_output_in_its_data_format(kind, name):
-    """As in Keras's convolutions: an axis is that of the layer's output."""
+    """As in Keras's convolutions: the axis of an activation is an axis of the output."""
     cls = getattr(keras_yat, f"YatConv2D{kind}")
     activation = keras_yat.Nami(axis=1) if name == "nami" else name
     layer = cls(3, 2, data_format="channels_first", activation=activation)
@@ -222,8 +222,8 @@ def test_an_activation_sees_the_output_in_its_data_format(kind, name):
 
 @pytest.mark.parametrize("rank", [1, 2, 3])
 @pytest.mark.parametrize("kind", ["", "Transpose"])
-def test_the_linear_part_is_that_of_keras(rank, kind):
-    """Far from every kernel y·‖x - w‖² is the square of Keras's own layer."""
+def test_the_linear_part_agrees_with_keras(rank, kind):
+    """Far from every kernel y·‖x - w‖² is the square of the output of Keras's layer."""
     settings = {"strides": 2, "padding": "same", "use_bias": False}
     own = getattr(keras_yat, f"YatConv{rank}D{kind}")(3, 3, alpha=None, epsilon=1e8, **settings)
     stock = getattr(keras.layers, f"Conv{rank}D{kind}")(3, 3, **settings)

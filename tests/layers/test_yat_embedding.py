@@ -75,7 +75,7 @@ def test_scores_in_a_functional_model(tmp_path):
     loaded.fit(x, x, verbose=0)
 
 
-def test_its_own_row_scores_highest():
+def test_a_row_scores_highest_for_itself():
     layer = keras_yat.YatEmbedding(300, 16)
     rows = layer(np.arange(300))
     assert np.all(np.argmax(to_numpy(layer.score(rows)), axis=-1) == np.arange(300))

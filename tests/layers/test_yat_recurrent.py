@@ -1,4 +1,4 @@
-"""The recurrent Yat layers and cells against loops in NumPy, and as Keras's are used."""
+"""The recurrent Yat layers and cells against loops in NumPy: values, gradients, dropout."""
 
 import keras
 import numpy as np
@@ -8,76 +8,25 @@ from keras import ops
 import keras_yat
 from tests import helpers
 from tests.helpers import BACKEND, compiled, draw, to_numpy, value_and_gradients
-from tests.reference_recurrent import GATES, Loop, gradients
+from tests.layers.recurrent import (
+    KINDS,
+    MASK,
+    TO_MANY_DIGITS,
+    assert_near,
+    cell_of,
+    layer_of,
+    loop_of,
+    randomized,
+    values,
+)
+from tests.reference_recurrent import Loop, gradients
 
 
 def weight_gradients(layer, inputs, upstream=None):
     return helpers.weight_gradients(layer, ops.convert_to_tensor(inputs), upstream)
 
 
-KINDS = pytest.mark.parametrize("kind", GATES)
-# Without gates errors grow from step to step: JAX's optimizations keep them within the tolerance.
-TO_MANY_DIGITS = pytest.mark.parametrize(
-    "kind",
-    [pytest.param(k, marks=pytest.mark.optimized if k == "SimpleRNN" else ()) for k in GATES],
-)
-MASK = np.array([[True] * 5, [True, True, False, True, False], [False, False, True, True, True]])
-
-
-def layer_of(kind, units=3, **arguments):
-    return getattr(keras_yat, f"Yat{kind}")(units, **arguments)
-
-
-def cell_of(kind, units=3, **arguments):
-    return getattr(keras_yat, f"Yat{kind}Cell")(units, **arguments)
-
-
-def loop_of(layer, **settings):
-    """The loop in NumPy with the functions of a layer or cell."""
-
-    def name(function):
-        function = getattr(type(function), "function", function)
-        return function.__name__
-
-    kind = type(layer).__name__.removeprefix("Yat").removesuffix("Cell")
-    if kind != "SimpleRNN":
-        settings["s"] = name(layer.recurrent_activation)
-    return Loop(kind, t=name(layer.activation), **settings)
-
-
-def randomized(cell, seed=0):
-    """Weights such that every term counts; the cell is built."""
-    rng = np.random.default_rng(seed)
-    for name in ("kernel", "recurrent_kernel", "bias"):
-        weight = getattr(cell, name)
-        if weight is not None:
-            weight.assign(rng.normal(size=weight.shape))
-    for name, value in {"alpha": 1.3, "recurrent_alpha": 0.7, "epsilon": 0.4}.items():
-        if isinstance(getattr(cell, name), keras.Variable):
-            getattr(cell, name).assign(value)
-    if isinstance(cell.recurrent_epsilon, keras.Variable):
-        cell.recurrent_epsilon.assign(0.2)
-
-
-def values(cell):
-    """The cell's weights by name, in float64, with the scales that are numbers."""
-    names = ("kernel", "recurrent_kernel", "bias")
-    found = {n: getattr(cell, n) for n in names if getattr(cell, n) is not None}
-    for name in ("alpha", "recurrent_alpha", "epsilon", "recurrent_epsilon"):
-        scale = getattr(cell, name)
-        found[name] = 1.0 if scale is None else scale
-    if cell.constant_bias is not None:
-        found["bias"] = cell.constant_bias
-    return {n: np.asarray(to_numpy(w), "float64") for n, w in found.items()}
-
-
-def assert_near(found, truth, tolerance=1e-5):
-    """Within `tolerance` of the largest; a sum over everything may have cancelled below 0.1."""
-    scale = max(np.max(np.abs(truth)), 0.1)
-    np.testing.assert_allclose(to_numpy(found), truth, rtol=0, atol=tolerance * scale)
-
-
-# Arguments of the layer, and those of `Loop` that go with them.
+# Arguments of the layer, and the matching arguments of `Loop`.
 VARIANTS = {
     "default": ({}, {}),
     "sequences": ({"return_sequences": True}, {}),
@@ -101,9 +50,9 @@ VARIANTS = {
 @pytest.mark.parametrize(
     ("variant", "masked", "form"),
     [
-        *((variant, True, "own gradient") for variant in VARIANTS),
-        ("default", False, "own gradient"),
-        ("unrolled", False, "own gradient"),
+        *((variant, True, "custom") for variant in VARIANTS),
+        ("default", False, "custom"),
+        ("unrolled", False, "custom"),
         ("default", False, "plain"),
         ("backwards", True, "plain"),
         ("zero output, unrolled, backwards", True, "plain"),
@@ -148,11 +97,11 @@ def test_values_and_gradients(kind, variant, masked, form):
 @pytest.mark.parametrize(
     ("t", "s", "sequences", "form"),
     [
-        ("soft_tanh", "softer_sigmoid", True, "own gradient"),
-        ("score_tanh", "softer_sigmoid", False, "own gradient"),
-        ("tanh", "sigmoid", True, "own gradient"),
-        ("linear", "relu", False, "own gradient"),
-        ("softplus", "sigmoid", True, "own gradient"),  # has no slope that is written out
+        ("soft_tanh", "softer_sigmoid", True, "custom"),
+        ("score_tanh", "softer_sigmoid", False, "custom"),
+        ("tanh", "sigmoid", True, "custom"),
+        ("linear", "relu", False, "custom"),
+        ("softplus", "sigmoid", True, "custom"),  # without a hand-written slope
         ("soft_tanh", "softer_sigmoid", False, "plain"),
         ("tanh", "sigmoid", True, "plain"),
     ],
@@ -163,7 +112,7 @@ def test_gradients_of_weights(kind, t, s, sequences, form):
     layer = layer_of(kind, activation=t, learn_epsilon=True, return_sequences=sequences, **gates)
     layer.build((2, 4, 2))
     randomized(layer.cell)
-    if t in ("linear", "softplus"):  # else it grows too fast for a comparison
+    if t in ("linear", "softplus"):  # otherwise the states grow too fast for a comparison
         layer.cell.alpha.assign(0.1)
         layer.cell.recurrent_alpha.assign(0.1)
     x = draw((2, 4, 2))
@@ -236,7 +185,7 @@ def test_yat_arguments(kind, argument):
 
 
 @KINDS
-def test_a_cell_gives_the_numbers_of_its_layer(kind):
+def test_cell_and_layer_agree(kind):
     layer = layer_of(kind, return_sequences=True, return_state=True)
     x = draw((3, 5, 2))
     outputs, *last = layer(x, mask=MASK)
@@ -252,70 +201,8 @@ def test_a_cell_gives_the_numbers_of_its_layer(kind):
 
 
 @KINDS
-@pytest.mark.parametrize("unroll", [False, True])
-def test_stateful_over_two_batches(kind, unroll):
-    layer = layer_of(kind, stateful=True, unroll=unroll, return_sequences=True)
-    x = draw((3, 6, 2))
-    halves = [to_numpy(layer(part)) for part in (x[:, :3], x[:, 3:])]
-    loop = loop_of(layer)
-    truth, _ = loop.states(values(layer.cell), x)
-    assert_near(np.concatenate(halves, axis=1), truth)
-    layer.reset_state()
-    assert_near(layer(x[:, :3]), truth[:, :3])
-    # A first step that is masked gives the state that the batch before left.
-    layer.reset_state()
-    layer(x[:, :3])
-    mask = np.array([[False, True, True]] * 3)
-    truth, _ = loop.states(values(layer.cell), x, np.concatenate([np.ones((3, 3), bool), mask], 1))
-    assert_near(layer(x[:, 3:], mask=mask), truth[:, 3:])
-
-
-@KINDS
-@pytest.mark.parametrize("unroll", [False, True])
-def test_bidirectional(kind, unroll):
-    both = keras.layers.Bidirectional(layer_of(kind, return_sequences=True, unroll=unroll))
-    x = draw((3, 5, 2))
-    found = to_numpy(both(x, mask=MASK))
-    cells = [both.forward_layer.cell, both.backward_layer.cell]
-    assert np.any(to_numpy(cells[0].kernel) != to_numpy(cells[1].kernel))
-    forward, _ = loop_of(both.forward_layer, zero_output=True).states(values(cells[0]), x, MASK)
-    loop = loop_of(both.backward_layer, zero_output=True, backwards=True)
-    backward, _ = loop.states(values(cells[1]), x, MASK)
-    assert_near(found, np.concatenate([forward, backward[:, ::-1]], axis=-1))
-
-
-@KINDS
-def test_stacked(kind):
-    x = draw((3, 5, 2))
-    cells = [cell_of(kind, 4), cell_of(kind, 3)]
-    found = keras.layers.RNN(cells, return_sequences=True)(x)
-    loop = loop_of(cells[0])
-    between, _ = loop.states(values(cells[0]), x)
-    truth, _ = loop.states(values(cells[1]), between)
-    assert_near(found, truth)
-    model = keras.Sequential([layer_of(kind, 4, return_sequences=True), layer_of(kind, 3)])
-    model.build((3, 5, 2))
-    for layer, cell in zip(model.layers, cells, strict=True):
-        layer.set_weights(cell.get_weights())
-    assert_near(model(x), truth[:, -1])
-
-
-@KINDS
-def test_an_initial_state_and_the_last_one(kind):
-    """An encoder's state starts a decoder, in a functional model of unknown length."""
-    source, target = keras.Input((None, 2)), keras.Input((None, 4))
-    _, *states = layer_of(kind, return_state=True)(source)
-    outputs = layer_of(kind, return_sequences=True)(target, initial_state=states)
-    model = keras.Model([source, target], outputs)
-    model.compile("sgd", "mse")
-    x = [draw((3, 5, 2)), draw((3, 6, 4), seed=1)]
-    model.fit(x, np.zeros((3, 6, 3)), verbose=0)
-    assert model.predict(x, verbose=0).shape == (3, 6, 3)
-
-
-@KINDS
-def test_dropout_drops_the_same_at_every_step(kind):
-    """Without a recurrent kernel the simple layer is a function of one step's input."""
+def test_dropout_masks_are_the_same_at_every_step(kind):
+    """With a recurrent alpha of 0 the simple layer is a function of one step's input."""
     x = np.ones((4, 6, 8), "float32") * draw((4, 1, 8))
     layer = layer_of("SimpleRNN", 5, dropout=0.5, return_sequences=True, seed=1)
     layer.build(x.shape)
@@ -341,8 +228,8 @@ RATES = {"dropout": 0.3, "recurrent_dropout": 0.3, "drop_connect": 0.3}
 
 @pytest.mark.slow
 @KINDS
-def test_random_cells_train_in_a_loop_of_keras(kind):
-    """No random state changes within the loop, which JAX would not allow."""
+def test_cells_with_dropout_train_in_a_keras_rnn(kind):
+    """Random states do not change within the loop, which JAX does not allow."""
     cells = [cell_of(kind, 4, **RATES), cell_of(kind, 3, **RATES)]
     model = keras.Sequential([keras.Input((5, 2)), keras.layers.RNN(cells), layer_on_top(kind)])
     model.compile("sgd", "mse")
@@ -352,45 +239,17 @@ def test_random_cells_train_in_a_loop_of_keras(kind):
 
 
 def layer_on_top(kind):
-    """The same with the layer, behind one axis of time."""
+    """A layer with the same rates, after an added axis of time."""
     return keras.Sequential([keras.layers.RepeatVector(4), layer_of(kind, **RATES)])
-
-
-@KINDS
-@pytest.mark.parametrize("activation", ["sinlu", "softermax", keras_yat.CosLU, "gelu"])
-def test_any_activation(kind, activation):
-    """Those with weights too, one set per unit as well."""
-    if activation is keras_yat.CosLU:
-        activation = keras_yat.CosLU(axis=-1)
-    arguments = {"activation": activation}
-    if kind != "SimpleRNN":
-        arguments["recurrent_activation"] = keras_yat.SofterSigmoid(power=2)
-    layer = layer_of(kind, 4, **arguments)
-    model = keras.Sequential([keras.Input((5, 2)), layer])
-    model.compile(keras.optimizers.SGD(0.1), "mse")
-    before = [to_numpy(w).copy() for w in model.trainable_weights]
-    model.fit(draw((8, 5, 2)), draw((8, 4), seed=1), verbose=0)
-    for weight, old in zip(model.trainable_weights, before, strict=True):
-        assert np.any(to_numpy(weight) != old), weight.path
-
-
-@KINDS
-@pytest.mark.parametrize("steps", [100, pytest.param(1000, marks=pytest.mark.nightly)])
-def test_many_steps(kind, steps):
-    layer = layer_of(kind, 8)
-    x = draw((2, steps, 3))
-    value, of_x, of_weights = helpers.all_gradients(layer, x)
-    assert all(np.all(np.isfinite(a)) for a in (to_numpy(value), of_x, *of_weights.values()))
-    assert np.any(of_x[:, -1] != 0.0)
 
 
 @KINDS
 @pytest.mark.parametrize(
     ("policy", "form"),
     [
-        ("mixed_bfloat16", "own gradient"),
+        ("mixed_bfloat16", "custom"),
         ("mixed_bfloat16", "plain"),
-        ("mixed_float16", "own gradient"),
+        ("mixed_float16", "custom"),
     ],
     indirect=["form"],
 )
@@ -409,14 +268,14 @@ def test_half_precision_is_near(kind, policy, form):
         np.concatenate([np.ravel(g) for g in gradients.values()])
         for gradients in (weights_of_half, of_weights)
     ]
-    # Six steps of it.
+    # Rounding errors of six steps.
     assert np.linalg.norm(of_half - of_x) < 0.1 * np.linalg.norm(of_x)
     assert np.linalg.norm(every[0] - every[1]) < 0.1 * np.linalg.norm(every[1])
 
 
 @KINDS
-def test_second_derivatives_are_refused_or_right(kind):
-    """The gradient that is written out keeps what it was computed from."""
+def test_second_derivatives_are_right_or_raise_an_error(kind):
+    """The hand-written backward pass uses kept values, so it cannot be differentiated."""
     layer = layer_of(kind, return_sequences=True)
     x = draw((2, 3, 2))
     layer.build(x.shape)
@@ -426,7 +285,7 @@ def test_second_derivatives_are_refused_or_right(kind):
         return ops.sum(slope * slope)
 
     if BACKEND == "torch":
-        # There what `value_and_gradients` returns does not reach back to what it got.
+        # Results of `value_and_gradients` are detached from their inputs.
         import torch
 
         def size_of_slope(x):
@@ -457,14 +316,6 @@ def test_second_derivatives_are_refused_or_right(kind):
         keras_yat.config.enable_custom_gradient()
 
 
-@KINDS
-def test_empty_batches_and_one_step(kind):
-    layer = layer_of(kind, return_sequences=True)
-    layer.build((None, 4, 2))
-    assert layer(np.zeros((0, 4, 2), "float32")).shape == (0, 4, 3)
-    assert layer(draw((2, 1, 2))).shape == (2, 1, 3)
-
-
 @pytest.mark.parametrize(
     ("kind", "argument"),
     [
@@ -473,7 +324,7 @@ def test_empty_batches_and_one_step(kind):
         ("GRU", {"recurrent_activation": "softer_sigmoid"}),
     ],
 )
-def test_the_published_pair_is_one_argument_away(kind, argument):
+def test_published_activations(kind, argument):
     layer = layer_of(kind, **argument)
     x = draw((2, 4, 2))
     layer(x)
@@ -481,44 +332,3 @@ def test_the_published_pair_is_one_argument_away(kind, argument):
     cell = layer.cell
     weights = {**values(cell), "alpha": to_numpy(cell.alpha)}
     assert_near(layer(x), loop.states(weights, x)[0][:, -1])
-
-
-def test_forget_gates_start_open():
-    cell = cell_of("LSTM", 16)
-    cell.build((None, 64))
-    bias = to_numpy(cell.bias).reshape(4, 16)
-    assert np.all(bias[1] > bias[0])
-    np.testing.assert_array_equal(bias[[2, 3]], bias[[0, 0]])
-    kernel, x = cell._prepare_inputs(draw((4000, 64)))
-    outputs = to_numpy(kernel(x)).reshape(-1, 4, 16)
-    assert 0.9 * np.e < np.mean(outputs[:, 1]) < 1.1 * np.e
-    closed = cell_of("LSTM", 16, unit_forget_bias=False)
-    closed.build((None, 64))
-    assert len(np.unique(to_numpy(closed.bias))) == 1
-    published = cell_of("LSTM", 16, kernel_initializer="glorot_uniform")
-    published.build((None, 64))
-    np.testing.assert_array_equal(to_numpy(published.bias).reshape(4, 16)[:, 0], [0, 1, 0, 0])
-
-
-@KINDS
-def test_attributes_are_the_cells(kind):
-    layer = layer_of(kind, 5, dropout=0.1, epsilon=0.2)
-    assert (layer.units, layer.dropout, layer.epsilon) == (5, 0.1, 0.2)
-    assert layer.activation is layer.cell.activation
-
-
-@KINDS
-@pytest.mark.parametrize("policy", ["float32", "mixed_float16"])
-def test_a_sequence_does_not_depend_on_its_batch(kind, policy):
-    """Also where another one is larger by far than the range of float32."""
-    layer = layer_of(kind, normalize="sphere", epsilon=0.1, dtype=policy)
-    layer.build((None, 4, 2))
-    x = draw((1, 4, 2))
-    others = np.full((1, 4, 2), 1e4 if policy == "mixed_float16" else 1e30, "float32")
-    both = np.concatenate([x * 1e-3, others])
-    np.testing.assert_allclose(
-        to_numpy(helpers.call(layer, both))[:1],
-        to_numpy(helpers.call(layer, x * 1e-3)),
-        rtol=1e-3,
-        atol=1e-5,
-    )

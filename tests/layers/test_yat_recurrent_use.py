@@ -1,4 +1,4 @@
-"""The recurrent Yat layers as users have them: the contract, files, training, bad input."""
+"""The recurrent Yat layers: the checks of every layer, training, invalid arguments and inputs."""
 
 import inspect
 
@@ -27,7 +27,7 @@ def cell_class(kind):
     return getattr(keras_yat, f"Yat{kind}Cell")
 
 
-# Arguments other than the defaults: each layer is checked with the first, the GRU with all.
+# Arguments other than the defaults: the GRU is checked with all, the others with the first.
 ARGUMENTS = {
     "sequences": {"return_sequences": True},
     "backwards, unrolled": {"go_backwards": True, "unroll": True, "activation": "coslu"},
@@ -83,7 +83,7 @@ def test_keras_own_layer_test(kind):
 
 @pytest.mark.parametrize("kind", STOCK)
 @pytest.mark.parametrize("suffix", ["", "Cell"])
-def test_arguments_are_those_of_keras_in_their_order(kind, suffix):
+def test_arguments_are_in_the_order_of_keras(kind, suffix):
     stock = list(inspect.signature(getattr(keras.layers, kind + suffix).__init__).parameters)[1:-1]
     own = list(inspect.signature(getattr(keras_yat, f"Yat{kind}{suffix}")).parameters)
     stock = [name for name in stock if name != "use_cudnn"]
@@ -102,7 +102,7 @@ def test_arguments_by_position(kind):
 
 @EVERY
 def test_starting_values(kind):
-    """Those of the published networks with Glorot's kernels; the two kernels always differ."""
+    """With Glorot kernels they are the published ones; the two kernels always differ."""
     cell = cell_class(kind)(
         6, kernel_initializer="glorot_uniform", recurrent_initializer="orthogonal"
     )
@@ -114,8 +114,8 @@ def test_starting_values(kind):
 
 
 @pytest.mark.nightly
-def test_the_adding_problem_is_learned():
-    """The sum of the two marked among a hundred numbers: 0.167 is the error of the mean."""
+def test_learns_the_adding_problem():
+    """The target is the sum of two marked numbers of a hundred: its mean has the error 0.167."""
     rng = np.random.default_rng(0)
     count, length = 64 * 300, 100
     numbers, marks = rng.uniform(size=(count, length)), np.zeros((count, length))
@@ -145,12 +145,12 @@ def test_the_adding_problem_is_learned():
     ),
     masked=st.booleans(),
 )
-def test_shapes_are_those_of_keras(kind, units, batch, time, flags, masked):
+def test_shapes_agree_with_keras(kind, units, batch, time, flags, masked):
     x = draw((batch, time, 2))
     mask = draw((batch, time), seed=1) > 0 if masked else None
     own, stock = layer_class(kind)(units, **flags), getattr(keras.layers, kind)(units, **flags)
     found = [tuple(t.shape) for t in keras.tree.flatten(own(x, mask=mask))]
-    # Keras's own fails unrolled, backwards and masked on torch: without the mask there.
+    # On torch Keras's layer fails if unrolled, backwards and masked: no mask in that case.
     assert found == [tuple(t.shape) for t in keras.tree.flatten(stock(x))]
     assert keras.tree.flatten(own.compute_output_shape(x.shape)) == keras.tree.flatten(found)
 
@@ -190,18 +190,18 @@ def refused(words, call):
     ],
     ids=str,
 )  # fmt: skip
-def test_refused_arguments(arguments, words):
+def test_invalid_arguments(arguments, words):
     refused(words, lambda: keras_yat.YatGRU(**{"units": 4, **arguments}))
 
 
-def test_refused_arguments_of_one_layer():
+def test_invalid_arguments_of_one_layer():
     refused("`unit_forget_bias` must be True", lambda: keras_yat.YatLSTM(3, unit_forget_bias=None))
     with pytest.raises(TypeError, match=r"missing 1 required .* argument: 'units'"):
         keras_yat.YatLSTM()
 
 
 @EVERY
-def test_refused_inputs(kind):
+def test_invalid_inputs(kind):
     refused("expected ndim=3, found ndim=2", lambda: layer_class(kind)(3)(draw((2, 4))))
     words = "`input_shape` must have a last axis of known size"
     refused(words, lambda: layer_class(kind)(3).build((None, 4, None)))
@@ -252,7 +252,7 @@ def test_masked_training_in_each_policy(kind, policy):
 
 @EVERY
 def test_a_stateful_model_trains(kind):
-    """As Keras's own does, whose `fit` leaves the last state in place but on JAX."""
+    """As with Keras's layer, `fit` keeps the last state, except on JAX."""
     moved = []
     for layer in (layer_class(kind)(3, stateful=True), keras.layers.SimpleRNN(3, stateful=True)):
         model = keras.Sequential([keras.Input(batch_shape=(2, 4, 2)), layer])
@@ -264,7 +264,7 @@ def test_a_stateful_model_trains(kind):
     assert moved[0] == moved[1]
 
 
-def test_masks_of_a_sequence_are_not_kept_after_an_error():
+def test_masks_are_cleared_after_an_error():
     layer = keras_yat.YatGRU(3, dropout=0.5)
     layer(draw((2, 4, 2)))
     refused("`initial_state`", lambda: layer(draw((2, 4, 2)), initial_state=[draw((5, 3))]))

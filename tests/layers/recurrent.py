@@ -1,0 +1,70 @@
+"""Recurrent Yat layers and cells and their loops in NumPy, for several test modules."""
+
+import keras
+import numpy as np
+import pytest
+
+import keras_yat
+from tests.helpers import to_numpy
+from tests.reference_recurrent import GATES, Loop
+
+KINDS = pytest.mark.parametrize("kind", GATES)
+# Without gates errors grow from step to step. With JAX's optimizations they stay in the tolerance.
+TO_MANY_DIGITS = pytest.mark.parametrize(
+    "kind",
+    [pytest.param(k, marks=pytest.mark.optimized if k == "SimpleRNN" else ()) for k in GATES],
+)
+MASK = np.array([[True] * 5, [True, True, False, True, False], [False, False, True, True, True]])
+
+
+def layer_of(kind, units=3, **arguments):
+    return getattr(keras_yat, f"Yat{kind}")(units, **arguments)
+
+
+def cell_of(kind, units=3, **arguments):
+    return getattr(keras_yat, f"Yat{kind}Cell")(units, **arguments)
+
+
+def loop_of(layer, **settings):
+    """The loop in NumPy with the functions of a layer or cell."""
+
+    def name(function):
+        function = getattr(type(function), "function", function)
+        return function.__name__
+
+    kind = type(layer).__name__.removeprefix("Yat").removesuffix("Cell")
+    if kind != "SimpleRNN":
+        settings["s"] = name(layer.recurrent_activation)
+    return Loop(kind, t=name(layer.activation), **settings)
+
+
+def randomized(cell, seed=0):
+    """Sets the weights of a built cell to values for which every term matters."""
+    rng = np.random.default_rng(seed)
+    for name in ("kernel", "recurrent_kernel", "bias"):
+        weight = getattr(cell, name)
+        if weight is not None:
+            weight.assign(rng.normal(size=weight.shape))
+    for name, value in {"alpha": 1.3, "recurrent_alpha": 0.7, "epsilon": 0.4}.items():
+        if isinstance(getattr(cell, name), keras.Variable):
+            getattr(cell, name).assign(value)
+    if isinstance(cell.recurrent_epsilon, keras.Variable):
+        cell.recurrent_epsilon.assign(0.2)
+
+
+def values(cell):
+    """The cell's weights by name, in float64, and the constant alphas, epsilons and bias."""
+    names = ("kernel", "recurrent_kernel", "bias")
+    found = {n: getattr(cell, n) for n in names if getattr(cell, n) is not None}
+    for name in ("alpha", "recurrent_alpha", "epsilon", "recurrent_epsilon"):
+        scale = getattr(cell, name)
+        found[name] = 1.0 if scale is None else scale
+    if cell.constant_bias is not None:
+        found["bias"] = cell.constant_bias
+    return {n: np.asarray(to_numpy(w), "float64") for n, w in found.items()}
+
+
+def assert_near(found, truth, tolerance=1e-5):
+    """Asserts errors within `tolerance` of the largest value, or of 0.1: sums may cancel."""
+    scale = max(np.max(np.abs(truth)), 0.1)
+    np.testing.assert_allclose(to_numpy(found), truth, rtol=0, atol=tolerance * scale)
