@@ -3,7 +3,7 @@
 import argparse
 
 BACKENDS = ("jax", "tensorflow", "torch")
-MOST_SEED = 2**32 - 1
+MAX_SEED = 2**32 - 1
 
 
 def add_common(parser: argparse.ArgumentParser, name: str) -> None:
@@ -27,9 +27,9 @@ def positive(text: str) -> int:
 
 
 def seed(text: str) -> int:
-    if not text.isdecimal() or int(text) > MOST_SEED:
+    if not text.isdecimal() or int(text) > MAX_SEED:
         raise argparse.ArgumentTypeError(
-            f"must be a whole number from 0 to {MOST_SEED}, not {text!r}"
+            f"must be a whole number from 0 to {MAX_SEED}, not {text!r}"
         )
     return int(text)
 

@@ -33,13 +33,25 @@ class Float:
     default: float | None = None
 
     def within(self, limits: Any) -> "Float":
-        """The intersection with `limits`, or `limits` if they do not overlap."""
+        """The intersection with `limits`, (low, high) with None for no limit.
+
+        Without an intersection it is `limits`, or a range of the same size at the only limit.
+        """
         low, high = (None, None) if limits is None else limits
         bottom = self.low if low is None else max(self.low, low)
         top = self.high if high is None else min(self.high, high)
-        if bottom > top:
-            bottom, top = (self.low if low is None else low), (self.high if high is None else high)
+        if bottom >= top:
+            bottom = self._below(high) if low is None else low
+            top = self._above(low) if high is None else high
         return dataclasses.replace(self, low=bottom, high=top, log=self.log and bottom > 0.0)
+
+    def _above(self, low: float) -> float:
+        scaled = self.log and low > 0.0
+        return low * (self.high / self.low) if scaled else low + (self.high - self.low)
+
+    def _below(self, high: float) -> float:
+        scaled = self.log and high > 0.0
+        return high * (self.low / self.high) if scaled else high - (self.high - self.low)
 
     def sample(self, hp: Any, path: str, default: Any) -> float | None:
         start = default if self.default is None else self.default

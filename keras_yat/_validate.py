@@ -9,7 +9,7 @@ import numpy as np
 
 T = TypeVar("T")
 
-MOST_SEED = 2**32 - 1
+MAX_SEED = 2**32 - 1
 
 
 def invalid_argument(name: str, allowed: str, received: Any, **context: Any) -> NoReturn:
@@ -121,8 +121,8 @@ def seed(name: str, value: Any) -> int | None:
     if value is None:
         return None
     whole = isinstance(value, numbers.Integral) and not isinstance(value, bool)
-    if not whole or not 0 <= value <= MOST_SEED:
-        invalid_argument(name, f"be None or an int from 0 to {MOST_SEED}", value)
+    if not whole or not 0 <= value <= MAX_SEED:
+        invalid_argument(name, f"be None or an int from 0 to {MAX_SEED}", value)
     return int(value)
 
 

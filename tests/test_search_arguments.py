@@ -6,10 +6,13 @@ import random
 import keras
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from keras_tuner import HyperParameters
 
 import keras_yat
 from keras_yat import layers, search
+from keras_yat._space import Float
 from tests.helpers import to_numpy
 from tests.layers.catalogue import ALL, TRAINABLE
 from tests.spaces import (
@@ -162,6 +165,34 @@ def test_starting_values_are_in_given_bounds():
     for probability in (0.0, 0.5, 1.0):
         layer, _ = sample(call, probability=lambda p=probability: p)
         assert -0.5 <= layer.get_config()["beta"] <= 0.5
+
+
+@given(
+    low=st.floats(-100.0, 100.0),
+    size=st.floats(0.01, 100.0),
+    log=st.booleans(),
+    limits=st.tuples(*[st.one_of(st.none(), st.floats(-1e3, 1e3))] * 2),
+)
+def test_a_range_within_limits(low, size, log, limits):
+    """Never empty or inverted, and within the limits."""
+    log = log and low > 0.0
+    least, most = limits
+    if None not in limits and not least < most:
+        return
+    found = Float(low, low + size, log).within(limits)
+    assert found.low < found.high
+    assert least is None or found.low >= least
+    assert most is None or found.high <= most
+    assert not found.log or found.low > 0.0
+
+
+def test_starting_values_beyond_the_searched_range():
+    """Bounds that the range does not reach move it."""
+    hp = HyperParameters()
+    layer = search.activation(hp, among=["relun"], bounds={"n": (50.0, None)})
+    (dimension,) = [each for each in hp.space if each.name == "activation/relun/n"]
+    assert (dimension.min_value, dimension.max_value) == (50.0, 1000.0)
+    assert float(to_numpy(layer.n)) == 50.0
 
 
 def test_keras_activations_are_options():

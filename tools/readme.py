@@ -13,7 +13,7 @@ HEAD = "| name | layer | formula | parameters and their starting values | bounds
 
 
 def table() -> str:
-    """The rows, from the package."""
+    """The table, from the docstrings and signatures of the package."""
     from keras_yat import activations
     from keras_yat._describe import describe
 
@@ -28,7 +28,7 @@ def table() -> str:
 
 
 def written(text: str) -> str:
-    """`text` with the table of today."""
+    """`text` with the current table."""
     start = text.index(HEAD)
     end = text.index("\n\n", start)
     return text[:start] + table() + text[end:]

@@ -4,7 +4,7 @@ A class gets the arguments that `OF_BASE` lists for its base. Change a text here
 `python -m tools.arguments`.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 
 @dataclass(frozen=True)
@@ -106,7 +106,7 @@ EPSILON_AND_ALPHA = [
         "alpha",
         'float | Literal["learned"] | None',
         '"learned"',
-        'Factor of the output: `"learned"` to train it, a number for a constant, None for 1.',
+        'Factor of the Yat product: `"learned"` to train it, a number for a constant, None for 1.',
     ),
     _by_name(
         "alpha_initializer",
@@ -116,6 +116,12 @@ EPSILON_AND_ALPHA = [
         "of `YatNormal`, or 1 for others.",
     ),
 ]
+
+_OF_SCORES = {
+    "alpha": 'Factor of the scores: `"learned"` to train it, a number for a constant, None for 1.',
+    "alpha_initializer": "Initializer of a learned alpha. None: 1.",
+}
+SCORES = [replace(a, text=_OF_SCORES.get(a.name, a.text)) for a in EPSILON_AND_ALPHA]
 
 NEURON = [
     *EPSILON_AND_ALPHA,
@@ -318,7 +324,7 @@ OF_BASE = {
     "BaseYatConv": KERNEL,
     "BaseYatConvTranspose": KERNEL,
     "YatLayer": NEURON,
-    "BaseYatAttention": EPSILON_AND_ALPHA,
+    "BaseYatAttention": SCORES,
     "BaseYatCell": CELL,
     "BaseGatedYatCell": [*CELL, *RECURRENT_ACTIVATION],
     "BaseYatRecurrent": LAYER,

@@ -19,7 +19,7 @@ def contours(
     parameter_low: float | None = None,
     parameter_high: float | None = None,
     points: int = 121,
-) -> _panels.Plot:
+) -> Plot:
     """Draws contours of f and of f′ over x and a parameter.
 
     Args:
@@ -76,7 +76,7 @@ def gradient_field(
     parameter_low: float | None = None,
     parameter_high: float | None = None,
     points: int = 21,
-) -> _panels.Plot:
+) -> Plot:
     """Draws the gradient (∂f/∂x, ∂f/∂parameter) as arrows over x and the parameter.
 
     The horizontal component of an arrow is ∂f/∂x and the vertical one ∂f/∂parameter,

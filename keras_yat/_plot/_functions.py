@@ -32,7 +32,7 @@ def curves(
     low: float = -5.0,
     high: float = 5.0,
     points: int = 401,
-) -> _panels.Plot:
+) -> Plot:
     """Draws f(x), f′(x) and f″(x) side by side, with one line per setting of the parameters.
 
     Slopes are the gradients that training computes, in float32. The second derivative is

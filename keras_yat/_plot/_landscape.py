@@ -24,7 +24,7 @@ def landscape(
     low: float = -3.0,
     high: float = 3.0,
     points: int = 101,
-) -> _panels.Plot:
+) -> Plot:
     """Draws the output of a random network over a plane, with one panel per activation.
 
     The network has 2 inputs, `layers` dense layers, each followed by the activation, and 1

@@ -10,7 +10,7 @@ from keras_yat._plot import _panels
 from keras_yat._plot._panels import Plot
 
 
-def parameters(history: Any, *, title: str | None = None) -> _panels.Plot:
+def parameters(history: Any, *, title: str | None = None) -> Plot:
     """Draws the parameters of activations against the epoch: a panel per parameter.
 
     Each layer is a line. A parameter that is a list of up to 6 numbers gets a panel per

@@ -19,7 +19,7 @@ def learning(
     metrics: Sequence[str] = ("loss", "accuracy"),
     baseline: str | None = None,
     title: str | None = None,
-) -> _panels.Plot:
+) -> Plot:
     """Draws metrics against the epoch, a panel each: training dashed, validation solid.
 
     A line is the mean over the seeds; the band spans the smallest to the largest value. With
@@ -74,7 +74,7 @@ def learning(
 
 def pairs(
     histories: Mapping[str, Any], baseline: str, *, metric: str = "loss", title: str | None = None
-) -> _panels.Plot:
+) -> Plot:
     """Compares each name with a baseline: one panel per name, all with the same axes.
 
     The baseline is black, the other line coloured; training is dashed, validation solid. A

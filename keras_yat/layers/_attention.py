@@ -73,9 +73,8 @@ class YatMultiHeadAttention(BaseYatAttention):
         learn_epsilon: Whether epsilon is trained. It starts at `epsilon` and stays at or above
             1e-7. Adam moves it by about its learning rate per step: start it at the scale of the
             squared distances of the data.
-        alpha: Factor of the output: `"learned"` to train it, a number for a constant, None for 1.
-        alpha_initializer: Initializer of a learned alpha. None: the kernel initializer's matching
-            default, that of `YatNormal`, or 1 for others.
+        alpha: Factor of the scores: `"learned"` to train it, a number for a constant, None for 1.
+        alpha_initializer: Initializer of a learned alpha. None: 1.
         **kwargs: `name`, `dtype`, `trainable` of `keras.layers.Layer`.
 
     Call arguments:

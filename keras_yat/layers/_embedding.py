@@ -39,7 +39,8 @@ class YatEmbedding(YatLayer):
         learn_epsilon: Whether epsilon is trained. It starts at `epsilon` and stays at or above
             1e-7. Adam moves it by about its learning rate per step: start it at the scale of the
             squared distances of the data.
-        alpha: Factor of the output: `"learned"` to train it, a number for a constant, None for 1.
+        alpha: Factor of the Yat product: `"learned"` to train it, a number for a constant, None for
+            1.
         alpha_initializer: Initializer of a learned alpha. None: the kernel initializer's matching
             default, that of `YatNormal`, or 1 for others.
         constant_bias: A number that replaces the trained bias, or None.
