@@ -37,12 +37,15 @@ class Float:
 
         Without an intersection it is `limits`, or a range of the same size at the only limit.
         """
+        low: Any
+        high: Any
         low, high = (None, None) if limits is None else limits
         bottom = self.low if low is None else max(self.low, low)
         top = self.high if high is None else min(self.high, high)
-        if bottom >= top:
-            bottom = self._below(high) if low is None else low
-            top = self._above(low) if high is None else high
+        if bottom >= top and high is None:
+            bottom, top = low, self._above(low)
+        elif bottom >= top:
+            bottom, top = (self._below(high) if low is None else low), high
         return dataclasses.replace(self, low=bottom, high=top, log=self.log and bottom > 0.0)
 
     def _above(self, low: float) -> float:
