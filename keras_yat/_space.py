@@ -20,8 +20,30 @@ Space = Mapping[str, Any]
 _NOTHING: Mapping[str, Any] = {}
 
 
+class Dimension:
+    """Abstract: the values that an argument can have in a search."""
+
+    def sample(self, hp: Any, path: str, default: Any) -> Any:
+        """A value; `default` is that of the argument."""
+        raise NotImplementedError
+
+    def arguments(
+        self, hp: Any, path: str, name: str, default: Any, fixed: Mapping[str, Any]
+    ) -> dict[str, Any]:
+        """The sampled argument `name`, and others that belong to its value."""
+        return {name: self.sample(hp, path, default)}
+
+    def within(self, limits: Any) -> "Dimension":
+        """This dimension with values within `limits`."""
+        return self
+
+    def for_given(self, given: Mapping[str, Any]) -> "Dimension":
+        """This dimension for the given values of other arguments."""
+        return self
+
+
 @dataclass(frozen=True)
-class Float:
+class Float(Dimension):
     """A number in [low, high], on a linear scale or, with `log`, on a logarithmic one.
 
     Its default is `default`, or the default of the argument.
@@ -64,7 +86,7 @@ class Float:
 
 
 @dataclass(frozen=True)
-class Flag:
+class Flag(Dimension):
     """True or False."""
 
     def sample(self, hp: Any, path: str, default: Any) -> bool | None:
@@ -72,7 +94,7 @@ class Flag:
 
 
 @dataclass(frozen=True)
-class FloatList:
+class FloatList(Dimension):
     """A list of `count` numbers, each sampled separately.
 
     The default of each number is that of `each`, or 1 / `count`. If the argument `per` is
@@ -95,7 +117,7 @@ class FloatList:
         return [self.each.sample(hp, f"{path}/{i}", 1.0 / self.count) for i in places]
 
 
-class Build:
+class Build(Dimension):
     """The object that `make` returns for arguments sampled from `space` and `fixed` ones."""
 
     def __init__(self, make: Callable[..., Any], space: Space, **fixed: Any):
@@ -113,7 +135,7 @@ class Option:
         self.value, self.further = value, further
 
 
-class Choice:
+class Choice(Dimension):
     """One of several options, by label. An option is a constant, a dimension or an `Option`.
 
     Hyperparameters of an option are conditional on that option. The default is the option
@@ -136,7 +158,6 @@ class Choice:
         default: Any = None,
         fixed: Mapping[str, Any] = _NOTHING,
     ) -> dict[str, Any]:
-        """The sampled argument `name`, and the further arguments of its option."""
         if name in fixed:
             return self._further_of_fixed(hp, path, fixed[name], fixed)
         options = {
@@ -157,15 +178,14 @@ class Choice:
                 result = found
         return result
 
-    def sample(self, hp: Any, path: str) -> Any:
-        """The value of the sampled option."""
-        return _resolve(self.arguments(hp, path, path))[path]
+    def sample(self, hp: Any, path: str, default: Any = None) -> Any:
+        return _resolve(self.arguments(hp, path, path, default))[path]
 
     def _further_of_fixed(self, hp, path, value, fixed):
         """The further arguments of the option with a fixed value."""
         for label, option in self.options.items():
             given = option.value if isinstance(option, Option) else option
-            if not hasattr(given, "sample") and given == value:
+            if not isinstance(given, Dimension) and given == value:
                 return _sample_further(hp, _further(option), f"{path}/{label}", fixed)
         return {}
 
@@ -212,9 +232,9 @@ def _option_scope(hp: Any, path: str, label: str) -> Iterator[None]:
 
 def _sample_argument(hp, item, path, name, default, fixed) -> dict[str, Any]:
     """A value of a dimension, or a constant; a `Build` is deferred."""
-    if isinstance(item, Choice):
+    if isinstance(item, Dimension):
         return item.arguments(hp, path, name, default, fixed)
-    return {name: item.sample(hp, path, default) if hasattr(item, "sample") else item}
+    return {name: item}
 
 
 class _Deferred:
@@ -234,10 +254,8 @@ def _sample_space(hp, space, path, of, fixed) -> dict[str, Any]:
     found: dict[str, Any] = {}
     limits = fixed.get("bounds") or {}
     for name, dimension in space.items():
-        if name in limits and hasattr(dimension, "within"):
-            dimension = dimension.within(limits[name])
-        if hasattr(dimension, "for_given"):
-            dimension = dimension.for_given(fixed)
+        if isinstance(dimension, Dimension):
+            dimension = dimension.within(limits.get(name)).for_given(fixed)
         if name not in fixed or isinstance(dimension, Choice):
             default = _default(of, name)
             found.update(_sample_argument(hp, dimension, f"{path}/{name}", name, default, fixed))
