@@ -32,6 +32,10 @@ def sinlu(x, alpha, beta):
     return (x + alpha * np.sin(beta * x)) * _sigmoid(x)
 
 
+def snake(x, a):
+    return x + np.sin(a * x) ** 2 / a
+
+
 def delu(x, n):
     with np.errstate(over="ignore", invalid="ignore"):
         return np.where(x > 0, (n + 0.5) * x + np.abs(np.exp(-x) - 1), x * _sigmoid(x))
@@ -116,6 +120,7 @@ CASES = [
     Case("mila", mila, {"beta": -0.6}),
     Case("coslu", coslu, {"alpha": 0.8, "beta": 1.3}, frequency="beta"),
     Case("sinlu", sinlu, {"alpha": 0.8, "beta": 1.3}, frequency="beta"),
+    Case("snake", snake, {"a": 0.7}, frequency="a"),
     Case("delu", delu, {"n": 0.7}, kinks=(0.0,)),
     Case("helu", helu, kinks=(0.0,)),
     Case("lincomb", lincomb, {"coefficients": _MIX}, kinks=(0.0,)),

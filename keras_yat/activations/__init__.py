@@ -23,6 +23,7 @@ from keras_yat.activations._scaled_softsign import scaled_softsign
 from keras_yat.activations._score_tanh import score_tanh
 from keras_yat.activations._shilu import shilu
 from keras_yat.activations._sinlu import sinlu
+from keras_yat.activations._snake import snake
 from keras_yat.activations._soft_tanh import soft_tanh
 from keras_yat.activations._softer_sigmoid import softer_sigmoid
 from keras_yat.activations._softermax import softermax
@@ -42,6 +43,7 @@ __all__ = [
     "score_tanh",
     "shilu",
     "sinlu",
+    "snake",
     "soft_tanh",
     "softer_sigmoid",
     "softermax",

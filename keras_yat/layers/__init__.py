@@ -15,6 +15,7 @@ from keras_yat.activations._scaled_softsign import ScaledSoftSign
 from keras_yat.activations._score_tanh import ScoreTanh
 from keras_yat.activations._shilu import ShiLU
 from keras_yat.activations._sinlu import SinLU
+from keras_yat.activations._snake import Snake
 from keras_yat.activations._soft_tanh import SoftTanh
 from keras_yat.activations._softer_sigmoid import SofterSigmoid
 from keras_yat.activations._softermax import Softermax
@@ -47,6 +48,7 @@ __all__ = [
     "ScoreTanh",
     "ShiLU",
     "SinLU",
+    "Snake",
     "SoftTanh",
     "SofterSigmoid",
     "Softermax",
