@@ -57,8 +57,8 @@ class Snake(TrainableActivation):
         a: Starting value of the frequency: a number, or a Keras initializer.
         axis: None for a single set of parameters, or the axis of the channels (int, not 0) for a
             set per channel.
-        bounds: Limits of the parameters: a dict from a parameter's name to (low, high), each a
-            number or None for no limit, or to None for no limits. Parameters left out keep their
+        bounds: Limits of the parameters: a dict from a parameter's name to (low, high), or to None
+            for no limits. Either of low and high may be None. Parameters left out keep their
             default bounds.
         **kwargs: `name`, `dtype`, `trainable` of `keras.layers.Layer`.
 
