@@ -122,7 +122,7 @@ def activation(name: str, share: config.Share = "layer") -> Any:
     found = found() if isinstance(found, type) else found
     if not isinstance(found, keras.layers.Layer):
         return keras.layers.Activation(found)
-    if share == "channel" and hasattr(found, "published_bounds"):  # it has parameters
+    if share == "channel" and hasattr(found, "default_bounds"):  # it has parameters
         return type(found)(axis=-1, name=found.name)
     return found
 

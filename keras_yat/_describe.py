@@ -65,7 +65,7 @@ def describe(name: str) -> Description:
         rest.partition("\nArgs:")[0].strip(),
         {n: p.default for n, p in signature.items() if p.kind is not p.VAR_KEYWORD},
         _meanings(text),
-        getattr(cls, "published_bounds", {}),
+        getattr(cls, "default_bounds", {}),
         _section(text, "Reference"),
     )
 

@@ -3,6 +3,8 @@
 If Keras changes one, fix this file. `tests/test_package.py` finds private names anywhere else.
 """
 
+import sys
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import keras
@@ -102,6 +104,29 @@ class BaseRNN(keras.layers.RNN):
         training: bool | None = False,
     ) -> tuple[Tensor, Tensor, list[Tensor]]:
         return self.run_loop(sequences, list(initial_state), mask, training)
+
+
+def remat(function: Callable[..., Tensor]) -> Callable[..., Tensor]:
+    """`function` of tensors, evaluated again in the backward pass.
+
+    `keras.remat`; on TensorFlow that is `tf.recompute_grad`, which has no second derivative.
+    """
+    if keras.backend.backend() != "tensorflow":
+        return keras.remat(function)
+    tf = sys.modules["tensorflow"]  # imported by Keras
+
+    @tf.custom_gradient
+    def evaluate(*tensors):
+        def gradient(upstream):
+            with tf.GradientTape() as tape:
+                tape.watch(tensors)
+                value = function(*tensors)
+            zero = tf.UnconnectedGradients.ZERO
+            return tape.gradient(value, tensors, upstream, unconnected_gradients=zero)
+
+        return function(*tensors), gradient
+
+    return evaluate
 
 
 def loop_of_rnn(cell: Any, sequence: Any, states: list[Any], backwards: bool) -> tuple[Any, Any]:

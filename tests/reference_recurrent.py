@@ -25,7 +25,10 @@ FUNCTIONS = {
     "softer_sigmoid": reference.softer_sigmoid,
 }
 
-GATES = {"SimpleRNN": 1, "LSTM": 4, "GRU": 3}
+KINDS = ("SimpleRNN", "LSTM", "GRU")
+
+# The number of states, if it is not 1.
+STATES = {"LSTM": 2}
 
 
 @dataclass
@@ -33,7 +36,7 @@ class Loop:
     """A recurrent layer without its weights.
 
     Attributes:
-        kind: "SimpleRNN", "LSTM" or "GRU".
+        kind: One of `KINDS`.
         t: Name of the activation.
         s: Name of the recurrent activation.
         reset_after: Argument of the GRU.
@@ -54,8 +57,9 @@ class Loop:
         """Outputs `(batch, time, units)` in the order of processing, and the last states."""
         x = np.asarray(x, "float64")
         units = weights["recurrent_kernel"].shape[0]
-        count = 2 if self.kind == "LSTM" else 1
-        states = [np.zeros((len(x), units))] * count if initial is None else list(initial)
+        if initial is None:
+            initial = [np.zeros((len(x), units))] * STATES.get(self.kind, 1)
+        states = list(initial)
         order = range(x.shape[1])
         outputs = []
         for time in reversed(order) if self.backwards else order:

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from keras_tuner import HyperParameters
 
 from keras_yat import search
+from keras_yat.search._layers import RECURRENT
 from tests.helpers import BACKEND
 from tests.layers.catalogue import ALL, TRAINABLE
 
@@ -33,7 +34,8 @@ def _cases():
             name = f"YatConv{rank}D{'Transpose' if transpose else ''}"
             function = functools.partial(search.yat_conv, rank=rank, transpose=transpose)
             yield name, Case(function, (4, 3), shapes)
-    for label, name in {"lstm": "YatLSTM", "gru": "YatGRU", "simple_rnn": "YatSimpleRNN"}.items():
+    for label, (layer, _) in RECURRENT.items():
+        name = layer.__name__
         function = functools.partial(search.yat_recurrent, among=[label])
         yield name, Case(function, (4,), [(2, 5, 3)])
         yield f"{name}Cell", Case(functools.partial(function, cell=True), (4,), [(2, 3)])

@@ -64,7 +64,7 @@ def test_show(name, capsys):
             assert f"\n    {argument}{given}\n" in out
             first = re.search(rf"^    {argument}: (.+)$", inspect.getdoc(cls), re.M)[1]
             assert f"{argument}{given} {plain(first).rstrip('.')}" in plain(out)
-    for parameter in getattr(cls, "published_bounds", ()):
+    for parameter in getattr(cls, "default_bounds", ()):
         assert re.search(rf"Bounds: .*\b{parameter} (in|≥) ", out), parameter
 
 

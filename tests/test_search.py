@@ -16,6 +16,7 @@ from keras_yat import activations, layers, search
 from keras_yat._space import Build, Choice, Float, Option
 from tests.helpers import draw, to_numpy
 from tests.layers.catalogue import ALL, TRAINABLE
+from tests.reference_recurrent import KINDS
 from tests.spaces import (
     BUILT,
     CASES,
@@ -80,7 +81,7 @@ def test_every_recurrent_layer_is_an_option():
     made_of = {
         type(sample(EVERY["recurrent"], {"yat_recurrent": label})[0]) for label in choice.values
     }
-    assert made_of == {layers.YatLSTM, layers.YatGRU, layers.YatSimpleRNN}
+    assert made_of == {getattr(layers, f"Yat{kind}") for kind in KINDS}
 
 
 def searched(of, space):

@@ -302,7 +302,7 @@ def test_bounds_and_trainable_are_not_searched_by_default():
         ),
         (
             lambda hp: search.yat_recurrent(hp, 4, among=["rnn"]),
-            "`among` must be one of 'lstm', 'gru', 'simple_rnn'",
+            "`among` must be one of 'lstm', 'gru', 'simple_rnn'.*Received: among='rnn'",
         ),
         (
             lambda hp: search.yat_recurrent(hp, 4, among=[]),

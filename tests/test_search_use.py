@@ -229,7 +229,7 @@ class Leaky(TrainableActivation):
     """`max(x, slope·x)`."""
 
     function = staticmethod(lambda x, slope: keras.ops.maximum(x, slope * x))
-    published_bounds = {"slope": (0.0, 1.0)}
+    default_bounds = {"slope": (0.0, 1.0)}
     search_space = {"slope": Float(0.1, 0.9)}
 
     def __init__(self, slope=0.2, axis=None, bounds=None, **kwargs):

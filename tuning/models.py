@@ -144,4 +144,4 @@ def activations_of(model: keras.Model) -> list[Any]:
 @functools.cache
 def _trainable() -> tuple[type, ...]:
     layers = (type(keras_yat.activations.get(n)) for n in keras_yat.activations.names())
-    return tuple(cls for cls in layers if hasattr(cls, "published_bounds"))
+    return tuple(cls for cls in layers if hasattr(cls, "default_bounds"))

@@ -22,6 +22,7 @@ import numpy as np
 from keras import ops
 
 from keras_yat import config
+from keras_yat._keras_compat import remat
 from keras_yat._numerics.math import is_double
 from keras_yat._numerics.row_blocks import RowBlocks
 from keras_yat._types import Tensor
@@ -41,7 +42,7 @@ def recomputed(formula: Formula[P]) -> Formula[P]:
     def evaluate(call):
         if not config.is_custom_gradient_enabled():
             return call.value(*call.tensors)
-        return keras.remat(call.value)(*call.tensors)
+        return remat(call.value)(*call.tensors)
 
     return _decorated(formula, evaluate)
 

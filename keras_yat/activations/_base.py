@@ -57,7 +57,7 @@ class TrainableActivation(Activation):
     """Abstract: an activation with trained parameters.
 
     A subclass names its pure `function`, the authors' limits of its parameters in
-    `published_bounds`, and the ranges of its starting values in `search_space`. Its constructor
+    `default_bounds`, and the ranges of its starting values in `search_space`. Its constructor
     passes the starting values by name, and the `shape` of each parameter without the axis of
     the channels.
 
@@ -67,7 +67,7 @@ class TrainableActivation(Activation):
     """
 
     function: ClassVar[Callable[..., Any]]
-    published_bounds: ClassVar[Mapping[str, Limits]] = {}
+    default_bounds: ClassVar[Mapping[str, Limits]] = {}
 
     def __init__(
         self,
@@ -101,7 +101,7 @@ class TrainableActivation(Activation):
                 _validate.invalid_argument(
                     "bounds", f"name parameters: {', '.join(parameters)}", given
                 )
-        merged = {**self.published_bounds, **given}
+        merged = {**self.default_bounds, **given}
         return {n: _validate.interval(f"bounds[{n!r}]", merged.get(n)) for n in parameters}
 
     def build(self, input_shape: Shape) -> None:

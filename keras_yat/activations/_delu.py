@@ -101,4 +101,4 @@ class DELU(TrainableActivation):
         bounds: Bounds | None = None,
         **kwargs: Unpack[LayerOptions],
     ) -> None:
-        super().__init__({"n": n}, axis, bounds, **kwargs)
+        super().__init__({"n": n}, axis=axis, bounds=bounds, **kwargs)

@@ -94,4 +94,4 @@ class Mila(TrainableActivation):
         bounds: Bounds | None = None,
         **kwargs: Unpack[LayerOptions],
     ) -> None:
-        super().__init__({"beta": beta}, axis, bounds, **kwargs)
+        super().__init__({"beta": beta}, axis=axis, bounds=bounds, **kwargs)

@@ -113,7 +113,7 @@ class Nami(TrainableActivation):
     """
 
     function: ClassVar[Callable[..., Tensor]] = staticmethod(nami)
-    published_bounds: ClassVar[Mapping[str, Limits]] = _BOUNDS
+    default_bounds: ClassVar[Mapping[str, Limits]] = _BOUNDS
     search_space: ClassVar[Space] = {name: Float(*limits) for name, limits in _BOUNDS.items()}
     w: keras.Variable
     a: keras.Variable
@@ -128,4 +128,4 @@ class Nami(TrainableActivation):
         bounds: Bounds | None = None,
         **kwargs: Unpack[LayerOptions],
     ) -> None:
-        super().__init__({"w": w, "a": a, "b": b}, axis, bounds, **kwargs)
+        super().__init__({"w": w, "a": a, "b": b}, axis=axis, bounds=bounds, **kwargs)

@@ -84,7 +84,7 @@ class ReLUN(TrainableActivation):
     """
 
     function: ClassVar[Callable[..., Tensor]] = staticmethod(relun)
-    published_bounds: ClassVar[Mapping[str, Limits]] = {"n": (1e-3, None)}
+    default_bounds: ClassVar[Mapping[str, Limits]] = {"n": (1e-3, None)}
     search_space: ClassVar[Space] = {"n": Float(0.5, 10.0, log=True)}
     n: keras.Variable
 
@@ -95,4 +95,4 @@ class ReLUN(TrainableActivation):
         bounds: Bounds | None = None,
         **kwargs: Unpack[LayerOptions],
     ) -> None:
-        super().__init__({"n": n}, axis, bounds, **kwargs)
+        super().__init__({"n": n}, axis=axis, bounds=bounds, **kwargs)

@@ -87,7 +87,7 @@ class ScaledSoftSign(TrainableActivation):
     """
 
     function: ClassVar[Callable[..., Tensor]] = staticmethod(scaled_softsign)
-    published_bounds: ClassVar[Mapping[str, Limits]] = {"beta": (1e-3, None)}
+    default_bounds: ClassVar[Mapping[str, Limits]] = {"beta": (1e-3, None)}
     search_space: ClassVar[Space] = {
         "alpha": Float(0.25, 4.0, log=True),
         "beta": Float(0.1, 10.0, log=True),
@@ -103,4 +103,4 @@ class ScaledSoftSign(TrainableActivation):
         bounds: Bounds | None = None,
         **kwargs: Unpack[LayerOptions],
     ) -> None:
-        super().__init__({"alpha": alpha, "beta": beta}, axis, bounds, **kwargs)
+        super().__init__({"alpha": alpha, "beta": beta}, axis=axis, bounds=bounds, **kwargs)

@@ -91,4 +91,4 @@ class ShiLU(TrainableActivation):
         bounds: Bounds | None = None,
         **kwargs: Unpack[LayerOptions],
     ) -> None:
-        super().__init__({"alpha": alpha, "beta": beta}, axis, bounds, **kwargs)
+        super().__init__({"alpha": alpha, "beta": beta}, axis=axis, bounds=bounds, **kwargs)

@@ -98,4 +98,4 @@ class SinLU(TrainableActivation):
         bounds: Bounds | None = None,
         **kwargs: Unpack[LayerOptions],
     ) -> None:
-        super().__init__({"alpha": alpha, "beta": beta}, axis, bounds, **kwargs)
+        super().__init__({"alpha": alpha, "beta": beta}, axis=axis, bounds=bounds, **kwargs)

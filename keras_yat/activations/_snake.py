@@ -83,7 +83,7 @@ class Snake(TrainableActivation):
     """
 
     function: ClassVar[Callable[..., Tensor]] = staticmethod(snake)
-    published_bounds: ClassVar[Mapping[str, Limits]] = {"a": (1e-3, None)}
+    default_bounds: ClassVar[Mapping[str, Limits]] = {"a": (1e-3, None)}
     search_space: ClassVar[Space] = {"a": Float(0.2, 5.0, log=True)}
     a: keras.Variable
 
@@ -94,4 +94,4 @@ class Snake(TrainableActivation):
         bounds: Bounds | None = None,
         **kwargs: Unpack[LayerOptions],
     ) -> None:
-        super().__init__({"a": a}, axis, bounds, **kwargs)
+        super().__init__({"a": a}, axis=axis, bounds=bounds, **kwargs)

@@ -84,7 +84,7 @@ def _bounds(cls: type[TrainableActivation]) -> Choice:
         each = dimension.each if isinstance(dimension, FloatList) else dimension
         if isinstance(each, Float):
             ranges[name] = (each.low, each.high)
-    published = cls.published_bounds
+    published = cls.default_bounds
     options = {"default": None, "free": dict.fromkeys(published), "range": ranges}
     # Options that would repeat the class's bounds are left out.
     return Choice({n: b for n, b in options.items() if b is None or (b and b != published)})

@@ -16,7 +16,7 @@ _CONVOLUTIONS = {
     (2, True): layers.YatConv2DTranspose,
     (3, True): layers.YatConv3DTranspose,
 }
-_RECURRENT = {
+RECURRENT = {
     "lstm": (layers.YatLSTM, layers.YatLSTMCell),
     "gru": (layers.YatGRU, layers.YatGRUCell),
     "simple_rnn": (layers.YatSimpleRNN, layers.YatSimpleRNNCell),
@@ -141,7 +141,7 @@ def yat_recurrent(
     hp: Any,
     units: int,
     name: str | None = None,
-    among: Iterable[str] = tuple(_RECURRENT),
+    among: Iterable[str] = tuple(RECURRENT),
     *,
     cell: bool = False,
     **kwargs: Any,
@@ -154,12 +154,12 @@ def yat_recurrent(
         hp: `HyperParameters` of a model-building function.
         units: Size of the state.
         name: Prefix of the hyperparameters, `"yat_recurrent"` by default.
-        among: Layers to choose from: `"lstm"`, `"gru"`, `"simple_rnn"`.
+        among: Layers to choose from, all of them by default: `"lstm"`, `"gru"`, `"simple_rnn"`.
         cell: Whether to return the cell, for `keras.layers.RNN`, instead of the layer.
         **kwargs: Arguments of the layer. They are fixed: not searched.
 
     Returns:
-        A `YatLSTM`, `YatGRU` or `YatSimpleRNN`, or its cell.
+        A recurrent Yat layer, such as `YatLSTM`, or its cell.
 
     Raises:
         ValueError: If an argument is invalid.
@@ -177,8 +177,8 @@ def yat_recurrent(
     """
     _validate.flag("cell", cell)
     options = {}
-    for label in checked_names("among", among, _RECURRENT):
-        cls: Any = _RECURRENT[_validate.one_of("among", label, _RECURRENT)][cell]
+    for label in checked_names("among", among, RECURRENT):
+        cls: Any = RECURRENT[_validate.one_of("among", label, RECURRENT)][cell]
         options[label] = Build(cls, cls.search_space, units=units, **kwargs)
     return Choice(options).sample(hp, path_of(name, "yat_recurrent"))
 

@@ -5,14 +5,18 @@ import numpy as np
 import pytest
 
 import keras_yat
+from tests import reference_recurrent
 from tests.helpers import to_numpy
-from tests.reference_recurrent import GATES, Loop
+from tests.reference_recurrent import Loop
 
-KINDS = pytest.mark.parametrize("kind", GATES)
+KINDS = pytest.mark.parametrize("kind", reference_recurrent.KINDS)
 # Without gates errors grow from step to step. With JAX's optimizations they stay in the tolerance.
 TO_MANY_DIGITS = pytest.mark.parametrize(
     "kind",
-    [pytest.param(k, marks=pytest.mark.optimized if k == "SimpleRNN" else ()) for k in GATES],
+    [
+        pytest.param(kind, marks=pytest.mark.optimized if kind == "SimpleRNN" else ())
+        for kind in reference_recurrent.KINDS
+    ],
 )
 MASK = np.array([[True] * 5, [True, True, False, True, False], [False, False, True, True, True]])
 
@@ -33,7 +37,7 @@ def loop_of(layer, **settings):
         return function.__name__
 
     kind = type(layer).__name__.removeprefix("Yat").removesuffix("Cell")
-    if kind != "SimpleRNN":
+    if hasattr(layer, "recurrent_activation"):
         settings["s"] = name(layer.recurrent_activation)
     return Loop(kind, t=name(layer.activation), **settings)
 
@@ -50,13 +54,26 @@ def randomized(cell, seed=0):
             getattr(cell, name).assign(value)
     if isinstance(cell.recurrent_epsilon, keras.Variable):
         cell.recurrent_epsilon.assign(0.2)
+    for weight in further_weights(cell).values():
+        weight.assign(0.5 * rng.normal(size=weight.shape))
+
+
+SCALES = ("alpha", "recurrent_alpha", "epsilon", "recurrent_epsilon")
+
+
+def further_weights(cell):
+    """The weights of a cell beyond those of its base, by name."""
+    known = ("kernel", "recurrent_kernel", "bias", *SCALES)
+    found = {weight.path.rsplit("/", 1)[-1]: weight for weight in cell.weights}
+    return {name: weight for name, weight in found.items() if name not in known}
 
 
 def values(cell):
     """The cell's weights by name, in float64, and the constant alphas, epsilons and bias."""
     names = ("kernel", "recurrent_kernel", "bias")
     found = {n: getattr(cell, n) for n in names if getattr(cell, n) is not None}
-    for name in ("alpha", "recurrent_alpha", "epsilon", "recurrent_epsilon"):
+    found |= further_weights(cell)
+    for name in SCALES:
         scale = getattr(cell, name)
         found[name] = 1.0 if scale is None else scale
     if cell.constant_bias is not None:

@@ -28,7 +28,7 @@ def test_an_update_is_projected_onto_the_bounds(name):
     assert gradients["w"] != 0.0
 
 
-def test_a_parameter_out_of_the_published_bounds_has_a_gradient():
+def test_a_parameter_out_of_the_default_bounds_has_a_gradient():
     """Clipping in the forward pass would make the gradient 0."""
     layer = keras_yat.Nami(w=0.9, bounds={"w": None})
     assert weight_gradients(layer, -np.abs(draw((8,))))["w"] != 0.0

@@ -11,9 +11,8 @@ from hypothesis import strategies as st
 import keras_yat
 from tests import helpers
 from tests.helpers import draw, to_numpy
-from tests.reference_recurrent import GATES
+from tests.reference_recurrent import KINDS
 
-KINDS = tuple(GATES)
 EVERY = pytest.mark.parametrize("kind", KINDS)
 # Those that Keras has too.
 STOCK = tuple(kind for kind in KINDS if hasattr(keras.layers, kind))
