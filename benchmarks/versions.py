@@ -55,6 +55,8 @@ def measure(arguments) -> list[dict]:
         before = imported(arguments.base, Path(folder))
     tasks = cases(arguments.quick)
     names = [n for n in tasks if not arguments.only or n in arguments.only]
+    # Those that the other version has too.
+    names = [n for n in names if hasattr(before, n) or n in before.activations.names()]
     print(f"\n{arguments.backend}, Keras {keras.__version__}, over {arguments.base}", flush=True)
     rows = []
     for name in (bar := tqdm(names, leave=False)):

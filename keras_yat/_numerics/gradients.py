@@ -60,7 +60,9 @@ def with_derivatives(derivatives: Callable[..., tuple]) -> Callable[[Formula[P]]
     def decorate(formula):
         return _decorated(
             formula,
-            lambda call: call.with_gradient(gradient, RowBlocks(call.tensors).evaluate),
+            lambda call: call.with_gradient(
+                gradient, RowBlocks(call.tensors).evaluate, _separate_sums
+            ),
         )
 
     return decorate
@@ -71,11 +73,11 @@ def with_gradient(gradient: Callable[..., tuple]) -> Callable[[Formula[P]], Form
 
     `gradient(upstream, x, *parameters, **constants)` returns the gradients in x and in each
     parameter, before they are summed over broadcast axes; it may return None for a parameter that
-    is a Python number.
+    is a Python number. The gradients of the parameters share costly terms.
     """
 
     def decorate(formula):
-        return _decorated(formula, lambda call: call.with_gradient(gradient, _at_once))
+        return _decorated(formula, lambda call: call.with_gradient(gradient, _at_once, _joint_sums))
 
     return decorate
 
@@ -120,8 +122,11 @@ class _Call:
         value = self._formula(*self._arguments(tensors), **self._constants)
         return ops.cast(value, self._result_dtype)
 
-    def with_gradient(self, gradient, evaluate):
-        """The value with a custom gradient; both by `evaluate(function, *tensors)`."""
+    def with_gradient(self, gradient, evaluate, sums):
+        """The value with a custom gradient.
+
+        Both by `evaluate(function, *tensors)`; `sums` sums the gradients of the parameters.
+        """
         if not _shapes_known(self.tensors):
             return self.value(*self.tensors)
 
@@ -129,7 +134,7 @@ class _Call:
             upstream = ops.cast(upstream, self._dtype)
             every = gradient(upstream, *self._arguments(tensors), **self._constants)
             wanted = [every[place + 1] for place in self._places]
-            return (sum_to(every[0], tensors[0]), *_sums_to(wanted, tensors[1:]))
+            return (sum_to(every[0], tensors[0]), *sums(wanted, tensors[1:]))
 
         return with_custom_gradient(
             lambda *tensors: (evaluate(self.value, *tensors), None),
@@ -215,14 +220,19 @@ def as_parameter(p: Any) -> Any:
     return p if is_double(p) else ops.cast(p, "float32")
 
 
-def _sums_to(values, likes):
+def _separate_sums(values, likes):
+    """`sum_to` of each."""
+    return [sum_to(value, like) for value, like in zip(values, likes, strict=True)]
+
+
+def _joint_sums(values, likes):
     """`sum_to` of each, by a single sum on JAX.
 
     XLA makes a loop of each sum on a CPU, and evaluates the common terms of the sums in each.
     """
     shapes = {tuple(like.shape) for like in likes}
     if keras.backend.backend() != "jax" or len(likes) < 2 or len(shapes) > 1:
-        return [sum_to(value, like) for value, like in zip(values, likes, strict=True)]
+        return _separate_sums(values, likes)
     stacked = ops.stack(values)
     like = ops.stack(likes)
     behind = len(stacked.shape) - len(like.shape)

@@ -75,7 +75,7 @@ class Snake(TrainableActivation):
     Example:
 
     >>> dense = keras.layers.Dense(64, activation=keras_yat.Snake())
-    >>> of_periodic_data = keras_yat.Snake(a=10.0)
+    >>> per_channel = keras_yat.Snake(a=10.0, axis=-1)
 
     Reference:
         L. Ziyin, T. Hartwig, M. Ueda, Neural Networks Fail to Learn Periodic Functions and How to
