@@ -79,7 +79,7 @@ def with_value(content, key, value):
 
 
 def refusal(content, folder):
-    """The file, and what is told of it."""
+    """The file, and the message that refuses it."""
     file = written(content, folder)
     with pytest.raises(SystemExit) as told:
         config.load(file)
@@ -87,7 +87,7 @@ def refusal(content, folder):
 
 
 def check_refusal(content, folder, key, *parts):
-    """One line is told: the file, the key, and `parts`."""
+    """The message is one line: the file, the key, and `parts`."""
     file, told = refusal(content, folder)
     assert told.startswith(f"{file}: {key}: "), told
     for part in parts:
