@@ -281,8 +281,8 @@ FAULTS = [
     Fault(
         "start: a backend that is not installed",
         "keras_yat/_start.py",
-        "if of_keras in found or of_keras not in BACKENDS:",
-        "if of_keras not in BACKENDS:",
+        "if configured in found or configured not in BACKENDS:",
+        "if configured not in BACKENDS:",
         "tests/test_start.py",
     ),
 ]

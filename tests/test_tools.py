@@ -4,6 +4,7 @@ import ast
 
 import pytest
 
+from tests.faults import FAULTS, ROOT
 from tools import arguments, readme
 from tools.shared_arguments import CELL, KERNEL, OF_BASE
 
@@ -75,6 +76,13 @@ def test_bases_that_exist():
 def test_a_cell_has_no_argument_twice():
     names = [a.name for a in CELL]
     assert len(set(names)) == len(names)
+
+
+@pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: fault.area)
+def test_faults_are_put_into_code_that_exists(fault):
+    assert fault.old in (ROOT / fault.file).read_text()
+    for place in fault.tests.split():
+        assert (ROOT / place.split("::")[0]).exists()
 
 
 def test_the_table_of_the_readme_is_found_anywhere():
