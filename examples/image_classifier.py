@@ -107,7 +107,7 @@ def study(images, epochs: int, rates: list[float], seeds: int, folder: Path) -> 
                 trials.adapt(model.layers[:adapted], images.x_train, seed)
                 found.train(model, images, epochs, bar)
                 if variant in DRAWN:
-                    kernel = keras.ops.convert_to_numpy(model.layers[0].kernel)
+                    kernel = trials.weights(model.layers[0])
                     grids.setdefault(variant, kernel.mean(axis=-2))
             rows.append(found.columns())
     trials.report(f"Classifiers after {epochs} epochs", rows, folder / "accuracy.csv")

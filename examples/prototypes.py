@@ -80,7 +80,7 @@ def build(images: Any, variant: str) -> Any:
 
 
 def kernels(model: Any) -> np.ndarray:
-    return keras.ops.convert_to_numpy(model.layers[1].kernel).copy()
+    return trials.weights(model.layers[1])
 
 
 def cosines(columns: np.ndarray, images: Any) -> np.ndarray:

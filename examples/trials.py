@@ -105,6 +105,12 @@ class _EpochTimer(keras.callbacks.Callback):
         self.bar.add(1)
 
 
+def weights(layer: Any) -> np.ndarray:
+    """The weights of the neurons of a layer: the prototypes of a Yat layer, or the kernel."""
+    found = layer.prototypes() if hasattr(layer, "prototypes") else layer.kernel
+    return keras.ops.convert_to_numpy(found).copy()
+
+
 def adapt(layers: Any, x: Any, seed: int) -> None:
     """Adapts each Yat layer among `layers` to the outputs of the layers before it."""
     x = x[:4096]  # the number of samples that `adapt` uses

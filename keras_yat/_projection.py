@@ -1,4 +1,4 @@
-"""A constraint that keeps a parameter within its bounds."""
+"""Bounds of parameters."""
 
 from keras import ops
 
@@ -7,10 +7,7 @@ from keras_yat._types import Tensor
 
 
 class Projection(Constraint):
-    """Clips a parameter to its bounds after each update.
-
-    Unlike clipping in the forward pass, this never sets the gradient to 0.
-    """
+    """Clips a parameter to its bounds after each update."""
 
     def __init__(self, low: float | None, high: float | None) -> None:
         self.low = -float("inf") if low is None else low
@@ -18,3 +15,10 @@ class Projection(Constraint):
 
     def __call__(self, w: Tensor) -> Tensor:
         return ops.clip(w, self.low, self.high)
+
+    def in_bounds(self, w: Tensor) -> Tensor:
+        """`w` clipped to its bounds; the gradient is passed on as if it were not.
+
+        An optimizer that averages weights does so before constraints, and weights can be assigned.
+        """
+        return ops.stop_gradient(self(w)) + (w - ops.stop_gradient(w))

@@ -9,6 +9,8 @@ import numpy as np
 
 T = TypeVar("T")
 
+_LEAST, _LARGEST = float(np.finfo("float32").tiny), float(np.finfo("float32").max)
+
 MAX_SEED = 2**32 - 1
 
 
@@ -24,13 +26,19 @@ def invalid_argument(name: str, allowed: str, received: Any, **context: Any) -> 
 
 
 def number(name: str, value: Any, above: float | None = None) -> float:
-    """`value` as a finite Python float, greater than `above` if that is given."""
+    """`value` as a finite Python float, greater than `above` if that is given.
+
+    Numbers that float32 cannot hold would become 0 or infinity.
+    """
     allowed = "be a finite number" + ("" if above is None else f" greater than {above:g}")
     if isinstance(value, bool) or not isinstance(value, numbers.Real):
         invalid_argument(name, allowed, value)
     if not math.isfinite(value) or (above is not None and value <= above):
         invalid_argument(name, allowed, value)
-    return float(value)
+    value = float(value)
+    if value != 0.0 and not _LEAST <= abs(value) <= _LARGEST:
+        invalid_argument(name, f"be in the range of float32, {_LEAST:g} to {_LARGEST:g}", value)
+    return value
 
 
 def one_of(name: str, value: Any, choices: Iterable[Any]) -> Any:

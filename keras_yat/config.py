@@ -1,6 +1,9 @@
 """Global settings of the package."""
 
+from keras_yat import _precisions, _validate
+
 _custom_gradient = True
+_precision = "auto"
 
 
 def enable_custom_gradient() -> None:
@@ -55,3 +58,44 @@ def is_custom_gradient_enabled() -> bool:
 def _set(value: bool) -> None:
     global _custom_gradient
     _custom_gradient = value
+
+
+def set_product_precision(precision: str) -> None:
+    """Sets the precision that Yat layers expect of float32 products.
+
+    Some hardware rounds the factors of float32 products: NVIDIA GPUs to TF32, TPUs to bfloat16.
+    Yat layers then round inputs and kernels in the same way before they compute norms, so that
+    distances are those of the rounded vectors, and take no distance below the rounding error.
+
+    Args:
+        precision: `"auto"`, the default, to measure it once for each operation on Keras's device;
+            `"float32"`, `"tensorfloat32"` or `"bfloat16"` to give it, for example where a model is
+            traced on another device than it runs on. It does not change how products are computed:
+            that is a setting of the backend.
+
+    Raises:
+        ValueError: If `precision` is none of these.
+
+    Example:
+
+    >>> keras_yat.config.set_product_precision("tensorfloat32")
+    >>> keras_yat.config.product_precision()
+    'tensorfloat32'
+    >>> keras_yat.config.set_product_precision("auto")
+    """
+    global _precision
+    _precision = _validate.one_of("precision", precision, ("auto", *_precisions.PRECISIONS))
+
+
+def product_precision() -> str:
+    """The setting of `set_product_precision`.
+
+    Returns:
+        A string.
+
+    Example:
+
+    >>> keras_yat.config.product_precision()
+    'auto'
+    """
+    return _precision

@@ -93,7 +93,7 @@ class Loop:
         return [(1.0 - z) * t(x_n + r * h_n) + z * h]
 
     def _yat(self, weights, prefix, x):
-        kernel = weights[f"{prefix}kernel"]
+        kernel = weights[f"{prefix}multiplier"] * weights[f"{prefix}kernel"]
         if np.all(x == 0.0) and self.settings.get("normalize") == "sphere":
             return np.zeros((len(x), kernel.shape[1]))
         return reference_yat.yat(

@@ -33,7 +33,8 @@ MODULES = [keras_yat.__name__] + [
 FORBIDDEN = {"tensorflow", "jax", "torch", "keras_tuner", "sklearn"}
 # Each entry may import from the entries before it.
 FLOORS = [
-    {"keras_yat._start", "keras_yat._types", "keras_yat._validate", "keras_yat.config"},
+    {"keras_yat._start", "keras_yat._types", "keras_yat._validate", "keras_yat._precisions"},
+    {"keras_yat.config"},
     {"keras_yat._keras_compat", "keras_yat._space", "keras_yat._command"},
     {"keras_yat._register", "keras_yat._projection", "keras_yat._numerics"},
     {"keras_yat.initializers"},
@@ -351,7 +352,7 @@ def dir_of_keras(cls):
 
 
 FOR_USERS = {
-    *("adapt", "score", "make_cache"),
+    *("adapt", "score", "make_cache", "prototypes", "recurrent_prototypes"),
     # Of recurrent cells and layers, and of activations: what one calls of the other.
     *("get_initial_state", "run", "run_loop", "step", "step_backward", "value_and_slope"),
     "function",

@@ -4,7 +4,8 @@ import ast
 
 import pytest
 
-from tests.faults import FAULTS, ROOT
+from tests.fault_cases import FAULTS
+from tests.faults import ROOT
 from tools import arguments, readme
 from tools.shared_arguments import CELL, KERNEL, OF_BASE
 

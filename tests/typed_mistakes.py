@@ -36,6 +36,7 @@ ops.yat_product([[1.0]], [[1.0]], None, 1e-5, 2.0)  # pyright: ignore[reportCall
 keras_yat.YatDense("10")  # pyright: ignore[reportArgumentType]
 keras_yat.YatDense(10, epsilon="small")  # pyright: ignore[reportArgumentType]
 keras_yat.YatDense(10, normalize="spheres")  # pyright: ignore[reportArgumentType]
+keras_yat.YatDense(10, kernel_multiplier="he")  # pyright: ignore[reportArgumentType]
 keras_yat.YatDense(10, alpha="constant")  # pyright: ignore[reportArgumentType]
 keras_yat.YatConv2D(10, kernel_size="3")  # pyright: ignore[reportArgumentType]
 keras_yat.YatMultiHeadAttention(4, 8, flash_attention=True)  # pyright: ignore[reportArgumentType]

@@ -26,6 +26,8 @@ keras_yat.YatConv2D(16, (3, 5), strides=[1, 2], activation=keras_yat.Nami(axis=-
 keras_yat.YatConv3DTranspose(4, 3, 2, "same", "channels_last", 1)
 keras_yat.YatDense(10, "nami", kernel_regularizer=keras.regularizers.L2(1e-4), epsilon=1e-3)
 keras_yat.YatDense(10, alpha=None, normalize="sphere", distance="direct", trainable=False)
+keras_yat.YatDense(10, kernel_multiplier=1).prototypes()
+keras_yat.YatConv1D(10, 3, kernel_multiplier="auto")
 keras_yat.YatDense(10, kernel_from=keras_yat.YatDense(20), kernel_slice=(0, 10))
 keras_yat.YatEmbedding(100, 16, mask_zero=True).score(x)
 keras_yat.YatMultiHeadAttention(4, 8, normalization="softermax", power=2, block_size=64)

@@ -132,6 +132,15 @@ NEURON = [
         "A number that replaces the trained bias, or None.",
     ),
     _by_name(
+        "kernel_multiplier",
+        'float | Literal["auto"]',
+        '"auto"',
+        "Factor between the trained variable and the weights w of the neurons: a number above 0, "
+        'or `"auto"` for the kernel initializer\'s matching default. With that of `YatNormal` the '
+        "usual learning rates of Keras's layers are suitable; with others it is 1. `prototypes()` "
+        "returns w. Regularizers, constraints and weight decay apply to the trained variable.",
+    ),
+    _by_name(
         "normalize",
         'Literal["kernel", "sphere"] | None',
         "None",
@@ -196,7 +205,7 @@ KERNEL = [
         "weight, also in the `.keras` file of a model that has both among its own layers; Keras's "
         "`clone_model` and `model_from_json` give each its own. Setting `trainable` to False on "
         "either freezes the kernel for both; `kernel_trainable=False` here freezes it for this "
-        "layer alone.",
+        "layer alone. The multiplier is that of `kernel_from`.",
     ),
     _by_name(
         "kernel_slice",

@@ -36,7 +36,7 @@ class Attention:
     Attributes:
         normalize: Maps scores and allowed positions to weights, and to the function from their
             upstream gradient to that of the scores.
-        floor: One of `formula.DISTANCE_FLOOR`.
+        floor: `products.half_floor`.
         masks: Which query may attend to which key.
         block: Number of queries in a block; None: all.
         rate: Dropout rate of the weights.

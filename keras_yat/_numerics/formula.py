@@ -2,12 +2,9 @@
 
 Precision. The inner product is computed in the dtype of the input, which may be half precision;
 norms, distance and quotient are computed in float32 (float64 for float64). The distance is
-‖w‖² + ‖x‖² - 2⟨w, x⟩, which cancels where x ≈ w. It is never taken below 2·u·‖w‖², the rounding
-error of ‖w‖² + ‖x‖² there. u is 2^-21 in float32 and 2^-50 in float64: eight times half the
-spacing of the numbers around 1, as the sums round too. In bfloat16 it is 2^-8, half the spacing,
-as only the product is rounded to it. In float16 it is 2^-7 instead of 2^-11: gradients contain
-2q² + 2q with q = ⟨w, x⟩ / distance, and q can reach 1 / (2u). Below this floor the distance counts
-as constant. `distance="direct"` sums (w - x)² entry by entry instead.
+‖w‖² + ‖x‖² - 2⟨w, x⟩, which cancels where x ≈ w. It is never taken below a floor, a multiple of
+‖w‖² that follows from the rounding of products: see `products`. Below it the distance counts as
+constant. `distance="direct"` sums (w - x)² entry by entry instead.
 """
 
 import functools
@@ -29,14 +26,6 @@ from keras_yat._types import Tensor
 
 FLOAT16_MAX = float(np.finfo("float16").max)
 
-DISTANCE_FLOOR = {
-    "float64": 2.0**-50,
-    "float32": 2.0**-21,
-    "bfloat16": 2.0**-8,
-    "float16": 2.0**-7,
-}
-"""u of each dtype: half the floor of the distance, in multiples of ‖w‖²."""
-
 # Largest 2z / (distance + ε) in a float16 gradient, which contains its square: with a floor of
 # the distance, and without.
 _FLOAT16_RATIO, _FLOAT16_RATIO_DIRECT = 2.0**7, 2.0**9
@@ -50,8 +39,12 @@ class YatFormula:
         bias: b of each neuron, or a number.
         alpha: Factor of the outputs, a scalar or a number.
         epsilon: A scalar or a number.
-        floor: One of `DISTANCE_FLOOR`, or None.
+        floor: `products.half_floor`, or None.
         limit: Outputs are clipped to [-limit, limit]. None: no limit.
+        multiplier: s of a kernel w = s·v. The products and `kernel_square` are then those of v.
+
+    Numerator and denominator are divided by s, so that s only appears in small tensors:
+    with p = ⟨v, x⟩ the output is α·s·(p + b/s)² / (s·‖v‖² + ‖x‖²/s - 2p + ε/s).
     """
 
     def __init__(
@@ -63,9 +56,10 @@ class YatFormula:
         *,
         floor: float | None,
         limit: float | None,
+        multiplier: float = 1.0,
     ):
         self._scales = tuple(map(as_parameter, (kernel_square, bias, alpha, epsilon)))
-        self._floor, self._limit = floor, limit
+        self._floor, self._limit, self.multiplier = floor, limit, multiplier
 
     def __call__(self, product: Tensor, x_square: Tensor) -> Tensor:
         """The outputs, in the dtype of `product`. The backward pass keeps the arguments alone."""
@@ -101,24 +95,28 @@ class YatFormula:
         """The same formula with other `tensors`."""
         tensors = iter(tensors)
         scales = (s if isinstance(s, float) else next(tensors) for s in self._scales)
-        formula = YatFormula(*scales, floor=self._floor, limit=self._limit)
+        formula = YatFormula(
+            *scales, floor=self._floor, limit=self._limit, multiplier=self.multiplier
+        )
         # Computed here: a value computed within a traced loop does not exist outside of it.
         _ = formula._constants
         return formula
 
     @functools.cached_property
-    def _constants(self) -> tuple[Any, Any]:
-        """Constants of the scales: half of ‖w‖² above the floor, and floor + epsilon / 2."""
-        kernel_square, _, _, epsilon = self._scales
-        if self._floor is None:
-            return 0.0, 0.5 * epsilon
-        floor = self._floor * ops.stop_gradient(kernel_square)
-        return 0.5 * kernel_square - floor, floor + 0.5 * epsilon
+    def _constants(self) -> tuple[Any, Any, Any, Any]:
+        """Half of s·‖v‖² above the floor; floor + ε/2s; b/s; α·s."""
+        kernel_square, bias, alpha, epsilon = self._scales
+        s = self.multiplier
+        above, floor = 0.0, 0.0
+        if self._floor is not None:
+            floor = self._floor * s * ops.stop_gradient(kernel_square)
+            above = 0.5 * s * kernel_square - floor
+        return above, floor + 0.5 / s * epsilon, bias / s, alpha * s
 
     def value(self, product: Tensor, x_square: Tensor) -> Tensor:
         """The outputs, in the precision of the arguments; the backend derives a gradient."""
         z, ratio, _ = self._parts(product, x_square)
-        result = z * ratio * (0.5 * self._scales[2])
+        result = z * ratio * (0.5 * self._constants[3])
         # Clipped outputs keep their gradient.
         return result if self._limit is None else ops.clip(result, -self._limit, self._limit)
 
@@ -134,9 +132,10 @@ class YatFormula:
         For each scale it returns `collect(array, scale)`, None for a number. The gradient of the
         scale is the sum of `array` over broadcast axes, times a factor: see `scaled`.
         """
-        # With q = z / (distance + ε): ∂/∂z = 2αq and ∂/∂distance = -αq², and the slope of the
-        # distance in the product is -2. torch frees each temporary after its last use.
+        # With q = z / (distance + ε), A = α·s: ∂/∂z = 2Aq and ∂/∂distance = -Aq², and the slope of
+        # the distance in the product is -2. torch frees each temporary after its last use.
         kernel_square, bias, alpha, epsilon = self._scales
+        factor = self._constants[3]
         z, ratio, above = self._parts(product, x_square)
         if self._limit is not None:
             # Clips the ratio, not the gradient: an upstream gradient that overflows stays visible.
@@ -145,8 +144,8 @@ class YatFormula:
         of_z = upstream * ratio
         of_alpha = None if _is_number(alpha) else collect(of_z * z, alpha)
         del z
-        if not _is_number(alpha, 1.0):
-            of_z = of_z * alpha
+        if not _is_number(factor, 1.0):
+            of_z = of_z * factor
         of_bias = None if _is_number(bias) else collect(of_z, bias)
         of_distance = ratio * of_z
         of_epsilon = None if _is_number(epsilon) else collect(of_distance, epsilon)
@@ -154,30 +153,30 @@ class YatFormula:
             of_distance = of_distance * ops.sign(above)
         del ratio, above
         of_kernel = None if _is_number(kernel_square) else collect(of_distance, kernel_square)
-        of_square = -0.25 * sum_to(of_distance, x_square)
+        of_square = -0.25 / self.multiplier * sum_to(of_distance, x_square)
         of_product = of_z if self._floor is None else of_z + 0.5 * of_distance
         return of_product, of_square, [of_kernel, of_bias, of_alpha, of_epsilon]
 
     def scaled(self, arrays: Sequence[Tensor]) -> list[Tensor]:
         """The gradients of `tensors`, from the array that `gradient` collected for each."""
-        scales = zip(_FACTORS, self._scales, strict=True)
-        chosen = [(factor, scale) for factor, scale in scales if not isinstance(scale, float)]
-        return [f * summed(array, s) for array, (f, s) in zip(arrays, chosen, strict=True)]
+        s = self.multiplier
+        factors = (-0.25 * s, 1.0 / s, 0.5 * s, -0.25 / s)
+        pairs = zip(factors, self._scales, strict=True)
+        chosen = [(factor, scale) for factor, scale in pairs if not isinstance(scale, float)]
+        return [f * summed(array, scale) for array, (f, scale) in zip(arrays, chosen, strict=True)]
 
     def _parts(self, product, x_square):
-        """z = ⟨w, x⟩ + b; z over half of (distance + ε); half of the distance above its floor."""
-        bias = self._scales[1]
-        above_zero, shift = self._constants
+        """z = ⟨w, x⟩ + b; z over half of (distance + ε); half of the distance above its floor.
+
+        z and the distance are divided by the multiplier.
+        """
+        above_zero, shift, bias, _ = self._constants
         z = product if _is_number(bias, 0.0) else product + bias
-        above = 0.5 * x_square
+        above = 0.5 / self.multiplier * x_square
         if self._floor is not None:
             # In this order each operation reads a single large array.
             above = ops.relu((above_zero - product) + above)
         return z, z / (above + shift), above
-
-
-_FACTORS = (-0.25, 1.0, 0.5, -0.25)
-"""Of the gradients of kernel_square, bias, alpha and epsilon."""
 
 
 def _is_number(value, number=None):

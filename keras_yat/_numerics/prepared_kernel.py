@@ -13,7 +13,6 @@ import keras
 from keras import ops
 
 from keras_yat._numerics.formula import (
-    DISTANCE_FLOOR,
     FLOAT16_MAX,
     YatFormula,
     max_abs,
@@ -22,7 +21,14 @@ from keras_yat._numerics.formula import (
     unit_norm,
 )
 from keras_yat._numerics.gradients import at_least_float32
-from keras_yat._numerics.math import is_double
+from keras_yat._numerics.products import (
+    half_floor,
+    mantissa_bits,
+    matrix_product,
+    pieces,
+    rounded,
+    total_of,
+)
 from keras_yat._types import Tensor
 
 NORMALIZATIONS = (None, "kernel", "sphere")
@@ -40,12 +46,22 @@ class LinearMap:
         patches_and_columns: Maps an input and a kernel to the factors of the products: for each
             group the patches `(..., entries)` and the weights `(entries, features)`.
         axes: The axes of the kernel over which a product sums.
+        operation: Argument of `products.mantissa_bits`.
+        in_pieces: Whether long sums are taken in pieces.
     """
 
     product: Callable[[Tensor, Tensor], Tensor]
     squared_norms: Callable[[Tensor], Tensor]
     patches_and_columns: Callable[[Tensor, Tensor], Sequence[tuple[Tensor, Tensor]]]
     axes: tuple[int, ...]
+    operation: str
+    in_pieces: bool = False
+
+    def half_floor(self, kernel: Tensor, dtype: str, bits: int) -> float:
+        """Half the floor of the distance: see `products`."""
+        entries = math.prod(kernel.shape[axis] for axis in self.axes)
+        count = pieces(entries) if self.in_pieces else 1
+        return half_floor(dtype, bits, entries / count**2)
 
 
 class PreparedKernel:
@@ -60,6 +76,7 @@ class PreparedKernel:
         alpha: Factor of the outputs: a number, a scalar tensor, or None for 1.
         normalize: One of `NORMALIZATIONS`.
         distance: One of `DISTANCES`.
+        multiplier: Factor of the kernel: the weights of the neurons are `multiplier·kernel`.
     """
 
     def __init__(
@@ -73,6 +90,7 @@ class PreparedKernel:
         alpha: Any = None,
         normalize: str | None = None,
         distance: str = "expanded",
+        multiplier: float = 1.0,
     ):
         self._linear_map = linear_map
         self._dtype = keras.backend.standardize_dtype(dtype)
@@ -82,21 +100,25 @@ class PreparedKernel:
         if normalize is not None:
             # The result does not depend on the scale; the squares might over- or underflow.
             kernel = kernel / max_abs(kernel, axes)
-        square = sum_of_squares(kernel, axes)
+            multiplier = 1.0
+        self._bits = mantissa_bits(linear_map.operation, self._dtype)
+        kernel = rounded(kernel, self._bits)
+        square = _squared_norms(kernel, axes)
         self._norms = self._direct_kernel = None
         if normalize is not None:
             scale, square = unit_norm(square)
             self._norms = ops.squeeze(scale, axes)
         expanded = distance == "expanded"
         if not expanded:
-            self._direct_kernel = kernel if normalize is None else kernel * scale
+            self._direct_kernel = kernel * (multiplier if normalize is None else scale)
         self.formula: YatFormula = YatFormula(
             kernel_square=ops.squeeze(square, axes) if expanded else 0.0,
             bias=0.0 if bias is None else bias,
             alpha=1.0 if alpha is None else alpha,
             epsilon=epsilon,
-            floor=DISTANCE_FLOOR[self._dtype] if expanded else None,
+            floor=linear_map.half_floor(kernel, self._dtype, self._bits) if expanded else None,
             limit=FLOAT16_MAX if self._dtype == "float16" else None,
+            multiplier=multiplier,
         )
         self._kernel, self._kernel_scale = self._in_range(kernel)
 
@@ -111,6 +133,7 @@ class PreparedKernel:
         """
         if self._sphere:
             x = x / ops.cast(self._max_abs(x), self._dtype)
+        x = self.factor(x)
         product = self._product(x)
         x_square = self._linear_map.squared_norms(x)
         x_scale = None
@@ -129,7 +152,13 @@ class PreparedKernel:
             return None
         if self._norms is None:
             return self._kernel
-        return self._kernel * ops.cast(self._norms, self._dtype)
+        kernel = self._kernel * ops.cast(self._norms, self._dtype)
+        # Where products are rounded, the norm of the rounded kernel is no longer 1.
+        return kernel if self.factor(kernel) is kernel else None
+
+    def factor(self, x: Tensor) -> Tensor:
+        """`x` as a factor of the product: rounded where products are."""
+        return rounded(x, self._bits)
 
     def _in_range(self, kernel):
         """`kernel` in the dtype of the inputs, and the factor that was taken out for its range."""
@@ -158,18 +187,19 @@ class PreparedKernel:
         return ops.cast(product, "float32") * (scale * self._kernel_scale)
 
 
-def _matrix_product(x, kernel):
-    if is_double(x):
-        # On torch `ops.matmul` reduces it to float32.
-        return ops.einsum("...i,iu->...u", x, kernel)
-    return ops.matmul(x, kernel)
+def _squared_norms(x, axes):
+    if len(axes) > 1:
+        return sum_of_squares(x, axes)
+    return total_of(lambda part: sum_of_squares(part, axes[0]), x, axes[0])
 
 
 DENSE = LinearMap(
-    product=_matrix_product,
+    product=matrix_product,
     squared_norms=lambda x: sum_of_squares(x, axis=-1),
     patches_and_columns=lambda x, kernel: [(x, kernel)],
     axes=(0,),
+    operation="matmul",
+    in_pieces=True,
 )
 
 

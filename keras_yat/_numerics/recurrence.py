@@ -6,7 +6,7 @@ computes the gradient of the kernel by a single product over all steps.
 """
 
 import functools
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -27,6 +27,7 @@ class Recurrence:
         cell: Has `step` and `step_backward`.
         of_input: The Yat formula of the inputs.
         of_state: The Yat formula of the state.
+        factor: Maps a state to the factor of its product: `PreparedKernel.factor`.
         functions: The activations of the cell.
         every_output: Whether all states are returned, or only the last.
         unroll: Whether the loops are unrolled.
@@ -35,6 +36,7 @@ class Recurrence:
     cell: Any
     of_input: YatFormula
     of_state: YatFormula
+    factor: Callable[[Any], Any]
     functions: Sequence[ValueAndSlope]
     every_output: bool
     unroll: bool
@@ -68,6 +70,7 @@ class _Pass:
         self.of_input = recurrence.of_input.with_tensors(of_input)
         self.of_state = recurrence.of_state.with_tensors(of_state)
         self.cell, self.functions = recurrence.cell, recurrence.functions
+        self.factor = recurrence.factor
         self.every_output, self.unroll = recurrence.every_output, recurrence.unroll
         self.dtype = at_least_float32(self.product)
         # Whether products are in half precision, and everything else is wider.
@@ -83,11 +86,12 @@ class _Pass:
 
     def _step(self, states, entry):
         product, x_square, *present = entry
-        inner = self._times(states[0], self.kernel)
+        factor = self.factor(states[0])
+        inner = self._times(factor, self.kernel)
         after, kept = self.cell.step(
             [function.value for function in self.functions],
             self.of_input.value(self._wide(product), x_square),
-            self.of_state.value(inner, _square(states[0])),
+            self.of_state.value(inner, _square(factor)),
             states,
         )
         if present:
@@ -143,11 +147,12 @@ class _Pass:
         of_product, of_square, own = self.of_input.gradient(
             of_input, self._wide(product), x_square, _unsummed
         )
+        factor = self.factor(before[0])
         of_inner, of_norm, other = self.of_state.gradient(
-            of_state, inner, _square(before[0]), _unsummed
+            of_state, inner, _square(factor), _unsummed
         )
         slopes = [slope + p for slope, p in zip(slopes, passing, strict=True)]
-        through = self._times(of_inner, transposed) + before[0] * (2.0 * of_norm)
+        through = self._times(of_inner, transposed) + factor * (2.0 * of_norm)
         slopes[0] = slopes[0] + through
         found = [array for array in (*own, *other) if array is not None]
         totals = [total + array for total, array in zip(totals, found, strict=True)]

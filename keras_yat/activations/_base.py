@@ -149,7 +149,10 @@ class TrainableActivation(Activation):
 
     def _parameter(self, name: str, inputs: Tensor) -> Tensor:
         """The parameter `name` as a tensor that broadcasts with `inputs`."""
-        value = ops.convert_to_tensor(getattr(self, name))
+        weight = getattr(self, name)
+        value = ops.convert_to_tensor(weight)
+        if weight.constraint is not None:
+            value = weight.constraint.in_bounds(value)
         if self.axis is None:
             return value
         behind = (len(inputs.shape) - 1 - self.axis) % len(inputs.shape)

@@ -91,8 +91,7 @@ def softermax(x: Tensor, power: float = 1, axis: Size = -1, epsilon: float = 1e-
         x,
         power=checked_power(power),
         axis=axis,
-        # In the range of float32: scores of zeros would otherwise be divided by zero.
-        epsilon=max(_validate.number("epsilon", epsilon, above=0), 1.2e-38),
+        epsilon=_validate.number("epsilon", epsilon, above=0),
     )
 
 

@@ -6,6 +6,8 @@ import keras
 from keras import ops
 
 from keras_yat import _validate, activations, initializers
+from keras_yat._numerics.formula import max_abs, sum_of_squares, unit_norm
+from keras_yat._numerics.gradients import at_least_float32
 from keras_yat._numerics.prepared_kernel import (
     DISTANCES,
     NORMALIZATIONS,
@@ -31,8 +33,11 @@ class YatLayer(EpsilonAlphaLayer):
     """Abstract: a layer of Yat neurons.
 
     A subclass adds its weights in `build`, where it calls `_add_epsilon_and_alpha`, and computes
-    its outputs with `yat`. Weights are read in float32 or wider whatever the compute dtype is.
+    its outputs with `_yat`. Weights are read in float32 or wider whatever the compute dtype is.
     """
+
+    multiplier: float
+    """The factor s between the trained variable v and the weights w = s·v, set by `build`."""
 
     search_space: ClassVar[Space] = {
         **EpsilonAlphaLayer.search_space,
@@ -44,6 +49,7 @@ class YatLayer(EpsilonAlphaLayer):
         self,
         *,
         constant_bias: float | None = None,
+        kernel_multiplier: float | str = "auto",
         normalize: str | None = None,
         distance: str = "expanded",
         drop_connect: float = 0.0,
@@ -55,6 +61,9 @@ class YatLayer(EpsilonAlphaLayer):
         if constant_bias is not None:
             constant_bias = _validate.number("constant_bias", constant_bias)
         self.constant_bias: float | None = constant_bias
+        if kernel_multiplier != "auto":
+            kernel_multiplier = _checked_multiplier(kernel_multiplier)
+        self.kernel_multiplier: float | str = kernel_multiplier
         self.normalize: str | None = _validate.one_of("normalize", normalize, NORMALIZATIONS)
         self.distance: str = _validate.one_of("distance", distance, DISTANCES)
         self.drop_connect: float = _validate.rate("drop_connect", drop_connect)
@@ -91,6 +100,38 @@ class YatLayer(EpsilonAlphaLayer):
         fan_in = entries if effective_fan_in is None else effective_fan_in
         return initializer.default_bias_and_alpha(entries, fan_in, self.normalize, bias)
 
+    def _multiplier_for(self, initializer: Any, fan_in: float, **step: float) -> float:
+        """The factor s between the trained variable v and the weights w = s·v of the neurons.
+
+        Args:
+            initializer: The kernel's.
+            fan_in: Average number of input entries in a product.
+            step: Argument of `YatNormal.kernel_multiplier`.
+        """
+        if self.kernel_multiplier != "auto":
+            return float(self.kernel_multiplier)
+        if isinstance(initializer, initializers.YatNormal):
+            return initializer.kernel_multiplier(fan_in, **step)
+        return 1.0
+
+    def _check_built(self) -> None:
+        if not self.built:
+            raise ValueError(
+                f"The layer {self.name!r} has no weights yet: call it on an input, or `build`."
+            )
+
+    def _prototypes(self, kernel: Any, multiplier: float, axes: tuple[int, ...]) -> Tensor:
+        """The weights of the neurons whose trained variable is `kernel`, in float32 or wider.
+
+        `axes` are those over which a product sums.
+        """
+        kernel = ops.convert_to_tensor(kernel)
+        kernel = multiplier * ops.cast(kernel, at_least_float32(kernel))
+        if self.normalize is None:
+            return kernel
+        kernel = kernel / max_abs(kernel, axes)
+        return kernel * unit_norm(sum_of_squares(kernel, axes))[0]
+
     def _apply_drop_connect(self, kernel: Tensor, training: bool | None) -> Tensor:
         """`kernel`, in training with dropped entries."""
         kernel = ops.convert_to_tensor(kernel)
@@ -111,6 +152,7 @@ class YatLayer(EpsilonAlphaLayer):
             **self._epsilon_and_alpha(prefix),
             normalize=self.normalize,
             distance=self.distance,
+            multiplier=getattr(self, f"{prefix}multiplier"),
         )
 
     def _yat(
@@ -126,12 +168,19 @@ class YatLayer(EpsilonAlphaLayer):
         return {
             **super().get_config(),
             "constant_bias": self.constant_bias,
+            "kernel_multiplier": self.kernel_multiplier,
             "normalize": self.normalize,
             "distance": self.distance,
             "drop_connect": self.drop_connect,
             "seed": self.seed,
             "kernel_trainable": self.kernel_trainable,
         }
+
+
+def _checked_multiplier(value):
+    if isinstance(value, str):
+        _validate.invalid_argument("kernel_multiplier", "be 'auto' or a number above 0", value)
+    return _validate.number("kernel_multiplier", value, above=0.0)
 
 
 def checked_activation(name: str, value: Identifier | None, policy: Any) -> Any:

@@ -1,6 +1,8 @@
 """The bases of the Yat convolutions."""
 
+import functools
 import math
+import operator
 from typing import Any, ClassVar
 
 import keras
@@ -10,6 +12,7 @@ from keras import ops
 from keras_yat import _validate
 from keras_yat._numerics.formula import sum_of_squares
 from keras_yat._numerics.prepared_kernel import LinearMap
+from keras_yat._numerics.products import exact_parts, mantissa_bits
 from keras_yat._types import Config, Shape, Size, Tensor
 from keras_yat.layers._kernel import KernelLayer
 
@@ -22,6 +25,7 @@ class SlidingKernelLayer(KernelLayer):
     """
 
     rank: ClassVar[int]
+    _operation: ClassVar[str] = "conv"
     _paddings: ClassVar[tuple[str, ...]] = ("valid", "same")
 
     def __init__(
@@ -102,7 +106,19 @@ class SlidingKernelLayer(KernelLayer):
     def _linear_map(self) -> LinearMap:
         # All but the features' axis, which is the last or the one before.
         axes = (*range(self.rank), self.rank - 1 - self._features_axis)
-        return LinearMap(self._correlate, self._squared_norms, self._patches_and_columns, axes)
+        return LinearMap(
+            self._correlate,
+            self._squared_norms,
+            self._patches_and_columns,
+            axes,
+            self._operation,
+        )
+
+    def _window_sums(self, squares: Tensor, ones: Tensor) -> Tensor:
+        """The correlation of `squares` with ones, exact to float32 where products are rounded."""
+        bits = mantissa_bits(self._operation, keras.backend.standardize_dtype(squares.dtype))
+        sums = [self._correlate(part, ones) for part in exact_parts(squares, bits)]
+        return functools.reduce(operator.add, sums)
 
     def get_config(self) -> Config:
         return {
@@ -175,7 +191,7 @@ class BaseYatConv(SlidingKernelLayer):
             squares = ops.squeeze(sum_of_squares(parts, axis=-1), -1)
         # The correlation of the product, with ones: padding counts as in the product.
         ones = ops.ones((*self.kernel_size, 1, groups), dtype=squares.dtype)
-        squares = self._correlate(squares, ones)
+        squares = self._window_sums(squares, ones)
         return squares if groups == 1 else ops.repeat(squares, self.filters // groups, axis=-1)
 
     def _patches_and_columns(self, x, kernel):

@@ -16,6 +16,7 @@ class BaseYatConvTranspose(SlidingKernelLayer):
     """Abstract: a transposed Yat convolution of `rank` dimensions."""
 
     _features_axis: ClassVar[int] = -2
+    _operation: ClassVar[str] = "conv_transpose"
 
     def __init__(
         self,
@@ -85,7 +86,7 @@ class BaseYatConvTranspose(SlidingKernelLayer):
 
     def _squared_norms(self, x):
         squares = sum_of_squares(x, axis=-1)
-        return self._correlate(squares, ops.ones((*self.kernel_size, 1, 1), dtype=squares.dtype))
+        return self._window_sums(squares, ops.ones((*self.kernel_size, 1, 1), dtype=squares.dtype))
 
     def _patches_and_columns(self, x, kernel):
         channels, taps = x.shape[-1], math.prod(self.kernel_size)

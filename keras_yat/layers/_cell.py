@@ -1,8 +1,8 @@
-"""The bases of the recurrent Yat cells."""
+"""The base of the recurrent Yat cells: their steps, and a sequence of them."""
 
 import functools
 from collections.abc import Sequence
-from typing import Any, ClassVar
+from typing import Any
 
 import keras
 from keras import ops
@@ -12,17 +12,12 @@ from keras_yat._numerics.prepared_kernel import DENSE, PreparedKernel
 from keras_yat._numerics.recurrence import Recurrence
 from keras_yat._numerics.scan import hold_masked, scan
 from keras_yat._numerics.value_and_slope import ValueAndSlope
-from keras_yat._space import Build, Choice, Space
-from keras_yat._types import Config, Identifier, Shape, Tensor
+from keras_yat._types import Tensor
 from keras_yat.activations._base import Activation, value_and_slope_of
-from keras_yat.activations._score_tanh import ScoreTanh
-from keras_yat.activations._soft_tanh import SoftTanh
-from keras_yat.layers._base import INITIALIZER, YatLayer, checked_activation
-from keras_yat.layers._sequence_dropout import SequenceDropout
-from keras_yat.layers._weight_options import WeightOptions
+from keras_yat.layers._cell_weights import CellWeights
 
 
-class BaseYatCell(YatLayer, SequenceDropout):
+class BaseYatCell(CellWeights):
     """Abstract: a recurrent cell that maps `Y_W(x)` and `Y_U(h)` to the next states.
 
     Y_W and Y_U are Yat products of the kernels, the first with a bias. A subclass has in `gates`
@@ -32,96 +27,6 @@ class BaseYatCell(YatLayer, SequenceDropout):
     `_prepare_inputs` does not depend on the states, so that a layer calls it once for all time
     steps. The first of the states is the output.
     """
-
-    gates: ClassVar[int] = 1
-    kernel: Any
-    recurrent_kernel: Any
-    bias: Any
-    search_space: ClassVar[Space] = {
-        **YatLayer.search_space,
-        "kernel_initializer": INITIALIZER,
-        "recurrent_initializer": INITIALIZER,
-        "activation": Choice(
-            {
-                "tanh": "tanh",
-                "score_tanh": Build(ScoreTanh, ScoreTanh.search_space),
-                "soft_tanh": Build(SoftTanh, SoftTanh.search_space),
-            }
-        ),
-    }
-
-    def __init__(
-        self,
-        units: int,
-        *,
-        activation: Identifier | None,
-        use_bias: bool,
-        kernel_initializer: Identifier,
-        recurrent_initializer: Identifier,
-        bias_initializer: Identifier | None,
-        kernel_regularizer: Identifier | None,
-        recurrent_regularizer: Identifier | None,
-        bias_regularizer: Identifier | None,
-        kernel_constraint: Identifier | None,
-        recurrent_constraint: Identifier | None,
-        bias_constraint: Identifier | None,
-        dropout: float,
-        recurrent_dropout: float,
-        **kwargs: Any,
-    ) -> None:
-        super().__init__(**kwargs)
-        self.units: int = _validate.count("units", units)
-        self.activation: Any = checked_activation("activation", activation, self.dtype_policy)
-        self.use_bias: bool = self._checked_use_bias(use_bias)
-        self._kernel_options = WeightOptions(
-            self, "kernel", kernel_initializer, kernel_regularizer, kernel_constraint
-        )
-        self._recurrent_options = WeightOptions(
-            self, "recurrent", recurrent_initializer, recurrent_regularizer, recurrent_constraint
-        )
-        self._bias_options = WeightOptions(
-            self, "bias", bias_initializer, bias_regularizer, bias_constraint, required=False
-        )
-        self.dropout: float = _validate.rate("dropout", dropout)
-        self.recurrent_dropout: float = _validate.rate("recurrent_dropout", recurrent_dropout)
-        if self.seed_generator is None and (self.dropout or self.recurrent_dropout):
-            self.seed_generator: Any = keras.random.SeedGenerator(self.seed)
-        self._start_masks()
-        self.state_size: Any = self.units
-        self.output_size: int = self.units
-
-    def build(self, input_shape: Shape) -> None:
-        entries = _validate.last_axis("input_shape", input_shape)
-        free = self.use_bias and self.constant_bias is None
-        given = None if free else self.constant_bias or 0.0
-        bias, alpha = self._default_bias_and_alpha(
-            self._kernel_options.initializer, entries, bias=given
-        )
-        _, recurrent_alpha = self._default_bias_and_alpha(
-            self._recurrent_options.initializer, self.units, bias=0.0
-        )
-        trainable, size = self.kernel_trainable, self.gates * self.units
-        self.kernel = self._kernel_options.add("kernel", (entries, size), trainable=trainable)
-        self.recurrent_kernel = self._recurrent_options.add(
-            "recurrent_kernel", (self.units, size), trainable=trainable
-        )
-        self.bias = None
-        if free:
-            start = self._initial_bias(bias, entries)
-            self.bias = self._bias_options.add("bias", (size,), initializer=start)
-        self._add_epsilon_and_alpha(alpha)
-        self._add_epsilon_and_alpha(recurrent_alpha, "recurrent_")
-        for function in self._functions():
-            if isinstance(function, keras.layers.Layer) and not function.built:
-                function.build((input_shape[0], self.units))
-
-    def _initial_bias(self, default: float, entries: int) -> Any:
-        """The initializer of the bias; `default` is the matching default of the kernel's."""
-        return self._bias_options.initializer or keras.initializers.Constant(default)
-
-    def _functions(self) -> list[Any]:
-        """The activations of the cell."""
-        return [self.activation]
 
     def _prepare_inputs(
         self, inputs: Tensor, training: bool | None = None
@@ -184,7 +89,8 @@ class BaseYatCell(YatLayer, SequenceDropout):
             found = found if every_output else [state[None] for state in last]
         else:
             formulas = kernel.formula, recurrent[0].formula
-            recurrence = Recurrence(self, *formulas, functions, every_output, unroll)
+            factor = recurrent[0].factor
+            recurrence = Recurrence(self, *formulas, factor, functions, every_output, unroll)
             found = recurrence(*kernel.product_and_norm(inputs), matrix, states, mask)
             found = ops.split(found, len(states), axis=-1)
         return [ops.cast(states, self.compute_dtype) for states in found]
@@ -285,16 +191,3 @@ class BaseYatCell(YatLayer, SequenceDropout):
     def get_initial_state(self, batch_size: int | None = None) -> list[Tensor]:
         sizes = keras.tree.flatten(self.state_size)
         return [ops.zeros((batch_size, size), dtype=self.compute_dtype) for size in sizes]
-
-    def get_config(self) -> Config:
-        return {
-            **super().get_config(),
-            "units": self.units,
-            "activation": keras.activations.serialize(self.activation),
-            "use_bias": self.use_bias,
-            **self._kernel_options.get_config(),
-            **self._recurrent_options.get_config(),
-            **self._bias_options.get_config(),
-            "dropout": self.dropout,
-            "recurrent_dropout": self.recurrent_dropout,
-        }

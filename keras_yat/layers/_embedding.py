@@ -33,7 +33,8 @@ class YatEmbedding(YatLayer):
         embeddings_regularizer: Regularizer of the rows, or None.
         embeddings_constraint: Constraint on the rows, or None.
         mask_zero: Whether index 0 is padding, which following layers mask.
-        weights: The initial rows, an array of shape `(input_dim, output_dim)`, or None.
+        weights: The initial rows, an array of shape `(input_dim, output_dim)`, or None. With them
+            `kernel_multiplier="auto"` is 1.
         epsilon: Added to the squared distance: a number above 0, in squared units of the input.
             Within this squared distance the output levels off.
         learn_epsilon: Whether epsilon is trained. It starts at `epsilon` and stays at or above
@@ -44,6 +45,11 @@ class YatEmbedding(YatLayer):
         alpha_initializer: Initializer of a learned alpha. None: the kernel initializer's matching
             default, that of `YatNormal`, or 1 for others.
         constant_bias: A number that replaces the trained bias, or None.
+        kernel_multiplier: Factor between the trained variable and the weights w of the neurons: a
+            number above 0, or `"auto"` for the kernel initializer's matching default. With that of
+            `YatNormal` the usual learning rates of Keras's layers are suitable; with others it is
+            1. `prototypes()` returns w. Regularizers, constraints and weight decay apply to the
+            trained variable.
         normalize: None; `"kernel"` to divide each w by its norm; `"sphere"` to divide each input by
             its norm as well. Vectors of zeros stay zero.
         distance: `"expanded"`: a single matrix product or convolution. Its rounding hides distances
@@ -97,6 +103,7 @@ class YatEmbedding(YatLayer):
         alpha: float | Literal["learned"] | None = "learned",
         alpha_initializer: Identifier | None = None,
         constant_bias: float | None = None,
+        kernel_multiplier: float | Literal["auto"] = "auto",
         normalize: Literal["kernel", "sphere"] | None = None,
         distance: Literal["expanded", "direct"] = "expanded",
         drop_connect: float = 0.0,
@@ -110,6 +117,7 @@ class YatEmbedding(YatLayer):
             alpha=alpha,
             alpha_initializer=alpha_initializer,
             constant_bias=constant_bias,
+            kernel_multiplier=kernel_multiplier,
             normalize=normalize,
             distance=distance,
             drop_connect=drop_connect,
@@ -139,16 +147,23 @@ class YatEmbedding(YatLayer):
                     f"have the shape {(self.input_dim, self.output_dim)}",
                     tuple(weights.shape),
                 )
+            if self.kernel_multiplier == "auto":
+                self.kernel_multiplier: float | str = 1.0
             self.build()
             self.built: bool = True
-            self.embeddings.assign(weights)
+            self.embeddings.assign(weights / self.multiplier)
 
     def build(self, input_shape: Shape | None = None) -> None:
+        initializer = self._embeddings_options.initializer
+        self.multiplier: float = self._multiplier_for(initializer, self.output_dim)
         self.embeddings = self._embeddings_options.add(
-            "embeddings", (self.input_dim, self.output_dim), trainable=self.kernel_trainable
+            "embeddings",
+            (self.input_dim, self.output_dim),
+            self.multiplier,
+            trainable=self.kernel_trainable,
         )
         _, alpha = self._default_bias_and_alpha(
-            self._embeddings_options.initializer, self.output_dim, bias=self.constant_bias or 0.0
+            initializer, self.output_dim, bias=self.constant_bias or 0.0
         )
         self._add_epsilon_and_alpha(alpha)
 
@@ -156,7 +171,21 @@ class YatEmbedding(YatLayer):
         if keras.backend.standardize_dtype(inputs.dtype) not in ("int32", "int64"):
             inputs = ops.cast(inputs, "int32")
         rows = ops.take(ops.convert_to_tensor(self.embeddings), inputs, axis=0)
-        return ops.cast(rows, self.compute_dtype)
+        return ops.cast(rows * self.multiplier, self.compute_dtype)
+
+    def prototypes(self) -> Tensor:
+        """The rows as `score` compares them with its input.
+
+        Returns:
+            A tensor of shape `(input_dim, output_dim)`, in float32 or wider: the trained variable
+            `embeddings` times the kernel multiplier. With `normalize` each row is divided by its
+            norm.
+
+        Raises:
+            ValueError: If the layer is not built.
+        """
+        self._check_built()
+        return self._prototypes(self.embeddings, self.multiplier, (1,))
 
     def score(self, x: Tensor, training: bool | None = None) -> Tensor:
         """The Yat products of `x` with each row.

@@ -16,6 +16,8 @@ from keras_yat.layers._weight_options import serialized
 LEAST_EPSILON = 1e-7
 """The lower bound of a learned epsilon."""
 
+_BOUNDS = Projection(LEAST_EPSILON, None)
+
 # With normalized kernels the matching default grows with the number of entries.
 _FACTOR = Float(0.1, 1000.0, log=True, default=1.0)
 ALPHA = Choice(
@@ -100,7 +102,7 @@ class EpsilonAlphaLayer(Layer):
         if self.learn_epsilon:
             # The value, not its logarithm, whose gradient would be epsilon times that of the value.
             start = keras.initializers.Constant(self._epsilon)
-            epsilon = self._add_scalar(f"{prefix}epsilon", start, Projection(LEAST_EPSILON, None))
+            epsilon = self._add_scalar(f"{prefix}epsilon", start, _BOUNDS)
         setattr(self, f"{prefix}epsilon", epsilon)
 
     def _add_scalar(self, name, initializer, constraint=None):
@@ -125,8 +127,10 @@ class EpsilonAlphaLayer(Layer):
 
     def _epsilon_and_alpha(self, prefix: str = "") -> dict[str, Any]:
         """Epsilon and alpha as arguments of the functions of `keras_yat.ops`."""
-        names = ("epsilon", "alpha")
-        return {name: tensor(getattr(self, f"{prefix}{name}")) for name in names}
+        epsilon, alpha = (tensor(getattr(self, prefix + name)) for name in ("epsilon", "alpha"))
+        if self.learn_epsilon:
+            epsilon = _BOUNDS.in_bounds(epsilon)
+        return {"epsilon": epsilon, "alpha": alpha}
 
     def get_config(self) -> Config:
         return {

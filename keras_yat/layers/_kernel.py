@@ -70,11 +70,12 @@ class KernelLayer(YatLayer):
             _validate.invalid_argument("kernel_from", f"be a {type(self).__name__}", owner)
         if owner.kernel_from is not None:
             _validate.invalid_argument("kernel_from", "own its kernel", owner.name)
-        for name in ("kernel_regularizer", "kernel_constraint"):
+        none = {"kernel_regularizer": None, "kernel_constraint": None, "kernel_multiplier": "auto"}
+        for name, free in none.items():
             value = getattr(self, name)
-            if value is not None:
+            if value != free:
                 _validate.invalid_argument(
-                    name, "be None: the owner's applies", value, kernel_from=owner.name
+                    name, f"be {free!r}: the owner's applies", value, kernel_from=owner.name
                 )
         return owner
 
@@ -101,9 +102,14 @@ class KernelLayer(YatLayer):
     def build(self, input_shape: Shape) -> None:
         shape = self._kernel_shape(input_shape)
         if self.kernel_from is None:
-            self.kernel = self._kernel_options.add("kernel", shape, trainable=self.kernel_trainable)
+            fan_in = self._effective_fan_in(math.prod(shape) // self.features)
+            self.multiplier: float = self._multiplier_for(self.kernel_initializer, fan_in)
+            self.kernel = self._kernel_options.add(
+                "kernel", shape, self.multiplier, trainable=self.kernel_trainable
+            )
         else:
             self.kernel = self._kernel_of_owner(input_shape, shape)
+            self.multiplier = self.kernel_from.multiplier
         bias, alpha = self._starting_values(shape)
         self.bias = None
         if self.use_bias and self.constant_bias is None:
@@ -164,6 +170,20 @@ class KernelLayer(YatLayer):
             kernel = ops.stop_gradient(kernel)
         return kernel
 
+    def prototypes(self) -> Tensor:
+        """The weights w of the neurons, on the scale of the input.
+
+        Returns:
+            A tensor of the shape of `kernel`, or of its slice: the trained variable `kernel` times
+            the kernel multiplier, in float32 or wider. With `normalize` each w is divided by its
+            norm.
+
+        Raises:
+            ValueError: If the layer is not built.
+        """
+        self._check_built()
+        return self._prototypes(self._own_kernel(), self.multiplier, self._linear_map().axes)
+
     def _pre_activation(self, inputs: Tensor, training: bool | None) -> Tensor:
         """The outputs of the neurons, channels last, before the activation."""
         inputs = self._to_channels_last(inputs)
@@ -192,18 +212,17 @@ class KernelLayer(YatLayer):
         of a neuron falls to half over that distance. The bias becomes 0, and a learned alpha such
         that the outputs on the samples have rms 1.
 
-        Call it before training, like `adapt` of `keras.layers.Normalization`. It is meant for a
-        first layer, whose kernels are then images of its input. Several adapted layers in
-        succession respond to fewer and fewer inputs, and learned worse than random ones. A
-        constant epsilon is part of the layer's configuration: `save_weights` does not save it, and
-        a model that has been called or trained before must be compiled again.
+        Call it before training, and only on a first layer: several adapted layers in succession
+        respond to fewer and fewer inputs, and learned worse than random ones. A constant epsilon
+        is part of the layer's configuration: `save_weights` does not save it, and a model that has
+        been called or trained before must be compiled again.
 
         Args:
             data: Inputs of the layer: an array or tensor with a batch axis, or an iterable of
                 batches (`tf.data.Dataset`, `keras.utils.PyDataset`, …) or of tuples that begin
                 with a batch. Samples of zeros are left out.
-            samples: Maximal number of samples, at least the number of neurons.
-            seed: Seed of the draws, an int, or None for a random one.
+            samples: Maximal number, at least the number of neurons.
+            seed: An int, or None for random draws.
 
         Raises:
             ValueError: If the data are not finite, differ in shape from the layer's input, or
@@ -212,15 +231,13 @@ class KernelLayer(YatLayer):
 
         Example:
 
-        >>> images = np.random.default_rng(0).random((100, 8, 8, 1))
         >>> layer = keras_yat.YatConv2D(4, 3)
-        >>> layer.adapt(images)
+        >>> layer.adapt(np.random.default_rng(0).random((100, 8, 8, 1)))
         >>> layer.epsilon < 1.0
         True
 
         Reference:
-            D. Arthur and S. Vassilvitskii, k-means++: The Advantages of Careful
-            Seeding, 2007.
+            D. Arthur and S. Vassilvitskii, k-means++: The Advantages of Careful Seeding, 2007.
         """
         if self.kernel_from is not None:
             _validate.invalid_argument(
@@ -233,13 +250,12 @@ class KernelLayer(YatLayer):
         inputs = _kmeans_pp.sample_inputs(data, samples, rng)
         self(inputs[:1])  # builds it, or raises for another shape
         if samples < self.features:
-            _validate.invalid_argument(
-                "samples", f"be at least {self.features}, one for each neuron", samples
-            )
+            least = f"be at least {self.features}, one for each neuron"
+            _validate.invalid_argument("samples", least, samples)
         groups = _kmeans_pp.sample_patches(self._patches, inputs, samples, rng)
         count = self.features // len(groups)
         chosen = [_kmeans_pp.kmeans_pp_init(rows, count, rng) for rows in groups]
-        self.kernel.assign(self._kernel_from_columns(np.concatenate(chosen).T))
+        self.kernel.assign(self._kernel_from_columns(np.concatenate(chosen).T) / self.multiplier)
         if self.bias is not None:
             self.bias.assign(np.zeros(self.bias.shape))
         epsilon = _kmeans_pp.median_distance(self.normalize, groups, chosen)
@@ -274,8 +290,7 @@ class KernelLayer(YatLayer):
         return super().from_config(config)
 
 
-# Number of outputs per position from which `adapt` computes alpha.
-_OUTPUTS = 2**16
+_OUTPUTS = 2**16  # per position, from which `adapt` computes alpha
 
 
 class _Owner:

@@ -64,6 +64,11 @@ class YatLSTM(BaseGatedYatRecurrent):
         alpha_initializer: Initializer of a learned alpha. None: the kernel initializer's matching
             default, that of `YatNormal`, or 1 for others.
         constant_bias: A number that replaces the trained bias, or None.
+        kernel_multiplier: Factor between the trained variable and the weights w of the neurons: a
+            number above 0, or `"auto"` for the kernel initializer's matching default. With that of
+            `YatNormal` the usual learning rates of Keras's layers are suitable; with others it is
+            1. `prototypes()` returns w. Regularizers, constraints and weight decay apply to the
+            trained variable.
         normalize: None; `"kernel"` to divide each w by its norm; `"sphere"` to divide each input by
             its norm as well. Vectors of zeros stay zero.
         distance: `"expanded"`: a single matrix product or convolution. Its rounding hides distances
@@ -140,6 +145,7 @@ class YatLSTM(BaseGatedYatRecurrent):
         alpha: float | Literal["learned"] | None = "learned",
         alpha_initializer: Identifier | None = None,
         constant_bias: float | None = None,
+        kernel_multiplier: float | Literal["auto"] = "auto",
         normalize: Literal["kernel", "sphere"] | None = None,
         distance: Literal["expanded", "direct"] = "expanded",
         drop_connect: float = 0.0,
@@ -176,6 +182,7 @@ class YatLSTM(BaseGatedYatRecurrent):
             alpha=alpha,
             alpha_initializer=alpha_initializer,
             constant_bias=constant_bias,
+            kernel_multiplier=kernel_multiplier,
             normalize=normalize,
             distance=distance,
             drop_connect=drop_connect,

@@ -56,6 +56,7 @@ class BaseYatRecurrent(BaseRNN):
     alpha: OfCell[Any] = OfCell()
     alpha_initializer: OfCell[Any] = OfCell()
     constant_bias: OfCell[float | None] = OfCell()
+    kernel_multiplier: OfCell[float | str] = OfCell()
     normalize: OfCell[str | None] = OfCell()
     distance: OfCell[str] = OfCell()
     drop_connect: OfCell[float] = OfCell()
@@ -98,6 +99,14 @@ class BaseYatRecurrent(BaseRNN):
     def build(self, sequences_shape: Shape, initial_state_shape: Any = None) -> None:
         super().build(sequences_shape, initial_state_shape)
         self.input_spec = keras.layers.InputSpec(ndim=3, axes={-1: sequences_shape[-1]})
+
+    def prototypes(self) -> Tensor:
+        """The weights of the neurons of the input: see the cell's `prototypes`."""
+        return self.cell.prototypes()
+
+    def recurrent_prototypes(self) -> Tensor:
+        """The weights of the neurons of the state: see the cell's `recurrent_prototypes`."""
+        return self.cell.recurrent_prototypes()
 
     def run_loop(
         self, sequences: Tensor, states: list[Tensor], mask: Tensor | None, training: bool | None

@@ -44,9 +44,16 @@ class WeightOptions:
             raise AttributeError(option)
         return getattr(self._layer, f"{self._name}_{option}")
 
-    def add(self, name: str, shape: tuple[int, ...], **settings: Any) -> Any:
-        """Adds the weight to the layer, in the variable dtype whatever the compute dtype is."""
+    def add(
+        self, name: str, shape: tuple[int, ...], multiplier: float = 1.0, **settings: Any
+    ) -> Any:
+        """Adds the weight to the layer, in the variable dtype whatever the compute dtype is.
+
+        The weight starts at the values of the initializer, divided by `multiplier`.
+        """
         options = {option: getattr(self, option) for option in _OPTIONS}
+        if multiplier != 1.0:
+            options["initializer"] = _divided(self.initializer, multiplier)
         return self._layer.add_weight(
             name=name, shape=shape, autocast=False, **{**options, **settings}
         )
@@ -54,6 +61,10 @@ class WeightOptions:
     def get_config(self) -> Config:
         """The part of the layer's configuration."""
         return {f"{self._name}_{option}": serialized(getattr(self, option)) for option in _OPTIONS}
+
+
+def _divided(initializer, divisor):
+    return lambda shape, dtype=None: initializer(shape, dtype=dtype) / divisor
 
 
 _OPTIONS = ("initializer", "regularizer", "constraint")

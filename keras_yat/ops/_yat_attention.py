@@ -12,8 +12,9 @@ from keras import ops
 from keras_yat import _validate
 from keras_yat._numerics.attention import Attention
 from keras_yat._numerics.attention_masks import AttentionMasks, fits, masks_of, position
-from keras_yat._numerics.formula import DISTANCE_FLOOR, max_abs, sum_of_squares, unit_norm
+from keras_yat._numerics.formula import max_abs, sum_of_squares, unit_norm
 from keras_yat._numerics.gradients import as_parameter, as_tensor, at_least_float32
+from keras_yat._numerics.products import half_floor, mantissa_bits, rounded
 from keras_yat._register import register
 from keras_yat._types import Tensor
 from keras_yat.ops._score_normalization import Softermax, Softmax
@@ -124,18 +125,20 @@ def yat_attention(
     heads = key.shape[2]
     group = query.shape[2] // heads
     masks = masks_of(mask, query_mask, key_mask, query, key)
+    precision = at_least_float32(query)
+    bits = mantissa_bits("matmul", precision)
     attention = Attention(
         normalized,
         # Products are not rounded to bfloat16; gradients must stay in the range of float16.
-        DISTANCE_FLOOR[dtype if dtype == "float16" else at_least_float32(query)],
+        half_floor(dtype if dtype == "float16" else precision, bits, size),
         AttentionMasks(masks, is_causal, sliding_window, query_offset),
         block,
         rate,
         _state(seed) if rate else None,
     )
-    precision = at_least_float32(query)
     query, key = (
-        _in_heads(_on_sphere(ops.cast(x, precision), normalize), heads) for x in (query, key)
+        _in_heads(rounded(_on_sphere(ops.cast(x, precision), normalize), bits), heads)
+        for x in (query, key)
     )
     value = _in_heads(ops.cast(value, dtype), heads)
     if not return_attention_scores:

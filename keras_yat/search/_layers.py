@@ -170,7 +170,7 @@ def yat_recurrent(
     >>> hp = keras_tuner.HyperParameters()
     >>> layer = keras_yat.search.yat_recurrent(hp, 32, among=["gru"], return_sequences=True)
     >>> hp.get("yat_recurrent/gru/recurrent_activation")
-    'sigmoid'
+    'softer_sigmoid'
 
     Reference:
         This package.

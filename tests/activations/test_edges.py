@@ -214,11 +214,6 @@ def test_squashers_at_the_end_of_float32(power, x):
     np.testing.assert_allclose(to_numpy(value), [[0.5, 0.0, 0.5]], rtol=1e-6)
 
 
-def test_softermax_with_an_epsilon_below_float32():
-    value = keras_yat.activations.softermax(np.zeros((1, 2), "float32"), epsilon=1e-50)
-    assert np.all(to_numpy(value) == 0.0)
-
-
 @pytest.mark.parametrize(
     ("shape", "of_parameter"),
     [

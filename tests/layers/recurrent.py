@@ -45,10 +45,11 @@ def loop_of(layer, **settings):
 def randomized(cell, seed=0):
     """Sets the weights of a built cell to values for which every term matters."""
     rng = np.random.default_rng(seed)
-    for name in ("kernel", "recurrent_kernel", "bias"):
+    scales = {"kernel": cell.multiplier, "recurrent_kernel": cell.recurrent_multiplier, "bias": 1.0}
+    for name, scale in scales.items():
         weight = getattr(cell, name)
         if weight is not None:
-            weight.assign(rng.normal(size=weight.shape))
+            weight.assign(rng.normal(size=weight.shape) / scale)
     for name, value in {"alpha": 1.3, "recurrent_alpha": 0.7, "epsilon": 0.4}.items():
         if isinstance(getattr(cell, name), keras.Variable):
             getattr(cell, name).assign(value)
@@ -73,6 +74,7 @@ def values(cell):
     names = ("kernel", "recurrent_kernel", "bias")
     found = {n: getattr(cell, n) for n in names if getattr(cell, n) is not None}
     found |= further_weights(cell)
+    found |= {n: getattr(cell, n) for n in ("multiplier", "recurrent_multiplier")}
     for name in SCALES:
         scale = getattr(cell, name)
         found[name] = 1.0 if scale is None else scale

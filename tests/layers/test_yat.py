@@ -133,7 +133,7 @@ def test_weights_carry_their_names():
 def test_dense_on_any_rank(shape):
     layer = keras_yat.YatDense(3, constant_bias=0.7, alpha=1.5)
     x = draw(shape)
-    truth = reference_yat.yat(x, to_numpy((layer(x), layer.kernel)[1]), 0.7, alpha=1.5)
+    truth = reference_yat.yat(x, to_numpy((layer(x), layer.prototypes())[1]), 0.7, alpha=1.5)
     np.testing.assert_allclose(to_numpy(layer(x)), truth, rtol=1e-4)
 
 
@@ -147,7 +147,7 @@ def test_integer_inputs(dtype):
 def test_a_published_network_is_reproduced():
     """As in the README: kernel, bias, alpha and epsilon of a published layer."""
     kernel, bias, alpha = draw((6, 4)), draw((4,), seed=1), np.float32(1.4142)
-    layer = keras_yat.YatDense(4, epsilon=1e-5)
+    layer = keras_yat.YatDense(4, epsilon=1e-5, kernel_multiplier=1.0)
     layer.build((None, 6))
     layer.set_weights([kernel, bias, alpha])
     x = draw((5, 6), seed=2)
@@ -242,7 +242,13 @@ def test_dropconnect_keeps_the_product_on_average():
     """⟨w, x⟩ for positive entries, derived from an output far from every kernel."""
     rate, kernel, x = 0.25, np.abs(draw((400, 1))), np.abs(draw((1, 400), seed=1))
     layer = keras_yat.YatDense(
-        1, drop_connect=rate, seed=0, use_bias=False, alpha=None, epsilon=1e12
+        1,
+        drop_connect=rate,
+        seed=0,
+        use_bias=False,
+        alpha=None,
+        epsilon=1e12,
+        kernel_multiplier=1.0,
     )
     layer.build(x.shape)
     layer.kernel.assign(kernel)

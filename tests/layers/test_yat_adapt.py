@@ -21,14 +21,12 @@ def test_dense(normalize, learn_epsilon):
     x = IMAGES.reshape(len(IMAGES), -1)
     layer = keras_yat.YatDense(10, normalize=normalize, learn_epsilon=learn_epsilon)
     layer.adapt(x)
-    rows = to_numpy(layer.kernel).T
-    gaps = np.min(np.linalg.norm(x[None] - rows[:, None], axis=-1), axis=1)
+    rows = to_numpy(layer.prototypes()).T
+    samples = x if normalize is None else x / np.linalg.norm(x, axis=1, keepdims=True)
+    gaps = np.min(np.linalg.norm(samples[None] - rows[:, None], axis=-1), axis=1)
     np.testing.assert_allclose(gaps, 0.0, atol=1e-5)
     assert len(np.unique(rows.round(4), axis=0)) == 10
-    if normalize is not None:
-        rows = rows / np.linalg.norm(rows, axis=1, keepdims=True)
-    if normalize == "sphere":
-        x = x / np.linalg.norm(x, axis=1, keepdims=True)
+    x = samples if normalize == "sphere" else x
     nearest = np.min(np.sum((x[:, None] - rows) ** 2, axis=-1), axis=1)
     median = np.median(nearest[nearest > 1e-9])
     np.testing.assert_allclose(to_numpy(layer.epsilon), median, rtol=1e-3)
@@ -53,7 +51,7 @@ def test_convolutions(cls, arguments):
     epsilon = layer.epsilon
     # If the patch equals the neuron, the distance is 0 and y = α·‖w‖⁴ / ε.
     axes = (0, 1, 3) if cls is keras_yat.YatConv2DTranspose else (0, 1, 2)
-    norms = np.sum(to_numpy(layer.kernel) ** 2, axis=axes)
+    norms = np.sum(to_numpy(layer.prototypes()) ** 2, axis=axes)
     peak = float(to_numpy(layer.alpha)) * norms**2 / epsilon
     channel = 1 if arguments.get("data_format") else -1
     highest = np.max(np.moveaxis(to_numpy(layer(x)), channel, -1), axis=(0, 1, 2))
@@ -73,7 +71,7 @@ def test_batches_and_pairs():
     batches = [(x[i : i + 100], None) for i in range(0, 1000, 100)]
     layer = keras_yat.YatDense(5)
     layer.adapt(iter(batches), samples=500)
-    rows = to_numpy(layer.kernel).T
+    rows = to_numpy(layer.prototypes()).T
     gaps = np.min(np.linalg.norm(x[None, :1000] - rows[:, None], axis=-1), axis=1)
     np.testing.assert_allclose(gaps, 0.0, atol=1e-6)
 
@@ -83,7 +81,7 @@ def test_the_same_seed_gives_the_same_neurons():
     for seed in (1, 1, 2):
         layer = keras_yat.YatDense(5)
         layer.adapt(draw((100, 3)), seed=seed)
-        kernels.append(to_numpy(layer.kernel))
+        kernels.append(to_numpy(layer.prototypes()))
     np.testing.assert_array_equal(kernels[0], kernels[1])
     assert np.any(kernels[0] != kernels[2])
 

@@ -116,7 +116,7 @@ def test_values_gradients_and_shape(case):
     kind, rank, settings = case
     layer, x, inputs, first = built(*case)
     groups = settings.get("groups", 1)
-    kernel = to_numpy(layer.kernel)
+    kernel = to_numpy(layer.prototypes())
     weights = {"bias": to_numpy(layer.bias), "alpha": 1.3, "epsilon": 0.05}
     window_first = np.swapaxes(kernel, -1, -2) if kind else kernel
     windows = windows_of(*case)
@@ -156,7 +156,7 @@ DIRECT = [c for c in CASES if c[2].get("data_format") != "channels_first"][::7]
 def test_direct_distances(case):
     kind, rank, settings = case
     layer, x, inputs, _ = built(kind, rank, {**settings, "distance": "direct"})
-    kernel = to_numpy(layer.kernel)
+    kernel = to_numpy(layer.prototypes())
     kernel = np.swapaxes(kernel, -1, -2) if kind else kernel
     weights = {"bias": to_numpy(layer.bias), "alpha": 1.3, "epsilon": 0.05}
     groups = settings.get("groups", 1)
@@ -176,7 +176,7 @@ def test_normalized(normalize, kind, distance):
     if not kind:
         settings["groups"] = 2
     layer, x, inputs, _ = built(kind, 2, settings)
-    kernel = to_numpy(layer.kernel)
+    kernel = to_numpy(layer.prototypes())
     kernel = np.swapaxes(kernel, -1, -2) if kind else kernel
     truth = reference_yat.convolve(
         windows_of(kind, 2, settings),
@@ -225,7 +225,8 @@ def test_an_activation_sees_the_output_in_its_data_format(kind, name):
 def test_the_linear_part_agrees_with_keras(rank, kind):
     """Far from every kernel y·‖x - w‖² is the square of the output of Keras's layer."""
     settings = {"strides": 2, "padding": "same", "use_bias": False}
-    own = getattr(keras_yat, f"YatConv{rank}D{kind}")(3, 3, alpha=None, epsilon=1e8, **settings)
+    yat = getattr(keras_yat, f"YatConv{rank}D{kind}")
+    own = yat(3, 3, alpha=None, epsilon=1e8, kernel_multiplier=1.0, **settings)
     stock = getattr(keras.layers, f"Conv{rank}D{kind}")(3, 3, **settings)
     x = draw((2, *SIZES[rank], CHANNELS))
     own.build(x.shape)

@@ -41,7 +41,7 @@ def test_looks_up():
 def test_large_indices_survive_half_precision():
     layer = keras_yat.YatEmbedding(3001, 2, dtype="mixed_bfloat16")
     rows = to_numpy(layer(np.array([2999, 3000])))
-    wide = to_numpy(ops.cast(ops.convert_to_tensor(layer.embeddings), "bfloat16"))
+    wide = to_numpy(ops.cast(layer.prototypes(), "bfloat16"))
     np.testing.assert_array_equal(rows, wide[[2999, 3000]])
 
 
@@ -52,7 +52,7 @@ def test_scores(distance):
     x = draw((2, 3, 5))
     upstream = draw((2, 3, 6), seed=1)
     value, (of_x,) = value_and_gradients(layer.score, x, upstream=upstream)
-    rows, alpha = to_numpy(layer.embeddings).T, float(to_numpy(layer.alpha))
+    rows, alpha = to_numpy(layer.prototypes()).T, float(to_numpy(layer.alpha))
     truth = reference_yat.yat(x, rows, 0.0, 0.2, alpha)
     np.testing.assert_allclose(to_numpy(value), truth, rtol=1e-4, atol=1e-6)
     truth = reference_yat.gradients(upstream, x, rows, 0.0, 0.2, alpha)["x"]

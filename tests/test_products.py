@@ -1,0 +1,227 @@
+"""Distances where the hardware rounds the factors of products, and of long sums."""
+
+import keras
+import numpy as np
+import pytest
+from keras import ops
+
+import keras_yat
+from keras_yat._numerics import products
+from tests import reference_yat
+from tests.helpers import compiled, draw, to_numpy, value_and_gradients
+
+PATTERNS = {"tf32": 13, "tf32, truncated": 13, "bfloat16": 16}
+
+
+def narrowed(x, kind):
+    """`x`, a float32 array, with the mantissa of a precision: an independent rounding."""
+    dropped = PATTERNS[kind]
+    pattern = np.asarray(x, "float32").view("uint32").astype("uint64")
+    if kind != "tf32, truncated":
+        pattern += (1 << (dropped - 1)) - 1 + ((pattern >> dropped) & 1)
+    return ((pattern >> dropped) << dropped).astype("uint32").view("float32")
+
+
+@pytest.fixture(params=PATTERNS)
+def rounding(request, monkeypatch):
+    """Products of `keras.ops` that round their factors."""
+    replace_products(request.param, monkeypatch)
+    return request.param
+
+
+@pytest.fixture(params=[None, *PATTERNS])
+def any_rounding(request, monkeypatch):
+    """As `rounding`, or none."""
+    if request.param is not None:
+        replace_products(request.param, monkeypatch)
+    return request.param
+
+
+def replace_products(kind, monkeypatch):
+    dropped = PATTERNS[kind]
+
+    def factor(x):
+        if isinstance(x, keras.KerasTensor):
+            return x
+        x = ops.convert_to_tensor(x)
+        if keras.backend.standardize_dtype(x.dtype) != "float32":
+            return x
+        pattern = ops.view(x, "int32")
+        if kind != "tf32, truncated":
+            half = (1 << (dropped - 1)) - 1
+            pattern = pattern + half + ops.bitwise_and(ops.right_shift(pattern, dropped), 1)
+        pattern = ops.left_shift(ops.right_shift(pattern, dropped), dropped)
+        return x + ops.stop_gradient(ops.view(pattern, "float32") - x)
+
+    def replacement(operation):
+        return lambda x, w, *rest, **more: operation(factor(x), factor(w), *rest, **more)
+
+    for name in ("matmul", "conv", "conv_transpose"):
+        monkeypatch.setattr(ops, name, replacement(getattr(ops, name)))
+    einsum = ops.einsum
+    monkeypatch.setattr(ops, "einsum", lambda form, *each: einsum(form, *map(factor, each)))
+
+
+DISTANCES = np.array([0.0, 1e-4, 1e-3, 3e-3, 1e-2, 3e-2, 0.1, 0.3, 1.0])
+
+
+def near(points, seed=1):
+    """Vectors near each row of `points`, at `DISTANCES` in multiples of its norm."""
+    away = np.random.default_rng(seed).normal(size=(len(DISTANCES), *points.shape))
+    norms = [np.linalg.norm(a, axis=-1, keepdims=True) for a in (points, away)]
+    return np.float32(points + DISTANCES[:, None, None] * norms[0] * away / norms[1])
+
+
+def check(found, truth, rounding, entries):
+    """`found` and `truth` by distance and row."""
+    ratio = found / truth
+    assert np.all(ratio < 1.5)
+    # With few entries the rounding of x and w to bfloat16 is itself some percent of 0.1·norm.
+    bound = 0.05 if rounding == "bfloat16" and entries < 200 else 0.01
+    np.testing.assert_allclose(ratio[DISTANCES >= 0.1], 1.0, atol=bound)
+
+
+def norms_of(x, axis):
+    return np.linalg.norm(to_numpy(x), axis=axis)
+
+
+def test_measures_the_precision(rounding):
+    expected = 7 if rounding == "bfloat16" else 10
+    for operation in ("matmul", "conv", "conv_transpose"):
+        assert products.mantissa_bits(operation, "float32") == expected
+
+
+def test_true_float32_is_measured():
+    for operation in ("matmul", "conv", "conv_transpose"):
+        assert products.mantissa_bits(operation, "float32") == 23
+
+
+def test_rounds_to_nearest():
+    rng = np.random.default_rng(0)
+    x = np.float32(rng.normal(size=1000) * 2.0 ** rng.integers(-100, 100, 1000))
+    x[:6] = 0.0, -0.0, 1 + 2**-8, 1 + 2**-8 + 2**-7, np.inf, 1e-30
+    for bits, kind in ((10, "tf32"), (7, "bfloat16")):
+        found = to_numpy(products.rounded(ops.convert_to_tensor(x[x != np.inf]), bits))
+        np.testing.assert_array_equal(found, narrowed(x[x != np.inf], kind))
+    assert np.isnan(to_numpy(products.rounded(ops.convert_to_tensor(np.float32([np.nan])), 7)))
+
+
+@pytest.mark.parametrize("bits", [7, 10])
+def test_parts_are_exact(bits):
+    x = np.float32(np.random.default_rng(0).normal(size=1000)) ** 2
+    parts = [to_numpy(p) for p in products.exact_parts(ops.convert_to_tensor(x), bits)]
+    np.testing.assert_array_equal(np.sum(parts, axis=0, dtype="float64"), x)
+    for part in parts:
+        np.testing.assert_array_equal(narrowed(part, "tf32" if bits == 10 else "bfloat16"), part)
+
+
+@pytest.mark.parametrize("entries", [8, 256, 3000])
+def test_dense(rounding, entries):
+    kernel = draw((entries, 8))
+    x = near(kernel.T)
+    # The output of each row at the column that it is near.
+    own = np.broadcast_to(np.eye(8), (len(DISTANCES), 8, 8))
+    value, (of_x,) = value_and_gradients(
+        lambda x: keras_yat.ops.yat_product(x, kernel), x, upstream=np.float32(own)
+    )
+    wide = x.astype("float64"), kernel.astype("float64")
+    truth = np.diagonal(reference_yat.yat(*wide), axis1=1, axis2=2)
+    check(np.diagonal(to_numpy(value), axis1=1, axis2=2), truth, rounding, entries)
+    slopes = reference_yat.gradients(own, *wide)["x"]
+    assert np.all(norms_of(of_x, -1) < 1.5 * norms_of(slopes, -1))
+
+
+@pytest.mark.parametrize("kind", ["Conv2D", "Conv2DTranspose"])
+def test_convolutions(rounding, kind):
+    """Kernels near a patch of the input; a transposed one with stride 1 reads patches too."""
+    x = draw((1, 5, 5, 32))
+    windows = reference_yat.convolution((5, 5), (3, 3), (1, 1), (1, 1), "valid")
+    if kind == "Conv2DTranspose":
+        windows = reference_yat.transposed((5, 5), (3, 3), (1, 1), (1, 1), "valid", None)
+    patches = windows.patches(x)[0].reshape(len(windows.index), -1)
+    place = int(np.argmax((windows.index >= 0).all(axis=1)))
+    rows = near(patches[place : place + 1])[:, 0]
+    kernel = rows.T.reshape(3, 3, 32, len(rows))
+    layer = getattr(keras_yat, f"Yat{kind}")(
+        len(rows), 3, alpha=None, use_bias=False, kernel_multiplier=1.0
+    )
+    layer.build(x.shape)
+    layer.kernel.assign(kernel if kind == "Conv2D" else np.swapaxes(kernel, -1, -2))
+    found = to_numpy(layer(x)).reshape(len(patches), -1)
+    truth = reference_yat.yat(patches.astype("float64"), rows.T.astype("float64"))
+    check(found[place], truth[place], rounding, rows.shape[-1])
+    # Everything else is far away.
+    far = np.arange(len(patches)) != place
+    np.testing.assert_allclose(found[far], truth[far], rtol=0.02, atol=0.02 * np.max(truth[far]))
+
+
+@pytest.mark.parametrize("block_size", [None, 1])
+def test_attention(rounding, block_size):
+    """The quotient of two weights is that of their scores: of a near key and of a far one."""
+    key = draw((1, 64))
+    query = near(key)[:, :, None]
+    keys = np.stack([np.broadcast_to(key[0], (len(DISTANCES), 64)), draw((len(DISTANCES), 64), 3)])
+    keys = np.swapaxes(keys, 0, 1)[:, :, None]
+    value = np.broadcast_to(np.eye(2, dtype="float32")[:, None], (len(DISTANCES), 2, 1, 2))
+    weights = keras_yat.ops.yat_attention(
+        query, keys, value, normalization="softermax", block_size=block_size
+    )
+    weights = to_numpy(weights).astype("float64")[:, 0, 0]
+    x, (w, far) = query[:, 0, 0].astype("float64"), np.swapaxes(keys[:, :, 0], 0, 1)
+    scores = [np.diag(reference_yat.yat(x, k.astype("float64").T)) for k in (w, far)]
+    sums = scores[0] / (weights[:, 0] / weights[:, 1]) / scores[1]
+    assert np.all(sums > 1 / 1.5)
+    np.testing.assert_allclose(sums[DISTANCES >= 0.1], 1.0, atol=0.03)
+
+
+@pytest.mark.parametrize("normalize", [None, "kernel", "sphere"])
+def test_recurrent(rounding, normalize):
+    """Layer and cell round alike, and are near the result in float32."""
+    x = draw((2, 4, 3))
+    layer = keras_yat.YatSimpleRNN(5, normalize=normalize, return_sequences=True)
+    found = to_numpy(layer(x))
+    one_by_one = to_numpy(keras.layers.RNN(layer.cell, return_sequences=True)(x))
+    np.testing.assert_allclose(found, one_by_one, rtol=1e-3, atol=1e-5)
+    keras_yat.config.set_product_precision("float32")
+    try:
+        exact = keras.layers.RNN(layer.cell, return_sequences=True)
+        np.testing.assert_allclose(found, to_numpy(exact(x)), atol=0.05)
+    finally:
+        keras_yat.config.set_product_precision("auto")
+
+
+@pytest.mark.parametrize("entries", [8, 256, 1000, 5000, 100_000])
+@pytest.mark.usefixtures("any_rounding")
+def test_a_row_alone_and_in_a_batch(entries):
+    kernel = draw((entries, 4))
+    batch = to_numpy(keras_yat.ops.yat_product(kernel.T, kernel))
+    alone = [to_numpy(keras_yat.ops.yat_product(row[None], kernel))[0] for row in kernel.T]
+    np.testing.assert_allclose(alone, batch, rtol=0.01)
+    square = np.sum(kernel.astype("float64") ** 2, axis=0)
+    assert np.all(np.diag(batch) < 1.5 * square**2 / 1e-5)
+
+
+def test_the_precision_can_be_given():
+    x, kernel = draw((3, 64)), draw((64, 2), seed=1)
+    exact = to_numpy(keras_yat.ops.yat_product(x, kernel))
+    keras_yat.config.set_product_precision("bfloat16")
+    try:
+        given = to_numpy(keras_yat.ops.yat_product(x, kernel))
+    finally:
+        keras_yat.config.set_product_precision("auto")
+    truth = reference_yat.yat(
+        narrowed(x, "bfloat16").astype("float64"), narrowed(kernel, "bfloat16").astype("float64")
+    )
+    np.testing.assert_allclose(given, truth, rtol=1e-4, atol=1e-6)
+    assert not np.array_equal(exact, given)
+    with pytest.raises(ValueError, match="`precision` must be one of 'auto', 'float32'"):
+        keras_yat.config.set_product_precision("tf32")
+
+
+def test_measured_within_a_trace():
+    """The measurement does not become part of the program that is traced."""
+    products._measured.cache_clear()
+    x, kernel = draw((3, 8)), draw((8, 2), seed=1)
+    found = compiled(lambda x: keras_yat.ops.yat_product(x, kernel))(x)
+    assert products._measured.cache_info().currsize == 1
+    np.testing.assert_allclose(to_numpy(found), reference_yat.yat(x, kernel), rtol=1e-3, atol=1e-5)
