@@ -152,6 +152,24 @@ def convolutions(net: str) -> Any:
     return keras.Sequential(layers)
 
 
+def transposed(net: str) -> Any:
+    """Builds a network of transposed convolutions."""
+    import keras
+
+    import keras_yat
+
+    layers = [keras.Input((8, 8, 1))]
+    for filters, strides in ((16, 2), (16, 1)):
+        if net == "yat":
+            layers.append(keras_yat.YatConv2DTranspose(filters, 3, strides, "same"))
+        else:
+            layers.append(
+                keras.layers.Conv2DTranspose(filters, 3, strides, "same", activation="relu")
+            )
+    layers += [keras.layers.Flatten(), keras.layers.Dense(10)]
+    return keras.Sequential(layers)
+
+
 def recurrent(name: str) -> Callable[[str], Any]:
     """Builds a recurrent network."""
 
@@ -187,6 +205,7 @@ TASKS = [
     Task("digits, LSTM", digits, recurrent("LSTM"), 30, 32),
     Task("digits, GRU", digits, recurrent("GRU"), 30, 32),
     Task("tiny_gpt", text, transformer, 1, 16),
+    Task("digits, transposed", functools.partial(images, "digits"), transposed, 15),
     # Inputs whose rms is not 1.
     Task("MNIST, 0 to 1", functools.partial(scaled_images, 1), dense((64,)), 4),
     Task("MNIST, 0 to 255", functools.partial(scaled_images, 255), dense((64,)), 4),

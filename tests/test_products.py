@@ -190,7 +190,7 @@ def test_recurrent(rounding, normalize):
         keras_yat.config.set_product_precision("auto")
 
 
-@pytest.mark.parametrize("entries", [8, 256, 1000, 5000, 100_000])
+@pytest.mark.parametrize("entries", [8, 256, 100_000])
 @pytest.mark.usefixtures("any_rounding")
 def test_a_row_alone_and_in_a_batch(entries):
     kernel = draw((entries, 4))

@@ -127,6 +127,14 @@ def _to_nearest(x, bits):
     return ops.view(pattern, "float32")
 
 
+def _constant(function):
+    """`function`, whose result is a constant of what torch compiles."""
+    if keras.backend.backend() != "torch":
+        return function
+    return sys.modules["torch"].compiler.assume_constant_result(function)
+
+
+@_constant
 def mantissa_bits(operation: str, dtype: str) -> int:
     """The bits of the mantissa of a factor that the products of `keras.ops` keep.
 
@@ -187,8 +195,9 @@ def _settings():
         jax = sys.modules["jax"]
         return jax.config.jax_default_matmul_precision, jax.config.jax_default_device
     if backend == "torch":
-        torch = sys.modules["torch"]
-        return torch.get_float32_matmul_precision(), torch.backends.cudnn.allow_tf32
+        backends = sys.modules["torch"].backends
+        parts = backends.cuda.matmul, backends.cudnn.conv, backends.mkldnn.matmul
+        return tuple(part.fp32_precision for part in (*parts, backends.mkldnn.conv))
     tf = sys.modules["tensorflow"]
     return (tf.config.experimental.tensor_float_32_execution_enabled(),)
 

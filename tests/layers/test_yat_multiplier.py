@@ -37,8 +37,15 @@ def kernels_of(layer):
     return {n: (w, getattr(layer, f"{prefix.get(n, '')}multiplier")) for n, w in found.items()}
 
 
-@EVERY
-@pytest.mark.parametrize("setting", SETTINGS)
+@pytest.mark.parametrize(
+    ("name", "setting"),
+    [
+        *(("YatDense", setting) for setting in SETTINGS),
+        *((name, "default") for name in [*LAYERS, *RECURRENT] if name != "YatDense"),
+        *(("YatConv2D", setting) for setting in ("sphere", "direct")),
+        *(("YatLSTM", setting) for setting in ("sphere", "kernel normalized")),
+    ],
+)
 def test_same_outputs_and_gradients_as_without(name, setting):
     """The gradient in v, with w = s·v, is s times that in w, also where w is normalized."""
     layer, shape = built(name, **SETTINGS[setting])
