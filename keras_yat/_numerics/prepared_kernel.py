@@ -101,7 +101,7 @@ class PreparedKernel:
             # The result does not depend on the scale; the squares might over- or underflow.
             kernel = kernel / max_abs(kernel, axes)
             multiplier = 1.0
-        self._bits = mantissa_bits(linear_map.operation, self._dtype)
+        self._bits = mantissa_bits(linear_map.operation, kernel, self._dtype)
         kernel = rounded(kernel, self._bits)
         square = _squared_norms(kernel, axes)
         self._norms = self._direct_kernel = None

@@ -134,8 +134,7 @@ def _constant(function):
     return sys.modules["torch"].compiler.assume_constant_result(function)
 
 
-@_constant
-def mantissa_bits(operation: str, dtype: str) -> int:
+def mantissa_bits(operation: str, factor: Tensor, dtype: str | None = None) -> int:
     """The bits of the mantissa of a factor that the products of `keras.ops` keep.
 
     They are measured once for each operation, device and setting of the backend, in a thread of
@@ -143,15 +142,30 @@ def mantissa_bits(operation: str, dtype: str) -> int:
 
     Args:
         operation: `"matmul"`, `"conv"` or `"conv_transpose"`.
-        dtype: The dtype of the factors. All bits are kept in half precision and in float64.
+        factor: A factor of the product.
+        dtype: That of the product; None: that of `factor`. All bits are kept in half precision
+            and in float64.
     """
+    dtype = keras.backend.standardize_dtype(factor.dtype) if dtype is None else dtype
     if dtype != "float32":
         return _BITS.get(dtype, 23)
     known = config.product_precision()
     if known != "auto":
         return PRECISIONS[known]
+    return _bits(operation, _device(factor))
+
+
+@_constant
+def _bits(operation, device):
     # With the function: a replaced one is measured again.
-    return _measured(getattr(ops, operation), operation, _settings())
+    return _measured(getattr(ops, operation), operation, (device, *_settings()))
+
+
+def _device(x):
+    """The device of a tensor on torch. Elsewhere tensors in a trace have none."""
+    if keras.backend.backend() != "torch" or x.device.type == "meta":
+        return None
+    return str(x.device)
 
 
 @functools.lru_cache(maxsize=64)
@@ -204,9 +218,11 @@ def _settings():
 
 def _scopes(settings):
     """The settings that belong to a thread, as contexts."""
-    if keras.backend.backend() != "jax":
-        return
-    jax: Any = sys.modules["jax"]
-    precision, device = settings
-    yield jax.default_matmul_precision(precision)
-    yield jax.default_device(device)
+    device, *rest = settings
+    if device is not None:
+        yield keras.device(device)
+    if keras.backend.backend() == "jax":
+        jax: Any = sys.modules["jax"]
+        precision, device = rest
+        yield jax.default_matmul_precision(precision)
+        yield jax.default_device(device)

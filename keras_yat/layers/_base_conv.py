@@ -116,7 +116,7 @@ class SlidingKernelLayer(KernelLayer):
 
     def _window_sums(self, squares: Tensor, ones: Tensor) -> Tensor:
         """The correlation of `squares` with ones, exact to float32 where products are rounded."""
-        bits = mantissa_bits(self._operation, keras.backend.standardize_dtype(squares.dtype))
+        bits = mantissa_bits(self._operation, squares)
         sums = [self._correlate(part, ones) for part in exact_parts(squares, bits)]
         return functools.reduce(operator.add, sums)
 

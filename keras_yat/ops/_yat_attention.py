@@ -126,7 +126,7 @@ def yat_attention(
     group = query.shape[2] // heads
     masks = masks_of(mask, query_mask, key_mask, query, key)
     precision = at_least_float32(query)
-    bits = mantissa_bits("matmul", precision)
+    bits = mantissa_bits("matmul", query, precision)
     attention = Attention(
         normalized,
         # Products are not rounded to bfloat16; gradients must stay in the range of float16.
