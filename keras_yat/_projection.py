@@ -14,7 +14,8 @@ class Projection(Constraint):
         self.high = float("inf") if high is None else high
 
     def __call__(self, w: Tensor) -> Tensor:
-        return ops.clip(w, self.low, self.high)
+        low, high = (ops.convert_to_tensor(limit, dtype=w.dtype) for limit in (self.low, self.high))
+        return ops.clip(w, low, high)
 
     def in_bounds(self, w: Tensor) -> Tensor:
         """`w` clipped to its bounds; the gradient is passed on as if it were not.

@@ -30,16 +30,30 @@ def tiny(x) -> float:
     return float(np.finfo("float64" if is_double(x) else "float32").tiny)
 
 
+def number_like(number, x):
+    """`number` in the dtype of `x`: on torch `keras.ops` would round a Python number to float32."""
+    return ops.convert_to_tensor(number, dtype=x.dtype) if isinstance(number, float) else number
+
+
 def sin(x):
+    """The sine. An `x` that has overflowed counts as the largest number, NaN stays."""
+    x = _finite(x)
     if keras.backend.backend() != "jax":
         return ops.sin(x)
     return _sine(x, quarters=0)
 
 
 def cos(x):
+    """The cosine, as `sin`."""
+    x = _finite(x)
     if keras.backend.backend() != "jax":
         return ops.cos(x)
     return _sine(x, quarters=1)
+
+
+def _finite(x):
+    most = float(np.finfo(keras.backend.standardize_dtype(x.dtype)).max)
+    return ops.clip(x, -most, most)
 
 
 def tanh(x):
@@ -64,12 +78,13 @@ def tanh_softplus(x):
     if keras.backend.backend() != "jax":
         gate = ops.tanh(ops.softplus(x))
         return gate, lambda: (1.0 - gate * gate) * ops.sigmoid(x)
-    # With e = e^x and n = e(e + 2) it is n / (n + 2): one exponential. Past 20 that
-    # is 1 to the last bit of a double, and e² would overflow.
+    # With e = e^x and n = e(e + 2) it is n / (n + 2): one exponential. Past 20 that is 1 to the
+    # last bit of a double, and e² would overflow. The slope is 0 there: its factor may be large.
     e = ops.exp(ops.clip(x, -1e5, 20.0))
     n = e * (e + 2.0)
     scale = 1.0 / (n + 2.0)
-    return n * scale, lambda: 4.0 * (e * scale) * ((e + 1.0) * scale)
+    small = ops.cast(x < 20.0, x.dtype)
+    return n * scale, lambda: small * (4.0 * (e * scale) * ((e + 1.0) * scale))
 
 
 def negative_and_positive(x):

@@ -9,6 +9,7 @@ import keras
 from keras import ops
 
 from keras_yat._numerics.gradients import with_derivatives
+from keras_yat._numerics.math import number_like
 from keras_yat._register import register
 from keras_yat._space import Float, Space
 from keras_yat._types import Bounds, LayerOptions, StartingValue, Tensor
@@ -43,7 +44,7 @@ def relun(x: Tensor, n: float | Tensor = 1.0) -> Tensor:
     """
     r = ops.relu(x)
     # Not a minimum: where both are equal the backends' gradients differ.
-    return ops.where(r >= n, n, r)
+    return ops.where(r >= n, number_like(n, r), r)
 
 
 @register("relun")

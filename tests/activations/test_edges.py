@@ -7,8 +7,14 @@ from keras import ops
 
 import keras_yat
 from tests import reference
-from tests.activations.test_values import CASE, definition_of, function_of
-from tests.helpers import to_numpy, value_and_gradients
+from tests.activations.test_values import (
+    CASE,
+    POINTWISE,
+    definition_of,
+    float32_parameters,
+    function_of,
+)
+from tests.helpers import double_precision, to_numpy, value_and_gradients
 from tests.reference import CASES
 
 pytestmark = pytest.mark.usefixtures("form")
@@ -22,6 +28,47 @@ def evaluate(case, x, dtype="float32"):
     )
     assert keras.backend.standardize_dtype(value.dtype) == dtype
     return to_numpy(value), [to_numpy(g) for g in gradients]
+
+
+@POINTWISE
+def test_to_the_end_of_float32(case):
+    """Waves may have any phase there. Slopes do not grow: a factor of an underflow is 0.
+
+    The gradients that JAX derives from the plain form hold up to 1e10.
+    """
+    x = np.float32([1e3, 1e6, 1e10, 1e17, 1e30, 3e38])
+    if not keras_yat.config.is_custom_gradient_enabled():
+        x = x[:3]
+    x = np.concatenate([x, -x])
+    value, (of_x, *_) = evaluate(case, x)
+    truth = definition_of(case)(x.astype("float64"), *float32_parameters(case).values())
+    fits = np.abs(truth) < np.finfo("float32").max
+    np.testing.assert_allclose(value[fits], truth[fits], rtol=1e-5, atol=10.0)
+    assert not np.any(np.isnan(value))
+    assert np.all(np.abs(of_x) < 20.0)
+
+
+def test_mila_far_above_zero():
+    """A slope of 1, in float32 and float64."""
+    x = [45.0, 1e3, 1e10, 1e17]
+    _, (of_x, of_beta) = value_and_gradients(
+        keras_yat.activations.mila, np.float32(x), np.full(4, 0.5, "float32")
+    )
+    np.testing.assert_array_equal(to_numpy(of_x), 1.0)
+    np.testing.assert_allclose(to_numpy(of_beta), 0.0, atol=1e-30)
+
+
+@pytest.mark.parametrize("n", [0.1, 1 / 3])
+def test_numbers_keep_float64(n):
+    """On torch `keras.ops` rounds Python numbers to float32."""
+    with double_precision():
+        value = keras_yat.activations.relun(np.ones(2), n)
+        assert keras.backend.standardize_dtype(value.dtype) == "float64"
+        np.testing.assert_array_equal(to_numpy(value), n)
+        layer = keras_yat.ReLUN(0.5, bounds={"n": (n, None)}, dtype="float64")
+        layer(np.ones(2))
+        layer.n.assign(0.0)
+        np.testing.assert_array_equal(to_numpy(layer(np.ones(2))), n)
 
 
 @CASE
