@@ -25,11 +25,12 @@ def test_elementary_functions(name, dtype):
 
 @pytest.mark.parametrize("name", ["sin", "cos", "tanh"])
 def test_large_inputs(name):
-    """Bounded where float32 does not resolve the phase; NaN at infinity, except tanh."""
-    x = np.float32([1e6, 1e9, 1e20, 3e38, -3e38])
+    """Bounded where float32 does not resolve the phase, and where it has overflowed."""
+    x = np.float32([1e6, 1e9, 1e20, 3e38, -3e38, np.inf, -np.inf])
     assert np.all(np.abs(to_numpy(getattr(math, name)(ops.convert_to_tensor(x)))) <= 1.0 + 1e-6)
-    at_infinity = to_numpy(getattr(math, name)(ops.convert_to_tensor(np.float32([np.inf]))))
-    assert np.array_equal(at_infinity, [1.0 if name == "tanh" else np.nan], equal_nan=True)
+    assert np.all(
+        np.isnan(to_numpy(getattr(math, name)(ops.convert_to_tensor(np.float32([np.nan])))))
+    )
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
