@@ -104,7 +104,7 @@ FAULTS = [
     Fault(
         "bounds: projection",
         "keras_yat/_projection.py",
-        "return ops.clip(w, self.low, self.high)",
+        "return ops.clip(w, low, high)",
         "return ops.clip(w, self.low, w)",
         "tests/layers/test_activation_arguments.py tests/layers/test_activation_use.py",
     ),
