@@ -2,8 +2,9 @@
 
     python -m benchmarks.accuracy                        # all three backends
     python -m benchmarks.accuracy --backend jax
+    python -m benchmarks.accuracy --backend jax --entries 256 --csv FILE
 
-For 64 entries, epsilon 1e-5, and each norm of x, distance of w from x, dtype and
+For 64 entries (`--entries`), epsilon 1e-5, and each norm of x, distance of w from x, dtype and
 `distance` a row: the median and the largest error over draws of the output, of the
 gradient in x and of the gradient in w. Errors are those against the formulas in float64,
 on exactly the numbers that the product got: x is rounded to the dtype first, w stays in
@@ -19,7 +20,7 @@ import numpy as np
 
 from benchmarks import command
 
-ENTRIES, EPSILON = 64, 1e-5
+EPSILON = 1e-5
 NORMS = (1.0, 10.0, 100.0)
 APART = (1e-3, 1e-2, 1e-1, 1.0)
 DTYPES = ("float32", "bfloat16", "float16")
@@ -29,6 +30,7 @@ RESULTS = ("output", "gradient in x", "gradient in w")
 
 def parse() -> argparse.Namespace:
     parser = command.parser(__doc__.split("\n")[0], "accuracy")
+    parser.add_argument("--entries", type=int, default=64, help="default: %(default)s")
     parser.add_argument("--draws", type=int, default=256, help="default: %(default)s")
     parser.add_argument("--quick", action="store_true", help="16 draws, to see that it runs")
     return parser.parse_args()
@@ -45,7 +47,7 @@ def measure(arguments) -> list[dict]:
         for norm, apart in itertools.product(NORMS, APART):
             row: dict[str, object] = {"backend": arguments.backend, "dtype": dtype}
             row |= {"distance": distance, "norm": norm, "apart": apart}
-            found = errors(product, *draw(norm, apart, dtype, draws), dtype)
+            found = errors(product, *draw(norm, apart, dtype, draws, arguments.entries), dtype)
             for name, error in zip(RESULTS, found, strict=True):
                 row[name] = float(np.median(error)) if error.size else None
                 row[f"{name} max"] = float(error.max()) if error.size else None
@@ -64,12 +66,14 @@ def differentiated(distance: str):
     )
 
 
-def draw(norm: float, apart: float, dtype: str, draws: int) -> tuple[np.ndarray, np.ndarray]:
+def draw(
+    norm: float, apart: float, dtype: str, draws: int, entries: int
+) -> tuple[np.ndarray, np.ndarray]:
     """Rows x of numbers that `dtype` has, and w in float32 that far from them."""
     from keras import ops
 
     rng = np.random.default_rng(0)
-    x, step = (_unit(rng.normal(size=(draws, ENTRIES))) for _ in range(2))
+    x, step = (_unit(rng.normal(size=(draws, entries))) for _ in range(2))
     rounded = ops.cast(ops.convert_to_tensor((norm * x).astype("float32")), dtype)
     x = ops.convert_to_numpy(ops.cast(rounded, "float32"))
     return x, (x + apart * step).astype("float32")

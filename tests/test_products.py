@@ -162,7 +162,8 @@ def test_convolutions(rounding, kind):
     check(found[place], truth[place], rounding, rows.shape[-1])
     # Everything else is far away.
     far = np.arange(len(patches)) != place
-    np.testing.assert_allclose(found[far], truth[far], rtol=0.02, atol=0.02 * np.max(truth[far]))
+    bound = 0.01 if rounding == "bfloat16" else 0.002
+    np.testing.assert_allclose(found[far], truth[far], rtol=bound, atol=bound * np.max(truth[far]))
 
 
 @pytest.mark.parametrize("block_size", [None, 1])
@@ -181,7 +182,8 @@ def test_attention(rounding, block_size):
     scores = [np.diag(reference_yat.yat(x, k.astype("float64").T)) for k in (w, far)]
     sums = scores[0] / (weights[:, 0] / weights[:, 1]) / scores[1]
     assert np.all(sums > 1 / 1.5)
-    np.testing.assert_allclose(sums[DISTANCES >= 0.1], 1.0, atol=0.03)
+    bound = 0.03 if rounding == "bfloat16" else 0.01
+    np.testing.assert_allclose(sums[DISTANCES >= 0.1], 1.0, atol=bound)
 
 
 @pytest.mark.parametrize("normalize", [None, "kernel", "sphere"])
@@ -195,7 +197,8 @@ def test_recurrent(rounding, normalize):
     keras_yat.config.set_product_precision("float32")
     try:
         exact = keras.layers.RNN(layer.cell, return_sequences=True)
-        np.testing.assert_allclose(found, to_numpy(exact(x)), atol=0.05)
+        bound = 0.02 if rounding == "bfloat16" else 0.005
+        np.testing.assert_allclose(found, to_numpy(exact(x)), atol=bound)
     finally:
         keras_yat.config.set_product_precision("auto")
 
@@ -209,6 +212,16 @@ def test_a_row_alone_and_in_a_batch(entries):
     np.testing.assert_allclose(alone, batch, rtol=0.01)
     square = np.sum(kernel.astype("float64") ** 2, axis=0)
     assert np.all(np.diag(batch) < 1.5 * square**2 / 1e-5)
+
+
+def test_the_floor_of_a_long_sum():
+    """Without pieces the floor of 100 000 entries would be 4, against an epsilon of 1."""
+    kernel = draw((100_000, 4))
+    square = np.sum(kernel.astype("float64") ** 2, axis=0)
+    for rows in (kernel.T, kernel.T[:1]):
+        found = to_numpy(keras_yat.ops.yat_product(rows, kernel, epsilon=1.0))
+        ratio = np.diag(found) / square[: len(rows)] ** 2
+        assert np.all((ratio > 0.9) & (ratio < 1.01))
 
 
 def test_the_precision_can_be_given():

@@ -217,6 +217,13 @@ def unit_norm(square: Tensor) -> tuple[Tensor, Tensor]:
     return inverse, ops.cast(ops.logical_not(zero), square.dtype)
 
 
+def on_sphere(x: Tensor, axis: int | tuple[int, ...]) -> Tensor:
+    """`x` divided by its norm along `axis`; vectors of zeros stay zero."""
+    # The squares of very large or small entries might over- or underflow.
+    x = x / max_abs(x, axis)
+    return x * unit_norm(sum_of_squares(x, axis))[0]
+
+
 def squared_distance(x: Tensor, kernel: Tensor) -> Tensor:
     """‖x - w‖² for each column w of `kernel`, from the differences: nothing cancels.
 

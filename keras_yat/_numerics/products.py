@@ -66,21 +66,18 @@ def pieces(entries: int) -> int:
 
 def matrix_product(x: Tensor, kernel: Tensor) -> Tensor:
     """x·kernel. Long sums are taken in pieces: their rounding errors are then much smaller."""
-    count = pieces(kernel.shape[0])
-    if count == 1:
-        return _product(x, kernel)
-    places = [LONGEST * i for i in range(1, count)]
-    pairs = zip(ops.split(x, places, axis=-1), ops.split(kernel, places, axis=0), strict=True)
+    pairs = zip(_in_pieces(x, -1), _in_pieces(kernel, 0), strict=True)
     return _total([_product(*pair) for pair in pairs])
 
 
 def total_of(function: Any, x: Tensor, axis: int) -> Tensor:
     """`function(x)`, a sum over `axis`, for long sums as a total of pieces."""
-    count = pieces(x.shape[axis] or 1)
-    if count == 1:
-        return function(x)
-    places = [LONGEST * i for i in range(1, count)]
-    return _total([function(part) for part in ops.split(x, places, axis=axis)])
+    return _total([function(part) for part in _in_pieces(x, axis)])
+
+
+def _in_pieces(x, axis):
+    places = list(range(LONGEST, x.shape[axis] or 0, LONGEST))
+    return ops.split(x, places, axis=axis) if places else [x]
 
 
 def _product(x, kernel):
@@ -209,11 +206,19 @@ def _settings():
         jax = sys.modules["jax"]
         return jax.config.jax_default_matmul_precision, jax.config.jax_default_device
     if backend == "torch":
-        backends = sys.modules["torch"].backends
-        parts = backends.cuda.matmul, backends.cudnn.conv, backends.mkldnn.matmul
-        return tuple(part.fp32_precision for part in (*parts, backends.mkldnn.conv))
+        torch = sys.modules["torch"]
+        # Older versions have the first alone.
+        names = ("cuda.matmul", "cudnn.conv", "mkldnn.matmul", "mkldnn.conv")
+        each = (_attribute(torch.backends, f"{name}.fp32_precision") for name in names)
+        return torch.get_float32_matmul_precision(), *each
     tf = sys.modules["tensorflow"]
     return (tf.config.experimental.tensor_float_32_execution_enabled(),)
+
+
+def _attribute(found, path):
+    for name in path.split("."):
+        found = getattr(found, name, None)
+    return found
 
 
 def _scopes(settings):

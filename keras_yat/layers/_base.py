@@ -1,12 +1,13 @@
 """The base of the layers of Yat neurons."""
 
+import numbers
 from typing import Any, ClassVar
 
 import keras
 from keras import ops
 
 from keras_yat import _validate, activations, initializers
-from keras_yat._numerics.formula import max_abs, sum_of_squares, unit_norm
+from keras_yat._numerics.formula import on_sphere
 from keras_yat._numerics.gradients import at_least_float32
 from keras_yat._numerics.prepared_kernel import (
     DISTANCES,
@@ -61,9 +62,7 @@ class YatLayer(EpsilonAlphaLayer):
         if constant_bias is not None:
             constant_bias = _validate.number("constant_bias", constant_bias)
         self.constant_bias: float | None = constant_bias
-        if kernel_multiplier != "auto":
-            kernel_multiplier = _checked_multiplier(kernel_multiplier)
-        self.kernel_multiplier: float | str = kernel_multiplier
+        self.kernel_multiplier: float | str = _checked_multiplier(kernel_multiplier)
         self.normalize: str | None = _validate.one_of("normalize", normalize, NORMALIZATIONS)
         self.distance: str = _validate.one_of("distance", distance, DISTANCES)
         self.drop_connect: float = _validate.rate("drop_connect", drop_connect)
@@ -127,10 +126,7 @@ class YatLayer(EpsilonAlphaLayer):
         """
         kernel = ops.convert_to_tensor(kernel)
         kernel = multiplier * ops.cast(kernel, at_least_float32(kernel))
-        if self.normalize is None:
-            return kernel
-        kernel = kernel / max_abs(kernel, axes)
-        return kernel * unit_norm(sum_of_squares(kernel, axes))[0]
+        return kernel if self.normalize is None else on_sphere(kernel, axes)
 
     def _apply_drop_connect(self, kernel: Tensor, training: bool | None) -> Tensor:
         """`kernel`, in training with dropped entries."""
@@ -178,7 +174,9 @@ class YatLayer(EpsilonAlphaLayer):
 
 
 def _checked_multiplier(value):
-    if isinstance(value, str):
+    if isinstance(value, str) and value == "auto":
+        return value
+    if isinstance(value, bool) or not isinstance(value, numbers.Real):
         _validate.invalid_argument("kernel_multiplier", "be 'auto' or a number above 0", value)
     return _validate.number("kernel_multiplier", value, above=0.0)
 

@@ -12,7 +12,7 @@ from keras import ops
 from keras_yat import _validate
 from keras_yat._numerics.attention import Attention
 from keras_yat._numerics.attention_masks import AttentionMasks, fits, masks_of, position
-from keras_yat._numerics.formula import max_abs, sum_of_squares, unit_norm
+from keras_yat._numerics.formula import on_sphere
 from keras_yat._numerics.gradients import as_parameter, as_tensor, at_least_float32
 from keras_yat._numerics.products import half_floor, mantissa_bits, rounded
 from keras_yat._register import register
@@ -136,10 +136,10 @@ def yat_attention(
         rate,
         _state(seed) if rate else None,
     )
-    query, key = (
-        _in_heads(rounded(_on_sphere(ops.cast(x, precision), normalize), bits), heads)
-        for x in (query, key)
-    )
+    query, key = (ops.cast(x, precision) for x in (query, key))
+    if normalize == "sphere":
+        query, key = on_sphere(query, -1), on_sphere(key, -1)
+    query, key = (_in_heads(rounded(x, bits), heads) for x in (query, key))
     value = _in_heads(ops.cast(value, dtype), heads)
     if not return_attention_scores:
         return _out_of_heads(attention(query, key, value, alpha, epsilon), heads * group)
@@ -195,14 +195,6 @@ def block_of(size: Any, queries: int | None, keys: int | None) -> int | None:
     if isinstance(size, bool) or not isinstance(size, numbers.Integral) or size < 1:
         _validate.invalid_argument("block_size", "be an int of at least 1, None or 'auto'", size)
     return int(size)
-
-
-def _on_sphere(x, normalize):
-    if normalize is None:
-        return x
-    # The squares of very large or small entries might over- or underflow.
-    x = x / max_abs(x, -1)
-    return x * unit_norm(sum_of_squares(x, -1))[0]
 
 
 def _in_heads(x, key_heads):
