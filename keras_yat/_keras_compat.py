@@ -129,6 +129,14 @@ def remat(function: Callable[..., Tensor]) -> Callable[..., Tensor]:
     return evaluate
 
 
+def is_tracing() -> bool:
+    """Whether torch traces a model, to compile or to export it."""
+    if keras.backend.backend() != "torch":
+        return False
+    torch = sys.modules["torch"]
+    return torch.compiler.is_compiling() or torch.jit.is_tracing()
+
+
 def loop_of_rnn(cell: Any, sequence: Any, states: list[Any], backwards: bool) -> tuple[Any, Any]:
     """All outputs of a cell over `sequence`, and its last states, by Keras's loop."""
     layer = keras.layers.RNN(cell, go_backwards=backwards, return_sequences=True, name="loop")

@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 import keras
 
 from keras_yat import _validate
-from keras_yat._keras_compat import Operation
+from keras_yat._keras_compat import Operation, is_tracing
 
 FUNCTIONS: dict[str, Callable[..., Any]] = {}
 """The pure functions, by name."""
@@ -41,11 +41,15 @@ def _symbolic(function, name):
 
     @functools.wraps(function)
     def wrapper(*args, **kwargs):
-        if any(keras.utils.is_keras_tensor(a) for a in keras.tree.flatten((args, kwargs))):
+        if not is_tracing() and _has_symbolic((args, kwargs)):
             return FunctionCall(name)(*args, **kwargs)
         return function(*args, **kwargs)
 
     return wrapper
+
+
+def _has_symbolic(arguments):
+    return any(keras.utils.is_keras_tensor(a) for a in keras.tree.flatten(arguments))
 
 
 @register()

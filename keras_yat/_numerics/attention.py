@@ -168,28 +168,27 @@ class _Block:
     """The scores and weights of some queries against all keys."""
 
     def __init__(self, attention, formula, key, seed, query, square, places):
-        self._attention, self._seed, self._places = attention, seed, places
-        self._formula = formula
-        self._key, self._query, self._square = key, query, square
+        self._formula, self._key, self._query, self._square = formula, key, query, square
         # The operator: `ops.matmul` reduces float64 to float32 on torch.
         self._product = query @ ops.swapaxes(key, -1, -2)
         allowed = attention.masks.allowed(places, ops.shape(key)[3])
         scores = self._formula.value(self._product, square)
         self.weights, self._of_scores = attention.normalize(scores, allowed)
-
-    @functools.cached_property
-    def _dropout_mask(self):
-        number = self._places[0][0, 0, 0, 0, 0]
-        return self._attention.dropout_mask(self.weights, self._seed[0], number)
+        self._dropout_mask = None
+        if attention.rate:
+            number = places[0][0, 0, 0, 0, 0]
+            self._dropout_mask = attention.dropout_mask(self.weights, seed[0], number)
 
     @property
     def dropped(self):
-        return self.weights * self._dropout_mask if self._attention.rate else self.weights
+        return self.weights if self._dropout_mask is None else self.weights * self._dropout_mask
 
     def backward_dropped(self, upstream):
         """As `backward`, from the gradient of `dropped`."""
         upstream = ops.cast(upstream, self.weights.dtype)
-        return self.backward(upstream * self._dropout_mask if self._attention.rate else upstream)
+        return self.backward(
+            upstream if self._dropout_mask is None else upstream * self._dropout_mask
+        )
 
     def backward(self, upstream):
         """The gradients of the queries, their squares, the keys, and the formula's tensors."""

@@ -7,7 +7,6 @@ norms, distance and quotient are computed in float32 (float64 for float64). The 
 constant. `distance="direct"` sums (w - x)² entry by entry instead.
 """
 
-import functools
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
@@ -33,6 +32,8 @@ _FLOAT16_RATIO, _FLOAT16_RATIO_DIRECT = 2.0**7, 2.0**9
 
 class YatFormula:
     """The formula as a function of inner products and squared norms: `formula(product, x_square)`.
+
+    `value` and `gradient` belong to what `with_tensors` returns.
 
     Args:
         kernel_square: ‖w‖² of each neuron; 0.0 where the squared norms are distances.
@@ -60,6 +61,7 @@ class YatFormula:
     ):
         self._scales = tuple(map(as_parameter, (kernel_square, bias, alpha, epsilon)))
         self._floor, self._limit, self.multiplier = floor, limit, multiplier
+        self._constants: Any = None
 
     def __call__(self, product: Tensor, x_square: Tensor) -> Tensor:
         """The outputs, in the dtype of `product`. The backward pass keeps the arguments alone."""
@@ -99,11 +101,10 @@ class YatFormula:
             *scales, floor=self._floor, limit=self._limit, multiplier=self.multiplier
         )
         # Computed here: a value computed within a traced loop does not exist outside of it.
-        _ = formula._constants
+        formula._constants = formula._computed_constants()
         return formula
 
-    @functools.cached_property
-    def _constants(self) -> tuple[Any, Any, Any, Any]:
+    def _computed_constants(self) -> tuple[Any, Any, Any, Any]:
         """Half of s·‖v‖² above the floor; floor + ε/2s; b/s; α·s."""
         kernel_square, bias, alpha, epsilon = self._scales
         s = self.multiplier
@@ -206,7 +207,7 @@ def sum_of_squares(x: Tensor, axis: int | tuple[int, ...]) -> Tensor:
 
 def max_abs(x: Tensor, axis: Any) -> Tensor:
     """max |x| along `axis` as a constant, 1 where it is 0."""
-    most = ops.stop_gradient(ops.max(ops.abs(x), axis=axis, keepdims=True, initial=0.0))
+    most = ops.stop_gradient(ops.amax(ops.abs(x), axis=axis, keepdims=True))
     return ops.where(most > 0, most, ops.ones_like(most))
 
 

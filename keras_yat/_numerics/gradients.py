@@ -22,7 +22,7 @@ import numpy as np
 from keras import ops
 
 from keras_yat import config
-from keras_yat._keras_compat import remat
+from keras_yat._keras_compat import is_tracing, remat
 from keras_yat._numerics.math import is_double
 from keras_yat._numerics.row_blocks import RowBlocks
 from keras_yat._types import Tensor
@@ -40,7 +40,7 @@ def recomputed(formula: Formula[P]) -> Formula[P]:
     """As `full_precision`, and the backward pass evaluates the formula again."""
 
     def evaluate(call):
-        if not config.is_custom_gradient_enabled():
+        if not custom_gradients():
             return call.value(*call.tensors)
         return remat(call.value)(*call.tensors)
 
@@ -89,13 +89,22 @@ def _at_once(function, *tensors):
 def _decorated(formula: Formula[P], evaluate: Callable[["_Call"], Tensor]) -> Formula[P]:
     """`formula`, each call of which is evaluated by `evaluate`."""
     signature = inspect.signature(formula)
+    every = signature.parameters.values()
+    ordered = [p.name for p in every if p.kind is p.POSITIONAL_OR_KEYWORD]
+    defaults = {p.name: p.default for p in every if p.default is not p.empty}
+    required = {p.name for p in every if p.default is p.empty}
+    known = required | defaults.keys()
 
     @functools.wraps(formula)
     def function(*args: P.args, **kwargs: P.kwargs) -> Tensor:
-        bound = signature.bind(*args, **kwargs)
-        bound.apply_defaults()
-        x, *parameters = bound.args
-        return evaluate(_Call(formula, x, parameters, bound.kwargs))
+        given = {**dict(zip(ordered, args, strict=False)), **kwargs}
+        twice = len(given) != len(args) + len(kwargs)
+        if twice or not required <= given.keys() <= known:
+            # Raises the error. torch cannot trace it.
+            signature.bind(*args, **kwargs)
+        given = {**defaults, **given}
+        x, *parameters = [given.pop(name) for name in ordered]
+        return evaluate(_Call(formula, x, parameters, given))
 
     return function
 
@@ -185,10 +194,15 @@ def with_custom_gradient(
 
         return value, grad
 
-    if not config.is_custom_gradient_enabled():
+    if not custom_gradients():
         return lambda *tensors: forward(*constants, *tensors)[0]
     function = ops.custom_gradient(with_gradient)
     return functools.partial(function, *constants) if count else function
+
+
+def custom_gradients() -> bool:
+    """Whether hand-written backward passes are used: enabled, and not in a graph of torch."""
+    return config.is_custom_gradient_enabled() and not is_tracing()
 
 
 def _no_gradient(x):

@@ -59,7 +59,7 @@ class LinearMap:
 
     def half_floor(self, kernel: Tensor, dtype: str, bits: int) -> float:
         """Half the floor of the distance: see `products`."""
-        entries = math.prod(kernel.shape[axis] for axis in self.axes)
+        entries = math.prod([kernel.shape[axis] for axis in self.axes])
         count = pieces(entries) if self.in_pieces else 1
         return half_floor(dtype, bits, entries / count**2)
 
@@ -169,7 +169,7 @@ class PreparedKernel:
 
     def _largest_entry(self, kernel):
         """The largest |entry| for which no sum over the window overflows float16."""
-        entries = math.prod(kernel.shape[axis] for axis in self._linear_map.axes)
+        entries = math.prod([kernel.shape[axis] for axis in self._linear_map.axes])
         return math.sqrt(FLOAT16_MAX / 2.0 / entries)
 
     def _max_abs(self, x):

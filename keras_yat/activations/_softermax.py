@@ -26,7 +26,7 @@ def _parts(x, power, axis, epsilon):
         return x, epsilon + ops.sum(x, axis=axis, keepdims=True), x, 1.0
     # Far below the largest float32, where a reciprocal would be flushed to 0.
     x = ops.clip(x, 0.0, 1e30)
-    largest = ops.stop_gradient(ops.max(x, axis=axis, keepdims=True))
+    largest = ops.stop_gradient(ops.amax(x, axis=axis, keepdims=True))
     log, unit, _ = logarithm(largest)
     ratio = x / unit
     terms = power_of(ratio, power)

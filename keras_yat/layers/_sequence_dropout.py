@@ -37,16 +37,21 @@ class SequenceDropout(BaseDropoutCell):
         return x * ops.cast(mask, x.dtype)
 
     def _draw_input_masks(self, inputs: Tensor) -> None:
-        masks = self._masks.of_sequence
-        masks["inputs"] = self._mask(inputs, self.dropout)
-        for name in ("kernel", "recurrent_kernel"):
-            masks[name] = self._mask(getattr(self, name), self.drop_connect)
+        kernels = ("kernel", "recurrent_kernel")
+        self._add_masks(
+            inputs=self._mask(inputs, self.dropout),
+            **{name: self._mask(getattr(self, name), self.drop_connect) for name in kernels},
+        )
 
     def _draw_state_masks(self, states: Tensor) -> None:
-        self._masks.of_sequence["state"] = self._mask(states, self.recurrent_dropout)
+        self._add_masks(state=self._mask(states, self.recurrent_dropout))
+
+    def _add_masks(self, **masks: Any) -> None:
+        # A new dictionary: torch cannot trace the change of one.
+        self._masks.of_sequence = {**self._masks.of_sequence, **masks}
 
     def _clear_masks(self) -> None:
-        self._masks.of_sequence.clear()
+        self._masks.of_sequence = {}
 
     def _mask(self, like, rate):
         """1 / (1 - rate) for a kept entry, 0 for a dropped one; None for a rate of 0."""

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import math
-
 import keras
-import numpy as np
 from keras import ops
 
 from keras_yat import _validate
@@ -57,7 +54,7 @@ def rotary_embedding(
     max_wavelength = _validate.number("max_wavelength", max_wavelength, above=0.0)
     start_index = position("start_index", start_index)
     dtype, half = at_least_float32(x), x.shape[-1] // 2
-    speeds = np.exp(-math.log(max_wavelength) * np.arange(half) / max(half, 1))
+    speeds = [max_wavelength ** (-i / half) for i in range(half)]
     positions = ops.cast(ops.arange(ops.shape(x)[1]) + start_index, dtype)
     angles = ops.reshape(positions, (1, -1, 1, 1)) * ops.convert_to_tensor(speeds, dtype=dtype)
     first, second = ops.split(ops.cast(x, dtype), 2, axis=-1)
