@@ -5,6 +5,7 @@ If Keras changes one, fix this file. `tests/test_package.py` finds private names
 
 import sys
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING, Any
 
 import keras
@@ -135,6 +136,16 @@ def is_tracing() -> bool:
         return False
     torch = sys.modules["torch"]
     return torch.compiler.is_compiling() or torch.jit.is_tracing()
+
+
+def without_autocast(tensor: Tensor) -> AbstractContextManager[None]:
+    """A scope in which torch's autocast does not change the dtypes of products."""
+    if keras.backend.backend() != "torch":
+        return nullcontext()
+    torch, device = sys.modules["torch"], tensor.device.type
+    if device == "meta" or not torch.is_autocast_enabled(device):
+        return nullcontext()
+    return torch.autocast(device, enabled=False)
 
 
 def loop_of_rnn(cell: Any, sequence: Any, states: list[Any], backwards: bool) -> tuple[Any, Any]:

@@ -145,7 +145,7 @@ FAULTS = [
     ),
     Fault(
         "multiplier: adapt",
-        f"{LAYERS}/_kernel.py",
+        f"{LAYERS}/_adapt.py",
         "np.concatenate(chosen).T) / self.multiplier)",
         "np.concatenate(chosen).T))",
         "tests/layers/test_yat_multiplier.py",
@@ -209,8 +209,8 @@ FAULTS = [
     Fault(
         "masks: causal",
         "keras_yat/_numerics/attention_masks.py",
-        "parts.append(columns <= positions)",
-        "parts.append(columns < positions + 2)",
+        "parts.append(columns <= rows)",
+        "parts.append(columns < rows + 2)",
         "tests/test_attention.py",
     ),
     Fault(
@@ -244,8 +244,8 @@ FAULTS = [
     Fault(
         "recurrent: masks of dropout per step",
         f"{LAYERS}/_sequence_dropout.py",
-        'masks["inputs"] = self._mask(inputs, self.dropout)',
-        "pass",
+        "inputs=self._mask(inputs, self.dropout),",
+        "",
         "tests/layers/test_yat_recurrent.py tests/layers/test_yat_recurrent_use.py",
     ),
     Fault(

@@ -33,7 +33,13 @@ MODULES = [keras_yat.__name__] + [
 FORBIDDEN = {"tensorflow", "jax", "torch", "keras_tuner", "sklearn"}
 # Each entry may import from the entries before it.
 FLOORS = [
-    {"keras_yat._start", "keras_yat._types", "keras_yat._validate", "keras_yat._precisions"},
+    {
+        "keras_yat._start",
+        "keras_yat._types",
+        "keras_yat._validate",
+        "keras_yat._precisions",
+        "keras_yat._sizes",
+    },
     {"keras_yat.config"},
     {"keras_yat._keras_compat", "keras_yat._space", "keras_yat._command"},
     {"keras_yat._register", "keras_yat._projection", "keras_yat._numerics"},

@@ -23,7 +23,8 @@ from keras_yat._numerics.attention_masks import AttentionMasks
 from keras_yat._numerics.formula import YatFormula, sum_of_squares, summed
 from keras_yat._numerics.gradients import sum_to, with_custom_gradient
 from keras_yat._numerics.row_blocks import RowBlocks
-from keras_yat._numerics.scan import scan
+from keras_yat._numerics.scan import is_unrolled, scan
+from keras_yat._sizes import is_known, is_one, positions, product
 
 SPANS = 4
 """Number of parts of the queries that are attended separately, each with the keys it may reach."""
@@ -66,7 +67,7 @@ class Attention:
 
     def _spans(self, queries, keys):
         """A few spans of queries, each with the keys that any of its queries may attend to."""
-        known = all(isinstance(n, int) for n in (queries, keys, self.masks.offset))
+        known = is_known(queries, keys, self.masks.offset)
         if self.block is None or not known or not self.masks.limit:
             return [(slice(queries), slice(keys))]
         step = self.block * -(-queries // (SPANS * self.block))
@@ -158,10 +159,10 @@ class Attention:
     def _row_blocks(self, tensors):
         """The blocks of batch entries and heads, by the number of their scores."""
         query, _, key, *_ = tensors
-        group, rows = query.shape[2] or 1, self.block or query.shape[3] or 1
+        sizes = key.shape[3], query.shape[2], self.block or query.shape[3]
         # Random masks are drawn for all heads at once.
-        axes = 0 if self.rate else 2
-        return RowBlocks(tensors, (key.shape[3] or 1) * group * rows, axes)
+        axes = 0 if self.rate or not is_known(*sizes) else 2
+        return RowBlocks(tensors, product(sizes) if axes else None, axes)
 
 
 class _Block:
@@ -213,15 +214,16 @@ def _in_blocks(block, step, totals, sequences):
     totals, and each output concatenated. A sequence with a single entry goes to every block.
     """
     count = ops.shape(sequences[0])[3]
-    if block is None or (isinstance(count, int) and count <= block):
+    known = is_known(count)
+    if block is None or (count <= block if known else is_unrolled()):
         return step(totals, *sequences)
     number = -(-count // block)
-    places = ops.arange(number * block)
-    moving = [s.shape[3] != 1 for s in sequences]
+    places = positions(number * block)
+    moving = [not is_one(s.shape[3]) for s in sequences]
 
     def apart(x):
         """The blocks of `x` along a new first axis, the last one padded with zeros."""
-        if not (isinstance(count, int) and count % block == 0):
+        if not known or count % block:
             inside = ops.reshape(places < count, (-1, 1))
             x = ops.take(x, ops.minimum(places, count - 1), axis=3)
             x = ops.where(inside, x, ops.zeros_like(x))

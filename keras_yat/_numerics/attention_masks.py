@@ -10,6 +10,7 @@ import keras
 from keras import ops
 
 from keras_yat import _validate
+from keras_yat._sizes import all_fit, fits, is_one, positions
 
 
 @dataclass(frozen=True)
@@ -35,15 +36,15 @@ class AttentionMasks:
 
     def places(self, queries: int) -> list[Any]:
         """The positions of the queries, and the tensors, all with five axes."""
-        positions = ops.arange(queries) + self.offset
-        return [ops.reshape(positions, (1, 1, 1, -1, 1)), *self.tensors]
+        places = positions(queries) + self.offset
+        return [ops.reshape(places, (1, 1, 1, -1, 1)), *self.tensors]
 
     def cut(self, rows: slice, keys: slice) -> "AttentionMasks":
         """The masks of a part of the queries and a part of the keys."""
 
         def part(x):
             for axis, some in ((3, rows), (4, keys)):
-                if x.shape[axis] != 1:
+                if not is_one(x.shape[axis]):
                     x = x[(*[slice(None)] * axis, some)]
             return x
 
@@ -63,12 +64,12 @@ class AttentionMasks:
 
     def allowed(self, places: Sequence[Any], keys: int) -> Any:
         """Booleans for the queries at `places`; None if every key is allowed."""
-        positions, *parts = places
-        columns = ops.arange(keys)
+        rows, *parts = places
+        columns = positions(keys)
         if self.causal:
-            parts.append(columns <= positions)
+            parts.append(columns <= rows)
         if self.window is not None:
-            parts.append(ops.abs(columns - positions) < self.window)
+            parts.append(ops.abs(columns - rows) < self.window)
         return functools.reduce(ops.logical_and, parts) if parts else None
 
 
@@ -98,7 +99,7 @@ def masks_of(mask: Any, query_mask: Any, key_mask: Any, query: Any, key: Any) ->
 
 def _positions_mask(name, mask, shape, axes):
     mask = ops.cast(mask, "bool")
-    if len(mask.shape) != 2 or not all(map(fits, mask.shape, shape)):
+    if len(mask.shape) != 2 or not all_fit(mask.shape, shape):
         _validate.invalid_argument(name, f"have the shape {shape[:2]}", tuple(mask.shape))
     return ops.expand_dims(mask, axes)
 
@@ -107,14 +108,9 @@ def _pairs_mask(mask, query, key):
     mask = ops.cast(mask, "bool")
     sizes, wanted = tuple(mask.shape), (query[0], query[2], query[1], key[1])
     ends = zip(reversed(sizes), reversed(wanted), strict=False)
-    if len(sizes) > 4 or not all(n == 1 or fits(n, m) for n, m in ends):
+    if len(sizes) > 4 or not all(is_one(n) or fits(n, m) for n, m in ends):
         _validate.invalid_argument("mask", f"broadcast to {wanted}", sizes)
     mask = ops.reshape(mask, (*(1,) * (4 - len(sizes)), *ops.shape(mask)))
     batch, _, *pairs = ops.shape(mask)
-    heads = (1, 1) if mask.shape[1] == 1 else (key[2], query[2] // key[2])
+    heads = (1, 1) if is_one(mask.shape[1]) else (key[2], query[2] // key[2])
     return ops.reshape(mask, (batch, *heads, *pairs))
-
-
-def fits(size: int | None, other: int | None) -> bool:
-    """Whether the sizes may be equal; None is an unknown size."""
-    return None in (size, other) or size == other

@@ -197,7 +197,9 @@ def sum_of_squares(x: Tensor, axis: int | tuple[int, ...]) -> Tensor:
     dtype = at_least_float32(x)
 
     def forward(x):
-        return ops.sum(ops.square(ops.cast(x, dtype)), axis=axis, keepdims=True), None
+        x = ops.cast(x, dtype)
+        # Not `ops.square`, which the export from torch to LiteRT makes a slow power of.
+        return ops.sum(x * x, axis=axis, keepdims=True), None
 
     def backward(upstream, _, x):
         return ops.cast(ops.cast(x, dtype) * (2.0 * upstream), x.dtype)
@@ -236,7 +238,8 @@ def squared_distance(x: Tensor, kernel: Tensor) -> Tensor:
 
     def forward(x, kernel):
         def distance(w):
-            return ops.sum(ops.square(x - w), axis=-1)
+            difference = x - w
+            return ops.sum(difference * difference, axis=-1)
 
         return ops.moveaxis(ops.map(distance, ops.transpose(kernel)), 0, -1), None
 

@@ -14,6 +14,7 @@ instead of every intermediate of the formula.
 import functools
 import inspect
 import numbers
+import string
 from collections.abc import Callable, Sequence
 from typing import Any, ParamSpec
 
@@ -22,9 +23,10 @@ import numpy as np
 from keras import ops
 
 from keras_yat import config
-from keras_yat._keras_compat import is_tracing, remat
+from keras_yat._keras_compat import is_tracing, remat, without_autocast
 from keras_yat._numerics.math import is_double
 from keras_yat._numerics.row_blocks import RowBlocks
+from keras_yat._sizes import is_known
 from keras_yat._types import Tensor
 
 P = ParamSpec("P")
@@ -160,8 +162,8 @@ class _Call:
 
 
 def _shapes_known(tensors):
-    """Whether all ranks and the parameters' shapes are known while TensorFlow traces."""
-    return ranks_known(tensors) and all(None not in tuple(p.shape) for p in tensors[1:])
+    """Whether all ranks and the parameters' shapes are known."""
+    return ranks_known(tensors) and all(is_known(*p.shape) for p in tensors[1:])
 
 
 def ranks_known(tensors: Sequence[Tensor]) -> bool:
@@ -181,21 +183,28 @@ def with_custom_gradient(
     """
     count = len(constants)
 
+    def computed(*tensors):
+        with without_autocast(tensors[-1]):
+            return forward(*tensors)
+
     def with_gradient(*tensors):
-        value, kept = forward(*tensors)
+        value, kept = computed(*tensors)
 
         def grad(*args, upstream=None):
             # JAX and TensorFlow pass the upstream gradient alone. torch passes the saved
             # arguments too: only with those are second derivatives right.
             if upstream is None:
                 (upstream,), args = args, tensors
-            gradients = backward(upstream, kept, *args)
+            with without_autocast(upstream):
+                gradients = backward(upstream, kept, *args)
             return (*map(_no_gradient, args[:count]), *gradients) if count else gradients
 
         return value, grad
 
-    if not custom_gradients():
-        return lambda *tensors: forward(*constants, *tensors)[0]
+    # JAX's gradient of integers is an array of their shape, which must be known.
+    known = keras.backend.backend() != "jax" or all(is_known(*c.shape) for c in constants)
+    if not custom_gradients() or not known:
+        return lambda *tensors: computed(*constants, *tensors)[0]
     function = ops.custom_gradient(with_gradient)
     return functools.partial(function, *constants) if count else function
 
@@ -264,8 +273,9 @@ def sum_to(value: Tensor, like: Tensor) -> Tensor:
     axes = (*range(added), *repeated)
     if added and not repeated and len(like.shape) == 1 and not is_double(value):
         # XLA makes a slow loop of a sum over all axes but the last.
-        rows = ops.reshape(value, (-1, value.shape[-1]))
-        value = ops.matmul(ops.ones((1, ops.shape(rows)[0]), dtype=rows.dtype), rows)[0]
+        rows = string.ascii_lowercase[:added]
+        ones = ops.ones((1, *ops.shape(value)[:-1]), dtype=value.dtype)
+        value = ops.einsum(f"y{rows},{rows}z->yz", ones, value)[0]
     elif axes:
         value = ops.reshape(ops.sum(value, axis=axes), ops.shape(like))
     return ops.cast(value, like.dtype)

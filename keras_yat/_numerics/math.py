@@ -10,6 +10,8 @@ import keras
 import numpy as np
 from keras import ops
 
+from keras_yat._keras_compat import is_tracing
+
 # pi/2 in three parts, for float64 or not. The first two have few enough bits for their products
 # with the number of quarter turns to be exact up to |x| of about 1e5.
 _QUARTER = {
@@ -66,6 +68,10 @@ def tanh(x):
 
 def expm1(x):
     """e^x - 1 for x ≤ 0."""
+    if is_tracing():
+        # ONNX has no expm1.
+        half = ops.tanh(0.5 * x)
+        return 2.0 * half / (1.0 - half)
     if keras.backend.backend() != "jax" or is_double(x):
         return ops.expm1(x)
     # XLA evaluates a tanh for it. Near 0 the series has the digits that 1 takes from e^x.

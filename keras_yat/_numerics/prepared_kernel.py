@@ -12,6 +12,7 @@ from typing import Any
 import keras
 from keras import ops
 
+from keras_yat._keras_compat import without_autocast
 from keras_yat._numerics.formula import (
     FLOAT16_MAX,
     YatFormula,
@@ -107,12 +108,12 @@ class PreparedKernel:
         self._norms = self._direct_kernel = None
         if normalize is not None:
             scale, square = unit_norm(square)
-            self._norms = ops.squeeze(scale, axes)
+            self._norms = _without(scale, axes)
         expanded = distance == "expanded"
         if not expanded:
             self._direct_kernel = kernel * (multiplier if normalize is None else scale)
         self.formula: YatFormula = YatFormula(
-            kernel_square=ops.squeeze(square, axes) if expanded else 0.0,
+            kernel_square=_without(square, axes) if expanded else 0.0,
             bias=0.0 if bias is None else bias,
             alpha=1.0 if alpha is None else alpha,
             epsilon=epsilon,
@@ -134,8 +135,9 @@ class PreparedKernel:
         if self._sphere:
             x = x / ops.cast(self._max_abs(x), self._dtype)
         x = self.factor(x)
-        product = self._product(x)
-        x_square = self._linear_map.squared_norms(x)
+        with without_autocast(x):
+            product = self._product(x)
+            x_square = self._linear_map.squared_norms(x)
         x_scale = None
         if self._norms is not None:
             product = ops.cast(product, self._norms.dtype) * self._norms
@@ -185,6 +187,11 @@ class PreparedKernel:
         x = ops.cast(ops.cast(x, "float32") / scale, self._dtype)
         product = self._linear_map.product(x, self._kernel)
         return ops.cast(product, "float32") * (scale * self._kernel_scale)
+
+
+def _without(x, axes):
+    """`x` without `axes` of size 1. `ops.squeeze` takes one axis where torch exports to ONNX."""
+    return ops.reshape(x, [size for axis, size in enumerate(x.shape) if axis not in axes])
 
 
 def _squared_norms(x, axes):

@@ -36,6 +36,7 @@ from keras import ops
 from keras_yat import config
 from keras_yat._numerics.math import is_double
 from keras_yat._precisions import PRECISIONS
+from keras_yat._sizes import is_known
 from keras_yat._types import Tensor
 
 LONGEST = 1024
@@ -76,7 +77,8 @@ def total_of(function: Any, x: Tensor, axis: int) -> Tensor:
 
 
 def _in_pieces(x, axis):
-    places = list(range(LONGEST, x.shape[axis] or 0, LONGEST))
+    size = x.shape[axis]
+    places = list(range(LONGEST, size, LONGEST)) if is_known(size) else []
     return ops.split(x, places, axis=axis) if places else [x]
 
 

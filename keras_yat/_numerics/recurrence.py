@@ -184,9 +184,7 @@ def _unsummed(array, scale):
 
 
 def _kernel_gradient(states, of_inner, kernel):
-    rows = ops.reshape(states, (-1, states.shape[-1]))
-    columns = ops.reshape(of_inner, (-1, of_inner.shape[-1]))
-    return ops.cast(ops.transpose(rows) @ columns, kernel.dtype)
+    return ops.cast(ops.einsum("tbi,tbu->iu", states, of_inner), kernel.dtype)
 
 
 def _square(x):

@@ -12,6 +12,7 @@ from typing import Any
 import keras
 from keras import ops
 
+from keras_yat._keras_compat import is_tracing
 from keras_yat._types import Tensor
 
 BLOCK_ENTRIES = 2**18
@@ -30,7 +31,7 @@ class RowBlocks:
 
     def __init__(self, tensors: Sequence[Tensor], row_size: int | None = None, axes: int = 1):
         self._axes: list[_Blocks] = []
-        if keras.backend.backend() != "torch" or tensors[0].device.type != "cpu":
+        if keras.backend.backend() != "torch" or is_tracing() or tensors[0].device.type != "cpu":
             return
         shape = tuple(tensors[0].shape)
         # Where a tensor has more axes than the first, so has the output: its rows are others.

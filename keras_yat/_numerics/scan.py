@@ -7,6 +7,7 @@ import keras
 from keras import ops
 
 from keras_yat._keras_compat import loop_of_rnn
+from keras_yat._sizes import positions
 
 Step = Callable[[list[Any], list[Any]], tuple[list[Any], list[Any]]]
 
@@ -34,12 +35,16 @@ def scan(
     Returns:
         The last states, and each output along time, in the order of the sequences.
     """
-    backend = keras.backend.backend()
-    if unroll or backend == "torch":
+    if unroll or is_unrolled():
         return _unrolled(step, states, sequences, reverse)
-    if backend == "jax":
+    if keras.backend.backend() == "jax":
         return _scanned(step, states, sequences, reverse)
     return _rolled(step, states, sequences, reverse, differentiable)
+
+
+def is_unrolled() -> bool:
+    """Whether the backend has no loops: their number of steps must then be known."""
+    return keras.backend.backend() == "torch"
 
 
 def hold_masked(present: Any, after: Sequence[Any], before: Sequence[Any]) -> list[Any]:
@@ -78,7 +83,7 @@ def _rolled(step, states, sequences, reverse, differentiable):
     else:
         # The sequence is the number of the step: nothing is copied. The gradient in an entry
         # would be as large as its whole sequence.
-        sequence = ops.reshape(ops.arange(ops.shape(sequences[0])[0]), (1, -1, 1))
+        sequence = ops.reshape(positions(ops.shape(sequences[0])[0]), (1, -1, 1))
 
         def entry(x):
             return [ops.take(s, x[0, 0], axis=0) for s in sequences]

@@ -38,7 +38,7 @@ def _linear(x):
 
 def _tanh(x):
     value = tanh(x)
-    return value, 1.0 - ops.square(value)
+    return value, 1.0 - value * value
 
 
 def _sigmoid(x):

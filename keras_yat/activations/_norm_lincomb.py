@@ -21,7 +21,7 @@ FLOOR = 1e-3
 
 def _norm(coefficients, norm):
     if norm == "l2":
-        squares = ops.sum(ops.square(coefficients), axis=0)
+        squares = ops.sum(coefficients * coefficients, axis=0)
         small = squares < FLOOR**2
         # The slope of the root is infinite at 0: the root never gets a 0.
         return ops.sqrt(ops.where(small, FLOOR**2 * ops.ones_like(squares), squares))

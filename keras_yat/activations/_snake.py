@@ -6,7 +6,6 @@ from collections.abc import Callable, Mapping
 from typing import ClassVar, Unpack
 
 import keras
-from keras import ops
 
 from keras_yat._numerics.gradients import recomputed
 from keras_yat._numerics.math import sin
@@ -36,7 +35,8 @@ def snake(x: Tensor, a: float | Tensor = 1.0) -> Tensor:
         L. Ziyin, T. Hartwig, M. Ueda, Neural Networks Fail to Learn Periodic Functions and How to
         Fix It, NeurIPS 2020, arXiv:2006.08195.
     """
-    return x + ops.square(sin(a * x)) / a
+    wave = sin(a * x)
+    return x + wave * wave / a
 
 
 @register("snake")

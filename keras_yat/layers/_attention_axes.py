@@ -1,13 +1,12 @@
 """Attention over several axes, reduced to attention over one."""
 
-import functools
-import operator
 from dataclasses import dataclass
 from typing import Any
 
 from keras import ops
 
 from keras_yat import _validate
+from keras_yat._sizes import all_fit, fits, is_one, product
 
 
 @dataclass(frozen=True)
@@ -48,7 +47,7 @@ class AttentionAxes:
         front, behind = self._front, list(range(self.rank - 1, len(x.shape)))
         shape = ops.shape(x)
         x = ops.transpose(x, (*front, *self.attended, *behind))
-        sizes = (_product(shape[a] for a in axes) for axes in (front, self.attended))
+        sizes = (product(shape[a] for a in axes) for axes in (front, self.attended))
         return ops.reshape(x, (*sizes, *(shape[a] for a in behind)))
 
     def unflat(self, y: Any, like: Any) -> Any:
@@ -81,7 +80,7 @@ class AttentionAxes:
         mask = ops.cast(mask, "bool")
         wanted = tuple(like.shape[:-1])
         missing = len(wanted) - len(mask.shape)
-        if missing < 0 or len(mask.shape) < 2 or not _fit(mask.shape, wanted):
+        if missing < 0 or len(mask.shape) < 2 or not all_fit(mask.shape, wanted):
             _validate.invalid_argument(name, f"have the shape {wanted}", tuple(mask.shape))
         if self.rank == 3:
             return mask
@@ -99,7 +98,9 @@ class AttentionAxes:
         # Keras inserts missing axes after the batch, before those of the positions.
         sizes = tuple(mask.shape)
         full = (*sizes[: len(sizes) - behind], *(1,) * missing, *sizes[len(sizes) - behind :])
-        if missing < 0 or len(sizes) < behind or not _fit(full, wanted, ones=True):
+        pairs = zip(full, wanted, strict=False)
+        fit = all(is_one(n) or fits(n, m) for n, m in pairs)
+        if missing < 0 or len(sizes) < behind or not fit:
             _validate.invalid_argument(
                 "attention_mask", f"broadcast to {wanted} (heads may be left out)", sizes
             )
@@ -113,13 +114,4 @@ class AttentionAxes:
         along = [[s[a] for a in self.attended] for s in (of_query, of_key)]
         shared = full[len(front)]
         mask = ops.broadcast_to(mask, (*front, shared, *along[0], *along[1]))
-        return ops.reshape(mask, (_product(front), shared, *map(_product, along)))
-
-
-def _product(sizes):
-    return functools.reduce(operator.mul, sizes)
-
-
-def _fit(shape, wanted, ones=False):
-    pairs = zip(shape, wanted, strict=False)
-    return all(None in (n, m) or n == m or (ones and n == 1) for n, m in pairs)
+        return ops.reshape(mask, (product(front), shared, *map(product, along)))

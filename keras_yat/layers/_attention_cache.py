@@ -5,6 +5,7 @@ from typing import Any
 from keras import ops
 
 from keras_yat import _validate
+from keras_yat._sizes import all_fit, fits, is_known
 
 
 def empty(batch_size: int, length: int, shapes: Any, dtype: str) -> tuple[Any, Any]:
@@ -23,7 +24,7 @@ def check(cache: Any, index: Any, query: Any, shapes: Any) -> None:
             "cache", "be None for an input of this rank", type(cache).__name__
         )
     found = [tuple(x.shape) for x in cache] if isinstance(cache, (tuple, list)) else []
-    if [shape[2:] for shape in found] != list(shapes) or found[0][:2] != found[1][:2]:
+    if [shape[2:] for shape in found] != list(shapes) or not all_fit(found[0][:2], found[1][:2]):
         keys, values = (f"(batch, length, {heads}, {size})" for heads, size in shapes)
         _validate.invalid_argument(
             "cache",
@@ -31,11 +32,11 @@ def check(cache: Any, index: Any, query: Any, shapes: Any) -> None:
             found or type(cache).__name__,
         )
     (batch, length), queries = found[0][:2], query.shape[1]
-    if None not in (batch, query.shape[0]) and batch != query.shape[0]:
+    if not fits(batch, query.shape[0]):
         _validate.invalid_argument(
             "cache", "have the batch of the query", found, query=tuple(query.shape)
         )
-    if not isinstance(index, int) or None in (length, queries):
+    if not is_known(index, length, queries):
         return
     if not 0 <= index <= length - queries:
         _validate.invalid_argument(

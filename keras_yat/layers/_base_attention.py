@@ -9,6 +9,7 @@ from keras import ops
 from keras_yat import _validate
 from keras_yat._keras_compat import BaseAttention
 from keras_yat._numerics.attention_masks import position
+from keras_yat._sizes import all_fit
 from keras_yat._types import Shape, Tensor
 from keras_yat.layers import _attention_cache as caches
 from keras_yat.layers._attention_axes import AttentionAxes
@@ -60,7 +61,8 @@ class BaseYatAttention(EpsilonAlphaLayer, BaseAttention):
                 _validate.invalid_argument(
                     name, "have a batch, positions, and features of a known size", shape
                 )
-        if len({len(shape) for shape in shapes.values()}) > 1 or value[1:-1] != key[1:-1]:
+        ranks = {len(shape) for shape in shapes.values()}
+        if len(ranks) > 1 or not all_fit(value[1:-1], key[1:-1]):
             _validate.invalid_argument(
                 "value",
                 "have the number of axes of the query, and the positions of the key",

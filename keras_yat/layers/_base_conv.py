@@ -13,6 +13,7 @@ from keras_yat import _validate
 from keras_yat._numerics.formula import sum_of_squares
 from keras_yat._numerics.prepared_kernel import LinearMap
 from keras_yat._numerics.products import exact_parts, mantissa_bits
+from keras_yat._sizes import is_known
 from keras_yat._types import Config, Shape, Size, Tensor
 from keras_yat.layers._kernel import KernelLayer
 
@@ -98,10 +99,22 @@ class SlidingKernelLayer(KernelLayer):
         # By Keras's rules, with a single channel, which matches any kernel layout.
         spec = keras.KerasTensor((*shape, 1))
         kernel = keras.KerasTensor((*self.kernel_size, 1, 1))
-        batch, *positions, _ = self._correlate(spec, kernel).shape
+        batch, *positions, _ = self._convolve(spec, kernel).shape
         if self.data_format == "channels_first":
             return (batch, self.filters, *positions)
         return (batch, *positions, self.filters)
+
+    def _convolve(self, x: Any, kernel: Any) -> Any:
+        """The linear map by the backend, of tensors or of symbolic tensors."""
+        raise NotImplementedError
+
+    def _correlate(self, x, kernel):
+        if is_known(x.shape[0]) and x.shape[0] == 0:
+            # TensorFlow gives an empty batch the shape of its input on some CPUs, and has no
+            # gradient of its transposed convolution.
+            row = ops.zeros((1, *ops.shape(x)[1:]), dtype=x.dtype)
+            return self._convolve(ops.concatenate([x, row]), kernel)[:0]
+        return self._convolve(x, kernel)
 
     def _linear_map(self) -> LinearMap:
         # All but the features' axis, which is the last or the one before.
@@ -163,11 +176,7 @@ class BaseYatConv(SlidingKernelLayer):
             )
         return (*self.kernel_size, channels // self.groups, self.filters)
 
-    def _correlate(self, x, kernel):
-        if x.shape[0] == 0:
-            # TensorFlow, on some CPUs, gives an empty batch the shape of its input.
-            row = ops.zeros((1, *x.shape[1:]), dtype=x.dtype)
-            return self._correlate(row, kernel)[:0]
+    def _convolve(self, x, kernel):
         padding = self.padding
         if padding == "causal":
             ahead = self.dilation_rate[0] * (self.kernel_size[0] - 1)

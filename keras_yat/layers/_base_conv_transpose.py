@@ -49,7 +49,7 @@ class BaseYatConvTranspose(SlidingKernelLayer):
     def _effective_fan_in(self, entries: int) -> float:
         return entries / math.prod(self.strides)
 
-    def _correlate(self, x, kernel):
+    def _convolve(self, x, kernel):
         # TensorFlow has no dilation here on a CPU: a kernel with zeros between its entries is
         # equivalent.
         for axis, rate in enumerate(self.dilation_rate):

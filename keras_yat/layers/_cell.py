@@ -1,6 +1,7 @@
 """The base of the recurrent Yat cells: their steps, and a sequence of them."""
 
 import functools
+import itertools
 from collections.abc import Sequence
 from typing import Any
 
@@ -12,6 +13,7 @@ from keras_yat._numerics.prepared_kernel import DENSE, PreparedKernel
 from keras_yat._numerics.recurrence import Recurrence
 from keras_yat._numerics.scan import hold_masked, scan
 from keras_yat._numerics.value_and_slope import ValueAndSlope
+from keras_yat._sizes import fits
 from keras_yat._types import Tensor
 from keras_yat.activations._base import Activation, value_and_slope_of
 from keras_yat.layers._cell_weights import CellWeights
@@ -182,9 +184,10 @@ class BaseYatCell(CellWeights):
         """Raises for states of other shapes than the cell's, with `batch` rows if it is known."""
         sizes = keras.tree.flatten(self.state_size)
         shapes = [tuple(state.shape) for state in states]
-        right = [len(s) == 2 and s[-1] == n for s, n in zip(shapes, sizes, strict=False)]
-        rows = {s[0] for s in shapes if s and s[0] is not None} | ({batch} - {None})
-        if len(shapes) != len(sizes) or not all(right) or len(rows) > 1:
+        right = [len(s) == 2 and fits(s[-1], n) for s, n in zip(shapes, sizes, strict=False)]
+        rows = [batch, *(shape[0] for shape in shapes if shape)]
+        same = all(fits(n, m) for n, m in itertools.combinations(rows, 2))
+        if len(shapes) != len(sizes) or not all(right) or not same:
             allowed = " and ".join(f"({'batch' if batch is None else batch}, {n})" for n in sizes)
             _validate.invalid_argument(name, f"have the shapes {allowed}", shapes)
 

@@ -4,19 +4,17 @@ import math
 from typing import Any, ClassVar
 
 import keras
-import numpy as np
 from keras import ops
 
 from keras_yat import _validate
-from keras_yat._numerics.prepared_kernel import LinearMap
 from keras_yat._space import Space
 from keras_yat._types import Config, Identifier, Shape, Tensor
-from keras_yat.layers import _kmeans_pp
-from keras_yat.layers._base import INITIALIZER, YatLayer, checked_activation, shared_config
+from keras_yat.layers._adapt import AdaptableLayer
+from keras_yat.layers._base import INITIALIZER, checked_activation, shared_config
 from keras_yat.layers._weight_options import WeightOptions, checked_regularizer, serialized
 
 
-class KernelLayer(YatLayer):
+class KernelLayer(AdaptableLayer):
     """Abstract: a Yat layer with a kernel and a bias.
 
     A subclass defines `_kernel_shape`, `_linear_map` and `_kernel_from_columns`, and passes
@@ -28,7 +26,10 @@ class KernelLayer(YatLayer):
     _features_axis: ClassVar[int] = -1
     """The axis of the kernel along which its neurons lie."""
 
-    search_space: ClassVar[Space] = {**YatLayer.search_space, "kernel_initializer": INITIALIZER}
+    search_space: ClassVar[Space] = {
+        **AdaptableLayer.search_space,
+        "kernel_initializer": INITIALIZER,
+    }
 
     def __init__(
         self,
@@ -152,20 +153,13 @@ class KernelLayer(YatLayer):
         """The shape of the kernel for an input of this shape."""
         raise NotImplementedError
 
-    def _linear_map(self) -> LinearMap:
-        """The linear map between input and kernel."""
-        raise NotImplementedError
-
-    def _kernel_from_columns(self, columns: np.ndarray) -> np.ndarray:
-        """The kernel whose neurons have the weights `columns`, `(entries, features)`."""
-        raise NotImplementedError
-
     def _own_kernel(self) -> Tensor:
         """The kernel of this layer: the variable, or its slice of it."""
         kernel = ops.convert_to_tensor(self.kernel)
         if self.kernel_slice is not None:
             start, stop = self.kernel_slice
-            kernel = ops.take(kernel, list(range(start, stop)), axis=self._features_axis)
+            behind = [slice(None)] * (-1 - self._features_axis)
+            kernel = kernel[(..., slice(start, stop), *behind)]
         if self.kernel_from is not None and not self.kernel_trainable:
             kernel = ops.stop_gradient(kernel)
         return kernel
@@ -195,80 +189,9 @@ class KernelLayer(YatLayer):
             outputs = self.activation(outputs)
         return ops.cast(outputs, self.compute_dtype)
 
-    def _to_channels_last(self, inputs: Tensor) -> Tensor:
-        """`inputs` in the data format of `_linear_map`."""
-        return inputs
-
     def _from_channels_last(self, outputs: Tensor) -> Tensor:
         """`outputs` in the data format of the layer."""
         return outputs
-
-    def adapt(self, data: Any, samples: int = 4096, seed: int | None = 0) -> None:
-        """Initializes the kernel from `samples` inputs by k-means++.
-
-        Each neuron becomes a sample of the layer's input (of a convolution: a patch), drawn with a
-        probability proportional to its squared distance to the neurons already drawn. `epsilon`
-        becomes the median squared distance of a sample to the nearest neuron, so that the output
-        of a neuron falls to half over that distance. The bias becomes 0, and a learned alpha such
-        that the outputs on the samples have rms 1.
-
-        Call it before training, and only on a first layer: several adapted layers in succession
-        respond to fewer and fewer inputs, and learned worse than random ones. A constant epsilon
-        is part of the layer's configuration: `save_weights` does not save it, and a model that has
-        been called or trained before must be compiled again.
-
-        Args:
-            data: Inputs of the layer: an array or tensor with a batch axis, or an iterable of
-                batches (`tf.data.Dataset`, `keras.utils.PyDataset`, …) or of tuples that begin
-                with a batch. Samples of zeros are left out.
-            samples: Maximal number, at least the number of neurons.
-            seed: An int, or None for random draws.
-
-        Raises:
-            ValueError: If the data are not finite, differ in shape from the layer's input, or
-                contain fewer different samples than the layer has neurons; or if the kernel
-                belongs to another layer.
-
-        Example:
-
-        >>> layer = keras_yat.YatConv2D(4, 3)
-        >>> layer.adapt(np.random.default_rng(0).random((100, 8, 8, 1)))
-        >>> layer.epsilon < 1.0
-        True
-
-        Reference:
-            D. Arthur and S. Vassilvitskii, k-means++: The Advantages of Careful Seeding, 2007.
-        """
-        if self.kernel_from is not None:
-            _validate.invalid_argument(
-                "kernel_from",
-                "be None: adapt the layer that owns the kernel",
-                self.kernel_from.name,
-            )
-        samples = _validate.count("samples", samples)
-        rng = np.random.default_rng(seed)
-        inputs = _kmeans_pp.sample_inputs(data, samples, rng)
-        self(inputs[:1])  # builds it, or raises for another shape
-        if samples < self.features:
-            least = f"be at least {self.features}, one for each neuron"
-            _validate.invalid_argument("samples", least, samples)
-        groups = _kmeans_pp.sample_patches(self._patches, inputs, samples, rng)
-        count = self.features // len(groups)
-        chosen = [_kmeans_pp.kmeans_pp_init(rows, count, rng) for rows in groups]
-        self.kernel.assign(self._kernel_from_columns(np.concatenate(chosen).T) / self.multiplier)
-        if self.bias is not None:
-            self.bias.assign(np.zeros(self.bias.shape))
-        epsilon = _kmeans_pp.median_distance(self.normalize, groups, chosen)
-        self._set_epsilon_and_alpha(epsilon, 1.0)
-        outputs = self._pre_activation(inputs[: max(1, _OUTPUTS // self.features)], training=False)
-        rms = np.sqrt(np.mean(np.square(ops.convert_to_numpy(ops.cast(outputs, "float32")))))
-        self._set_epsilon_and_alpha(None, 1.0 / float(rms) if rms > 0.0 else 1.0)
-
-    def _patches(self, inputs):
-        """The patches of each group of neurons."""
-        inputs = self._to_channels_last(inputs)
-        pairs = self._linear_map().patches_and_columns(inputs, ops.convert_to_tensor(self.kernel))
-        return [patches for patches, _ in pairs]
 
     def get_config(self) -> Config:
         return {
@@ -288,9 +211,6 @@ class KernelLayer(YatLayer):
         if isinstance(config.get("kernel_from"), dict):
             config["kernel_from"] = keras.saving.deserialize_keras_object(config["kernel_from"])
         return super().from_config(config)
-
-
-_OUTPUTS = 2**16  # per position, from which `adapt` computes alpha
 
 
 class _Owner:

@@ -8,6 +8,7 @@ from keras import ops
 
 from keras_yat import _validate
 from keras_yat._keras_compat import BaseRNN
+from keras_yat._sizes import all_fit
 from keras_yat._space import Space
 from keras_yat._types import Config, Identifier, Shape, Tensor
 from keras_yat.layers._cell import BaseYatCell
@@ -144,8 +145,7 @@ class BaseYatRecurrent(BaseRNN):
 
     def _time_first(self, mask, sequences):
         """`mask`, `(batch, time)` or `(batch, time, 1)`, as booleans `(time, batch, 1)`."""
-        pairs = zip(mask.shape[:2], sequences.shape[:2], strict=True)
-        if any(None not in pair and pair[0] != pair[1] for pair in pairs):
+        if not all_fit(mask.shape[:2], sequences.shape[:2]):
             shape = tuple(sequences.shape[:2])
             _validate.invalid_argument(
                 "mask", f"have the shape {shape} of the sequences", tuple(mask.shape)

@@ -10,6 +10,7 @@ from keras_yat._numerics.attention_masks import position
 from keras_yat._numerics.gradients import as_tensor, at_least_float32
 from keras_yat._numerics.math import cos, sin
 from keras_yat._register import register
+from keras_yat._sizes import positions
 from keras_yat._types import Tensor
 
 
@@ -55,8 +56,8 @@ def rotary_embedding(
     start_index = position("start_index", start_index)
     dtype, half = at_least_float32(x), x.shape[-1] // 2
     speeds = [max_wavelength ** (-i / half) for i in range(half)]
-    positions = ops.cast(ops.arange(ops.shape(x)[1]) + start_index, dtype)
-    angles = ops.reshape(positions, (1, -1, 1, 1)) * ops.convert_to_tensor(speeds, dtype=dtype)
+    places = ops.cast(positions(ops.shape(x)[1]) + start_index, dtype)
+    angles = ops.reshape(places, (1, -1, 1, 1)) * ops.convert_to_tensor(speeds, dtype=dtype)
     first, second = ops.split(ops.cast(x, dtype), 2, axis=-1)
     across, along = sin(angles), cos(angles)
     turned = [first * along - second * across, second * along + first * across]

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from keras import ops
 
+from keras_yat._sizes import is_one
 from keras_yat._types import Tensor
 from keras_yat.activations._softermax import softermax_with_gradient
 
@@ -24,7 +25,7 @@ class Softmax:
         if allowed is not None:
             scores = scores + ops.cast(ops.where(allowed, 0.0, _FAR), scores.dtype)
         # Keras warns of a softmax over a single entry, as with a cache of length 1.
-        single = scores.shape[-1] == 1
+        single = is_one(scores.shape[-1])
         weights = ops.ones_like(scores) if single else ops.softmax(scores, axis=-1)
         if allowed is not None:
             # Where nothing is allowed, all keys got the same score.

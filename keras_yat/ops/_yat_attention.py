@@ -11,11 +11,12 @@ from keras import ops
 
 from keras_yat import _validate
 from keras_yat._numerics.attention import Attention
-from keras_yat._numerics.attention_masks import AttentionMasks, fits, masks_of, position
+from keras_yat._numerics.attention_masks import AttentionMasks, masks_of, position
 from keras_yat._numerics.formula import on_sphere
 from keras_yat._numerics.gradients import as_parameter, as_tensor, at_least_float32
 from keras_yat._numerics.products import half_floor, mantissa_bits, rounded
 from keras_yat._register import register
+from keras_yat._sizes import all_fit, fits, is_known
 from keras_yat._types import Tensor
 from keras_yat.ops._score_normalization import Softermax, Softmax
 
@@ -169,7 +170,7 @@ def _check_shapes(query, key, value):
             keys,
             query=shapes["query"],
         )
-    if not all(map(fits, values[:3], keys[:3])):
+    if not all_fit(values[:3], keys[:3]):
         _validate.invalid_argument(
             "value", "have the batch, length and heads of the key", values, key=keys
         )
@@ -189,7 +190,7 @@ def block_of(size: Any, queries: int | None, keys: int | None) -> int | None:
     if size is None:
         return None
     if size == "auto":
-        if queries is None or keys is None or queries * keys <= LONG:
+        if not is_known(queries, keys) or queries * keys <= LONG:
             return None
         return max(16, LONG // keys)
     if isinstance(size, bool) or not isinstance(size, numbers.Integral) or size < 1:

@@ -8,6 +8,7 @@ from keras_yat import _validate
 from keras_yat._numerics.gradients import as_tensor
 from keras_yat._numerics.prepared_kernel import DENSE, DISTANCES, NORMALIZATIONS, PreparedKernel
 from keras_yat._register import register
+from keras_yat._sizes import fits
 from keras_yat._types import Tensor
 
 
@@ -58,7 +59,7 @@ def yat_product(
         arXiv:2603.12276. The floor of the distance and `distance="direct"` are this package's.
     """
     x, kernel = as_tensor(x), as_tensor(kernel)
-    if len(kernel.shape) != 2 or x.shape[-1:] != kernel.shape[:1]:
+    if len(kernel.shape) != 2 or not fits(x.shape[-1], kernel.shape[0]):
         _validate.invalid_argument(
             "kernel",
             "have the shape (entries, features) for an x of shape (..., entries)",

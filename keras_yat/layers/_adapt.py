@@ -1,0 +1,110 @@
+"""The method `adapt` of the Yat layers with a kernel: a start from data."""
+
+from typing import Any
+
+import numpy as np
+from keras import ops
+
+from keras_yat import _validate
+from keras_yat._numerics.prepared_kernel import LinearMap
+from keras_yat._types import Tensor
+from keras_yat.layers import _kmeans_pp
+from keras_yat.layers._base import YatLayer
+
+_OUTPUTS = 2**16  # per position, from which `adapt` computes alpha
+
+
+class AdaptableLayer(YatLayer):
+    """Abstract: a Yat layer whose neurons can start at samples of its input."""
+
+    kernel: Any
+    bias: Any
+    features: int
+
+    @property
+    def kernel_from(self) -> Any:
+        """The layer that owns the kernel, or None if this one does."""
+        raise NotImplementedError
+
+    def _linear_map(self) -> LinearMap:
+        """The linear map between input and kernel."""
+        raise NotImplementedError
+
+    def _kernel_from_columns(self, columns: np.ndarray) -> np.ndarray:
+        """The kernel whose neurons have the weights `columns`, `(entries, features)`."""
+        raise NotImplementedError
+
+    def _to_channels_last(self, inputs: Tensor) -> Tensor:
+        """`inputs` in the data format of `_linear_map`."""
+        return inputs
+
+    def _pre_activation(self, inputs: Tensor, training: bool | None) -> Tensor:
+        """The outputs of the neurons, channels last, before the activation."""
+        raise NotImplementedError
+
+    def adapt(self, data: Any, samples: int = 4096, seed: int | None = 0) -> None:
+        """Initializes the kernel from `samples` inputs by k-means++.
+
+        Each neuron becomes a sample of the layer's input (of a convolution: a patch), drawn with a
+        probability proportional to its squared distance to the neurons already drawn. `epsilon`
+        becomes the median squared distance of a sample to the nearest neuron, so that the output
+        of a neuron falls to half over that distance. The bias becomes 0, and a learned alpha such
+        that the outputs on the samples have rms 1.
+
+        Call it before training, and only on a first layer: several adapted layers in succession
+        respond to fewer and fewer inputs, and learned worse than random ones. A constant epsilon
+        is part of the layer's configuration: `save_weights` does not save it, and a model that has
+        been called or trained before must be compiled again.
+
+        Args:
+            data: Inputs of the layer: an array or tensor with a batch axis, or an iterable of
+                batches (`tf.data.Dataset`, `keras.utils.PyDataset`, …) or of tuples that begin
+                with a batch. Samples of zeros are left out.
+            samples: Maximal number, at least the number of neurons.
+            seed: An int, or None for random draws.
+
+        Raises:
+            ValueError: If the data are not finite, differ in shape from the layer's input, or
+                contain fewer different samples than the layer has neurons; or if the kernel
+                belongs to another layer.
+
+        Example:
+
+        >>> layer = keras_yat.YatConv2D(4, 3)
+        >>> layer.adapt(np.random.default_rng(0).random((100, 8, 8, 1)))
+        >>> layer.epsilon < 1.0
+        True
+
+        Reference:
+            D. Arthur and S. Vassilvitskii, k-means++: The Advantages of Careful Seeding, 2007.
+        """
+        if self.kernel_from is not None:
+            _validate.invalid_argument(
+                "kernel_from",
+                "be None: adapt the layer that owns the kernel",
+                self.kernel_from.name,
+            )
+        samples = _validate.count("samples", samples)
+        rng = np.random.default_rng(seed)
+        inputs = _kmeans_pp.sample_inputs(data, samples, rng)
+        self(inputs[:1])  # builds it, or raises for another shape
+        if samples < self.features:
+            least = f"be at least {self.features}, one for each neuron"
+            _validate.invalid_argument("samples", least, samples)
+        groups = _kmeans_pp.sample_patches(self._patches, inputs, samples, rng)
+        count = self.features // len(groups)
+        chosen = [_kmeans_pp.kmeans_pp_init(rows, count, rng) for rows in groups]
+        self.kernel.assign(self._kernel_from_columns(np.concatenate(chosen).T) / self.multiplier)
+        if self.bias is not None:
+            self.bias.assign(np.zeros(self.bias.shape))
+        epsilon = _kmeans_pp.median_distance(self.normalize, groups, chosen)
+        self._set_epsilon_and_alpha(epsilon, 1.0)
+        outputs = self._pre_activation(inputs[: max(1, _OUTPUTS // self.features)], training=False)
+        rms = np.sqrt(np.mean(np.square(ops.convert_to_numpy(ops.cast(outputs, "float32")))))
+        self._set_epsilon_and_alpha(None, 1.0 / float(rms) if rms > 0.0 else 1.0)
+
+    def _patches(self, inputs):
+        """The patches of each group of neurons."""
+        inputs = self._to_channels_last(inputs)
+        pairs = self._linear_map().patches_and_columns(inputs, ops.convert_to_tensor(self.kernel))
+        return [patches for patches, _ in pairs]
