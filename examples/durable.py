@@ -75,6 +75,8 @@ def _first(error: Exception) -> str:
     if isinstance(error, ValidationError):
         found = error.errors()[0]
         text = ": ".join([*(map(str, found["loc"][:2])), found["msg"]])
+    elif isinstance(error, KeyError):
+        text = f"it has no {error}"
     elif isinstance(error, OSError) and error.strerror:
         text = error.strerror
     line = next(iter(text.splitlines()), "")
@@ -205,13 +207,12 @@ def check_settings(
         Damaged: if the file is damaged.
     """
     if not file.exists():
-        write(file, content)
+        write(file, {**content, "of": fingerprint(content)})
         return
     found = read(file)
     with reading(file):
-        for key in content:
-            if key not in ignore and type(found[key]) is not type(content[key]):
-                raise TypeError(f"{key} is {found[key]!r}")
+        if found.pop("of") != fingerprint(found):
+            raise ValueError("it was changed")
     changed = [
         f"{key}: {old!r}, now {new!r}"
         for key, old, new in differences(found, content)

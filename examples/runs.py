@@ -169,7 +169,7 @@ def _metrics(run: Run) -> dict[str, Any] | None:
     except durable.Damaged as damage:
         if not (run.folder / "model.keras").exists():
             raise
-        durable.report(f"{damage.what} The trained model is tested again.")
+        durable.report(damage.what)
         return None
 
 
@@ -183,7 +183,7 @@ def _train(run, splits, on_epoch_end):
     model = build(run.recipe, splits.train.x.shape[1:], splits.classes, len(batches))
     trained, weights = run.folder / "model.keras", run.folder / f"epoch_{done}.weights.h5"
     if done == training.epochs and trained.exists() and not weights.exists():
-        # Only the test metrics are missing.
+        durable.report(f"{trained} is tested again, as its metrics are missing or damaged.")
         model.optimizer.build(model.trainable_variables)
         with durable.reading(trained):
             model.load_weights(trained)

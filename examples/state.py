@@ -71,7 +71,9 @@ History = Annotated[dict[str, list[float] | str], AfterValidator(_complete)]
 
 def fingerprint(settings: dict[str, Any]) -> str:
     """Marks the files of a run."""
-    return durable.fingerprint({k: v for k, v in settings.items() if k not in DESCRIPTIONS})
+    return durable.fingerprint(
+        {k: v for k, v in settings.items() if k not in (*DESCRIPTIONS, "of")}
+    )
 
 
 def settings(folder: Path) -> dict[str, Any]:

@@ -151,7 +151,7 @@ class ParameterHistory(Callback):
             **kwargs: `steps` and `log` of the constructor.
         """
         loaded = cls(path=path, **kwargs)
-        with np.load(path) as arrays:
+        with Path(path).open("rb") as file, np.load(file) as arrays:
             loaded._epochs = arrays["epochs"].tolist()
             loaded._records = {n: list(arrays[n]) for n in arrays.files if n != "epochs"}
         return loaded

@@ -126,6 +126,7 @@ class StudyProcess:
         self.start()
 
     def start(self) -> None:
+        self._close()
         self.starts += 1
         self._seen, self._polls = -1.0, 0
         with self._log.open("a") as file:
@@ -155,6 +156,10 @@ class StudyProcess:
         self._polls += 1
         return POLL * self._polls
 
+    def _close(self) -> None:
+        if self.process is not None and self.process.stdin is not None:
+            self.process.stdin.close()
+
     def kill(self) -> None:
         assert self.process is not None
         self.process.kill()
@@ -171,6 +176,7 @@ class StudyProcess:
                 self.process.wait(timeout=20)
             except subprocess.TimeoutExpired:
                 self.kill()
+        self._close()
 
 
 def supervise(chief: StudyProcess, *workers: StudyProcess, patience: float) -> int:
