@@ -32,6 +32,12 @@ def replacing(path: Path | str) -> Iterator[Path]:
         raise
 
 
+def remove_parts(folder: Path) -> None:
+    """Removes what killed processes have left; to be called where no other process writes."""
+    for part in folder.rglob("part-*-*"):
+        part.unlink(missing_ok=True)
+
+
 def write(path: Path | str, content: Any) -> None:
     """Writes JSON atomically."""
     with replacing(path) as part:

@@ -148,6 +148,7 @@ def train(
     """
     run.folder.mkdir(parents=True, exist_ok=True)
     with durable.lock(run.folder, "trains"):
+        durable.remove_parts(run.folder)
         _check_settings(run)
         found = _metrics(run)
         if found is None:

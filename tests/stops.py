@@ -32,6 +32,7 @@ class Launched:
         self.out = out
         command = [sys.executable, "-m", f"tuning.{module}", str(file), "--out", str(out)]
         self.log = Path(f"{out}.log")
+        self.log.unlink(missing_ok=True)  # processes that are ending may still write to it
         with self.log.open("w") as log:
             self.process = subprocess.Popen(
                 [*command, *options],
@@ -142,4 +143,3 @@ def check(out, trials, before):
     for each in before:
         assert {file: after[file] for file in each} == each
     assert (out / "best.keras").exists()
-    assert not list(out.rglob("*part*"))

@@ -40,6 +40,8 @@ def main(arguments: argparse.Namespace) -> int:
     wait = 2.0 * cluster.ENDING if cluster.is_launched() else 0.0
     try:
         with durable.lock(folder, "runs the study", lock, wait):
+            if role is None:
+                durable.remove_parts(folder)
             _check_settings(study, keras.backend.backend(), folder)
             run(study, folder, role)
     except FatalError as error:
