@@ -8,7 +8,6 @@ import signal
 import subprocess
 import sys
 import time
-from pathlib import Path
 
 import psutil
 
@@ -31,7 +30,7 @@ class Launched:
     def __init__(self, file, out, *options, module="launch"):
         self.out = out
         command = [sys.executable, "-m", f"tuning.{module}", str(file), "--out", str(out)]
-        self.log = Path(f"{out}.log")
+        self.log = file.with_suffix(".log")  # not on a full disk
         self.log.unlink(missing_ok=True)  # processes that are ending may still write to it
         with self.log.open("w") as log:
             self.process = subprocess.Popen(
