@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import keras_tuner
+from keras_tuner.errors import FatalError
 from keras_tuner.src.engine import oracle as locks
 from keras_tuner.src.engine.trial import Trial
 from pydantic import ConfigDict, with_config
@@ -66,7 +67,10 @@ class _Trial(TypedDict):
 
 
 def _releasing(method: Callable) -> Callable:
-    """Releases Keras Tuner's lock after an error: other requests would wait for it forever."""
+    """Releases Keras Tuner's lock after an error: other requests would wait for it forever.
+
+    An error of the machine is fatal: of others Keras Tuner may say that the trial has failed.
+    """
 
     @functools.wraps(method)
     def request(self: Any, *args: Any, **kwargs: Any) -> Any:
@@ -77,6 +81,8 @@ def _releasing(method: Callable) -> Callable:
             if locks.THREADS[self] == threading.current_thread().name:
                 locks.THREADS[self] = None
                 locks.LOCKS[self].release()
+            if isinstance(error, (OSError, MemoryError)):
+                raise FatalError(f"{type(error).__name__}: {error}") from error
             raise
 
     return request

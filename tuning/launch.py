@@ -182,7 +182,8 @@ class StudyProcess:
 def supervise(chief: StudyProcess, *workers: StudyProcess, patience: float) -> int:
     """Restarts processes that die or hang, until the chief ends; returns the chief's exit status.
 
-    A worker that ends with 1, as on a full disk, ends the study with the same status.
+    A worker that fails, as on a full disk, ends the study with the status 1. The status 2 is
+    that of a worker that has waited for its chief in vain: it is restarted.
     """
     lost: set[str] = set()
     while True:
@@ -206,7 +207,7 @@ def supervise(chief: StudyProcess, *workers: StudyProcess, patience: float) -> i
             if status in (None, 0) or worker.name in lost:
                 continue
             log(f"{worker.name} ended with {status}")
-            if status == 1:
+            if status > 0 and status != command.WRONG_USE:
                 print(worker.last_line(), file=sys.stderr)
                 return 1
             if worker.starts <= RESTARTS:

@@ -32,6 +32,7 @@ def main(arguments: argparse.Namespace) -> int:
     # SIGTERM of a scheduler is handled like Ctrl-C.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     cluster.end_with_launcher()
+    cluster.progress()
     folder = arguments.out or Path("runs", arguments.config.stem)
     folder.mkdir(parents=True, exist_ok=True)
     role = cluster.role()

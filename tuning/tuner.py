@@ -5,6 +5,7 @@ import math
 import os
 import shutil
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -118,18 +119,12 @@ class Tuner(BaseTuner):
 
     def run_trial(self, trial: Any, *args: Any, **kwargs: Any) -> Any:
         folder = Path(self.get_trial_dir(trial.trial_id))
-        attempts = folder / "attempts.txt"
-        before = attempts.stat().st_size if attempts.exists() else 0
         try:
-            _count_attempts(attempts)
-            return self._reporting(trial, folder)
+            with _attempt(folder / "attempts.txt"):
+                return self._reporting(trial, folder)
         except (OSError, MemoryError) as error:
             # An error of the machine, not of the trial: the trial is repeated on resuming.
-            _withdraw(attempts, before)
             raise FatalError(f"trial {trial.trial_id}: {type(error).__name__}: {error}") from error
-        except (KeyboardInterrupt, SystemExit):
-            _withdraw(attempts, before)
-            raise
 
     def _reporting(self, trial: Any, folder: Path) -> list[dict[str, float]]:
         try:
@@ -240,18 +235,23 @@ def fit(
     return {name: list(map(float, values)) for name, values in found.history.items()}
 
 
-def _count_attempts(file: Path) -> None:
+@contextlib.contextmanager
+def _attempt(file: Path) -> Iterator[None]:
+    """Context of an attempt. Its line in `file` begins with "begun" only if it was killed."""
     with file.open("a") as lines:
-        print(time.strftime("%Y-%m-%d %H:%M:%S"), os.getpid(), file=lines)
-    count = len(file.read_text(errors="replace").splitlines())
-    if count > ATTEMPTS:
-        raise FailedTrialError(f"its process ended {count - 1} times during the trial")
-
-
-def _withdraw(file: Path, size: int) -> None:
-    """Removes the last line: not the trial ended its process. Needs no room on the disk."""
-    with contextlib.suppress(FileNotFoundError):
-        os.truncate(file, size)
+        place = lines.tell()
+        print("begun", time.strftime("%Y-%m-%d %H:%M:%S"), os.getpid(), file=lines)
+    try:
+        before = file.read_text(errors="replace").splitlines()[:-1]
+        killed = sum(not line.startswith("ended") for line in before)
+        if killed >= ATTEMPTS:
+            raise FailedTrialError(f"its process ended {killed} times during the trial")
+        yield
+    finally:
+        # Over the same bytes: there may be no room on the disk.
+        with contextlib.suppress(OSError), file.open("r+b") as lines:
+            lines.seek(place)
+            lines.write(b"ended")
 
 
 def _copy(file: Path, to: Path) -> None:
