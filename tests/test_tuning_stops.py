@@ -182,8 +182,9 @@ def test_a_failed_write_leaves_the_file_as_it_was(tmp_path, monkeypatch):
         raise OSError(errno.ENOSPC, "full")
 
     monkeypatch.setattr(os, "fsync", full)
-    with pytest.raises(OSError, match="full"):
+    with pytest.raises(OSError, match="full") as refused:
         durable.write(file, {"a": 2})
+    assert refused.value.filename == str(file)
     assert [each.name for each in tmp_path.iterdir()] == ["state.json"]
     assert durable.read(file) == {"a": 1}
 
