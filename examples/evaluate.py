@@ -16,34 +16,47 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # for `python examples/…`
 
-from examples import command, data, durable, options
+from examples import command, data, durable, options, state
 
 
-def main(arguments: argparse.Namespace) -> None:
+def main(arguments: argparse.Namespace) -> int:
     files = [run / "model.keras" for run in arguments.runs]
     missing = [str(file) for file in files if not file.exists()]
     if missing:
         raise SystemExit(f"There is no {', '.join(missing)}: the run is not finished.")
-    from examples import config, models, runs, trials
+    from examples import trials
 
-    loaded: tuple[Any, Any] = (None, None)
-    rows = []
+    loaded: dict[str, Any] = {}
+    rows, damaged = [], []
     for folder in arguments.runs:
-        run = durable.read(folder / "run.json")
-        settings = run["data"]
-        # Importing the module of a custom activation or layer registers it with Keras.
         try:
-            models.activation(run["model"]["activation"])
-            models.layer_classes(run["model"]["layers"])
-        except ValueError as error:
-            raise SystemExit(f"{folder}: {error}") from error
-        if arguments.data:
-            settings["name"] = arguments.data
-        if settings != loaded[0]:
-            loaded = settings, runs.load(config.Data(**settings))
-        found = evaluate(folder, loaded[1], arguments.part)
-        rows.append({"run": str(folder), **found, "data": loaded[1].origin})
-    trials.report(f"Accuracy on {arguments.part} data", rows, arguments.table)
+            rows.append({"run": str(folder), **_row(folder, arguments, loaded)})
+        except durable.Damaged as damage:
+            damaged.append(damage)
+            durable.report(damage)
+    if rows:
+        trials.report(f"Accuracy on {arguments.part} data", rows, arguments.table)
+    return 1 if damaged else 0
+
+
+def _row(folder: Path, arguments: argparse.Namespace, loaded: dict[str, Any]) -> dict[str, str]:
+    """The accuracies of a run; `loaded` has the data of the last one."""
+    from examples import config, models, runs
+
+    run = state.settings(folder)
+    # Importing the module of a custom activation or layer registers it with Keras.
+    try:
+        models.activation(run["model"]["activation"])
+        models.layer_classes(run["model"]["layers"])
+    except ValueError as error:
+        raise SystemExit(f"{folder}: {error}") from error
+    settings = run["data"] | ({"name": arguments.data} if arguments.data else {})
+    key = str(settings)
+    if key not in loaded:
+        loaded.clear()
+        loaded[key] = runs.load(config.Data(**settings))
+    found = evaluate(folder, loaded[key], arguments.part)
+    return {**found, "data": loaded[key].origin}
 
 
 def parse() -> argparse.Namespace:
@@ -78,7 +91,7 @@ def evaluate(folder: Path, splits: Any, split: str) -> dict[str, str]:
         )
     predictions = model.predict(examples.x, batch_size=1000, verbose=0).argmax(axis=-1)
     correct = predictions == examples.y
-    metrics = durable.read(folder / "metrics.json")
+    metrics = state.metrics(folder)
     recorded = metrics["test_accuracy"] if metrics["data"] == splits.origin else None
     each = {str(c): f"{np.mean(correct[examples.y == c]):.3f}" for c in np.unique(examples.y)}
     return {

@@ -23,7 +23,7 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # for `python examples/…`
 
-from examples import command, durable, options
+from examples import command, durable, options, state
 
 
 @dataclass(frozen=True)
@@ -45,25 +45,23 @@ class Variant:
         return of["accuracy"].get(self.name)
 
     def histories(self) -> list[dict[str, list[float]]]:
-        files = [folder / "history.json" for folder in self.folders.values()]
-        return [durable.read(file) for file in files]
+        return [state.history(folder) for folder in self.folders.values()]
 
     def parameter_histories(self) -> list[Any]:
-        from keras_yat import callbacks
-
-        files = [folder / "parameters.npz" for folder in self.folders.values()]
-        found = []
-        for file in files:
-            with durable.reading(file):
-                found.append(callbacks.ParameterHistory.load(file))
-        return found
+        epochs = self.recipe["training"]["epochs"]
+        return [state.parameters(folder, epochs) for folder in self.folders.values()]
 
 
-def main(arguments: argparse.Namespace) -> None:
-    studies = {folder.name: read(folder) for folder in sorted(arguments.runs.iterdir())}
+def main(arguments: argparse.Namespace) -> int:
+    damaged: list[durable.Damaged] = []
+    folders = sorted(arguments.runs.iterdir())
+    studies = {folder.name: read(folder, damaged) for folder in folders}
+    for damage in damaged:
+        durable.report(f"Left out: {damage}")
     studies = {name: variants for name, variants in studies.items() if variants}
     if not studies:
-        raise SystemExit(f"No run in {arguments.runs} is finished.")
+        without = "finished and undamaged" if damaged else "finished"
+        raise SystemExit(f"No run in {arguments.runs} is {without}.")
     from tqdm import tqdm
 
     out = arguments.runs / "report"
@@ -75,6 +73,7 @@ def main(arguments: argparse.Namespace) -> None:
     sections += report_backends(studies, out)
     (out / "tables.md").write_text("\n\n".join(sections) + "\n", encoding="utf-8")
     print(f"\nSaved tables (.csv, and all of them in tables.md) and pictures in {out}.")
+    return 1 if damaged else 0
 
 
 def parse() -> argparse.Namespace:
@@ -93,8 +92,12 @@ def _folder(text: str) -> Path:
     return Path(text)
 
 
-def read(folder: Path) -> list[Variant]:
+def read(folder: Path, damaged: list[durable.Damaged] | None = None) -> list[Variant]:
     """The finished runs of a study, ordered by name.
+
+    Args:
+        folder: The folder of the study.
+        damaged: A list that the errors of damaged runs are added to. None: they are raised.
 
     Raises:
         SystemExit: if the runs are not comparable, as their data or training differ.
@@ -102,16 +105,34 @@ def read(folder: Path) -> list[Variant]:
     found: dict[str, Variant] = {}
     settings: dict[str, Any] = {}
     for file in sorted(folder.glob("*/seed_*/metrics.json")):
-        run = durable.read(file.parent / "run.json")
+        try:
+            run, metrics = _read_run(file.parent)
+        except durable.Damaged as damage:
+            if damaged is None:
+                raise
+            damaged.append(damage)
+            continue
         of_run = {key: run[key] for key in ("data", "training")}
         for key, old, new in durable.differences(settings or of_run, of_run):
             raise SystemExit(f"{file.parent} has {key} = {new!r}, other runs of {folder} {old!r}.")
         settings = of_run
         name = file.parent.parent.name
         variant = found.setdefault(name, Variant(name, run, {}, {}))
-        variant.metrics[run["seed"]] = durable.read(file)
+        variant.metrics[run["seed"]] = metrics
         variant.folders[run["seed"]] = file.parent
     return list(found.values())
+
+
+def _read_run(folder: Path) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The settings and the metrics of a run, after all its files are checked."""
+    run = state.settings(folder)
+    of = state.fingerprint(run)
+    metrics, history = state.metrics(folder, of), state.history(folder, of)
+    state.parameters(folder, len(history["loss"]))
+    with durable.reading(folder / "history.json"):
+        if len(history["loss"]) != run["training"]["epochs"]:
+            raise ValueError("it does not have each epoch")
+    return run, metrics
 
 
 def report_study(variants: list[Variant], baseline: str, out: Path) -> str:

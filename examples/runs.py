@@ -21,7 +21,10 @@ import keras
 import numpy as np
 
 import keras_yat
-from examples import config, data, durable, models
+from examples import config, data, durable, models, state
+from examples.batches import Batches, Split
+
+STATE = ("history.json", "model.keras", "parameters.npz", "epoch_*.weights.h5")
 
 
 @dataclass(frozen=True)
@@ -36,19 +39,22 @@ class Run:
     def metrics(self) -> dict[str, Any] | None:
         """The test metrics, or None if the run is not finished."""
         file = self.folder / "metrics.json"
-        return durable.read(file) if file.exists() else None
+        return state.metrics(self.folder, self.fingerprint) if file.exists() else None
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """What the numbers depend on, and the recipe's descriptions."""
+        backend = keras.backend.backend()
+        return {"seed": self.seed, "backend": backend, **self.recipe.model_dump(mode="json")}
+
+    @property
+    def fingerprint(self) -> str:
+        """Marks the files of the run."""
+        return state.fingerprint(self.settings)
 
     @property
     def label(self) -> str:
         return f"{self.folder.parent.parent.name}, {self.folder.parent.name}, {self.folder.name}"
-
-
-@dataclass(frozen=True)
-class Split:
-    """Inputs and their classes."""
-
-    x: np.ndarray
-    y: np.ndarray
 
 
 @dataclass(frozen=True)
@@ -82,47 +88,6 @@ def load(settings: config.Data) -> Splits:
         found = [((x - center) / spread, y) for x, y in found]
     train, validation, test = (Split(x, y.astype("int32")) for x, y in found)
     return Splits(train, validation, test, classes=int(y.max()) + 1, origin=images.origin)
-
-
-class Batches(keras.utils.PyDataset):
-    """Batches in an order determined by seed and epoch, so that a run can be resumed."""
-
-    def __init__(self, split: Split, batch_size: int, seed: int, epoch: int, augment: list[str]):
-        super().__init__()
-        self._split, self._size, self._augment = split, batch_size, augment
-        self._seed, self._epoch = seed, epoch
-        self._draw()
-
-    def _draw(self):
-        rng = np.random.default_rng([self._seed, self._epoch])
-        self._order = rng.permutation(len(self._split.y))
-        self._moves = rng.integers(0, 9, size=(len(self._order), 2))
-        self._flips = rng.random(len(self._order)) < 0.5
-
-    def __len__(self):
-        return -(-len(self._order) // self._size)
-
-    def __getitem__(self, index):
-        here = slice(index * self._size, (index + 1) * self._size)
-        chosen = self._order[here]
-        x = self._split.x[chosen]
-        if "crop" in self._augment:
-            x = _shift(x, self._moves[here])
-        if "flip" in self._augment:
-            x = np.where(self._flips[here, None, None, None], x[:, :, ::-1], x)
-        return x, self._split.y[chosen]
-
-    def on_epoch_end(self):
-        self._epoch += 1
-        self._draw()
-
-
-def _shift(x: np.ndarray, moves: np.ndarray) -> np.ndarray:
-    """Crops each image, padded with 4 zeros on each side, at its offset of 0 to 8 pixels."""
-    wide = np.pad(x, ((0, 0), (4, 4), (4, 4), (0, 0)))
-    windows = np.lib.stride_tricks.sliding_window_view(wide, x.shape[1:3], axis=(1, 2))
-    chosen = windows[np.arange(len(x)), moves[:, 0], moves[:, 1]]
-    return np.moveaxis(chosen, 1, -1)
 
 
 def build(recipe: config.Recipe, shape: tuple[int, ...], classes: int, steps: int) -> keras.Model:
@@ -183,36 +148,49 @@ def train(
     """
     run.folder.mkdir(parents=True, exist_ok=True)
     with durable.lock(run.folder, "trains"):
+        durable.remove_parts(run.folder)
         _check_settings(run)
-        if run.metrics is None:
-            _train(run, splits, on_epoch_end)
+        found = _metrics(run)
+        if found is None:
+            found = _train(run, splits, on_epoch_end)
         for file in run.folder.glob("epoch_*.weights.h5"):
             file.unlink()
-    found = run.metrics
-    assert found is not None
     return found
 
 
 def _check_settings(run: Run) -> None:
-    content = {
-        "seed": run.seed,
-        "backend": keras.backend.backend(),
-        **run.recipe.model_dump(mode="json"),
-    }
-    ignore = ("title", "source", "published", "parameters")
-    durable.check_settings(run.folder / "run.json", content, "another run", ignore)
+    file = run.folder / "run.json"
+    durable.check_settings(file, run.settings, "another run", state.DESCRIPTIONS)
+
+
+def _metrics(run: Run) -> dict[str, Any] | None:
+    """As `run.metrics`. Damaged ones are measured again if there is a trained model."""
+    try:
+        return run.metrics
+    except durable.Damaged as damage:
+        if not (run.folder / "model.keras").exists():
+            raise
+        durable.report(damage.what)
+        return None
 
 
 def _train(run, splits, on_epoch_end):
     training = run.recipe.training
-    history, recorded = _load_state(run.folder)
+    history, recorded = _load_state(run)
     done = len(history.get("loss", []))
     keras.utils.clear_session()
     keras.utils.set_random_seed(run.seed)
     batches = Batches(splits.train, training.batch_size, run.seed, done, run.recipe.data.augment)
     model = build(run.recipe, splits.train.x.shape[1:], splits.classes, len(batches))
+    trained, weights = run.folder / "model.keras", run.folder / f"epoch_{done}.weights.h5"
+    if done == training.epochs and trained.exists() and not weights.exists():
+        durable.report(f"{trained} is tested again, as its metrics are missing or damaged.")
+        model.optimizer.build(model.trainable_variables)
+        with durable.reading(trained):
+            model.load_weights(trained)
+        return _finish(run, model, splits, history)
     if done:
-        restore(model, run.folder / f"epoch_{done}.weights.h5")
+        durable.load_weights(model, weights, checkpoint(run, done))
         on_epoch_end(done, {name: values[-1] for name, values in history.items()})
     model.fit(
         batches,
@@ -222,25 +200,26 @@ def _train(run, splits, on_epoch_end):
         initial_epoch=done,
         epochs=training.epochs,
         verbose=0,
-        callbacks=[recorded, _Checkpoint(run.folder, history, on_epoch_end)],
+        callbacks=[recorded, _Checkpoint(run, history, on_epoch_end)],
     )
-    _finish(run, model, splits, history)
+    with durable.replacing(trained) as part:
+        model.save(part)
+    return _finish(run, model, splits, history)
 
 
 def _finish(run, model, splits, history):
     x, y = splits.test.x, splits.test.y
     found = model.evaluate(x, y, batch_size=1000, verbose=0, return_dict=True)
-    part = run.folder / "part.keras"
-    model.save(part)
-    part.replace(run.folder / "model.keras")
     metrics = {
         **{f"test_{name}": value for name, value in found.items()},
         "parameters": count(model.trainable_weights),
         "data": splits.origin,
         "keras": keras.__version__,
         "seconds": history["seconds"],
+        "of": run.fingerprint,
     }
     durable.write(run.folder / "metrics.json", metrics)
+    return metrics
 
 
 def count(weights: list[Any]) -> int:
@@ -248,22 +227,20 @@ def count(weights: list[Any]) -> int:
     return sum(int(np.prod(weight.shape)) for weight in weights)
 
 
-def restore(model: keras.Model, weights: Path | str) -> None:
-    """Loads weights and the optimizer's state, for which the optimizer is built first."""
-    if model.optimizer is not None:
-        model.optimizer.build(model.trainable_variables)
-    with durable.reading(weights):
-        model.load_weights(weights)
-
-
-def _load_state(folder: Path) -> tuple[dict[str, list[float]], Any]:
+def _load_state(run: Run) -> tuple[dict[str, list[float]], Any]:
     """The history of metrics and that of parameters; empty ones for a new run."""
-    file, path = folder / "history.json", folder / "parameters.npz"
-    if not file.exists():
+    path = run.folder / "parameters.npz"
+    found = {file.name for pattern in STATE for file in run.folder.glob(pattern)}
+    # The history is written last.
+    if found <= {"parameters.npz", "epoch_1.weights.h5"}:
         return {}, keras_yat.callbacks.ParameterHistory(path=path, log=False)
-    with durable.reading(path):
-        recorded = keras_yat.callbacks.ParameterHistory.load(path, log=False)
-    return durable.read(file), recorded
+    history = state.history(run.folder, run.fingerprint)
+    return history, state.parameters(run.folder, len(history["loss"]))
+
+
+def checkpoint(run: Run, epoch: int) -> str:
+    """Marks the weights of a run after an epoch."""
+    return f"{run.fingerprint}, epoch {epoch}"
 
 
 class _Checkpoint(keras.callbacks.Callback):
@@ -272,9 +249,9 @@ class _Checkpoint(keras.callbacks.Callback):
     The history is written last: its length determines which of the other files are valid.
     """
 
-    def __init__(self, folder, history, report):
+    def __init__(self, run, history, report):
         super().__init__()
-        self._folder, self._history, self._report = folder, history, report
+        self._run, self._history, self._report = run, history, report
 
     def on_epoch_begin(self, epoch, logs=None):
         self._start = time.perf_counter()
@@ -285,11 +262,11 @@ class _Checkpoint(keras.callbacks.Callback):
         took = time.perf_counter() - self._start
         self._history.setdefault("seconds", []).append(took)
         done = epoch + 1
-        part = self._folder / "part.weights.h5"
-        self.model.save_weights(part)
-        part.replace(self._folder / f"epoch_{done}.weights.h5")
-        durable.write(self._folder / "history.json", self._history)
-        for file in self._folder.glob("epoch_*.weights.h5"):
-            if file.name != f"epoch_{done}.weights.h5":
+        folder = self._run.folder
+        weights = folder / f"epoch_{done}.weights.h5"
+        durable.save_weights(self.model, weights, checkpoint(self._run, done))
+        durable.write(folder / "history.json", {**self._history, "of": self._run.fingerprint})
+        for file in folder.glob("epoch_*.weights.h5"):
+            if file != weights:
                 file.unlink()
         self._report(done, {name: values[-1] for name, values in self._history.items()})

@@ -32,6 +32,7 @@ def main(arguments: argparse.Namespace) -> int:
     recipes = {(path, v): recipe(path, v, arguments) for path, v in _variants(arguments, names)}
     for (path, _), found in recipes.items():
         check(path, found.model)
+    Path(arguments.out).mkdir(parents=True, exist_ok=True)
     try:
         return sweep(list(plan(recipes, arguments)))
     except KeyboardInterrupt:
@@ -178,8 +179,6 @@ def sweep(todo: list[Any]) -> int:
     """Trains all unfinished runs; returns the exit status, 1 if a run failed."""
     from tqdm import tqdm
 
-    from examples import runs
-
     left = [run for run in todo if not _is_finished(run)]
     print(f"Runs: {len(todo)}, of which {len(todo) - len(left)} are finished.", flush=True)
     bar = tqdm(
@@ -188,26 +187,36 @@ def sweep(todo: list[Any]) -> int:
         dynamic_ncols=True,
         smoothing=0.1,
     )
-    loaded: tuple[Any, Any] = (None, None)
+    loaded: dict[str, Any] = {}
     failed = 0
     with bar:
         for run in left:
-            if run.recipe.data != loaded[0]:
-                loaded = run.recipe.data, runs.load(run.recipe.data)
-            failed += not _train(run, loaded[1], bar)
+            failed += not _train(run, loaded, bar)
     return min(failed, 1)
 
 
 def _is_finished(run: Any) -> bool:
     try:
         return run.metrics is not None
-    except SystemExit:
-        return False  # a damaged file, reported when the run is trained
+    except durable.Damaged:
+        return False  # reported when the run is trained
 
 
-def _train(run: Any, splits: Any, bar: Any) -> bool:
+def _load(run: Any, loaded: dict[str, Any]) -> Any:
+    """The data of a run; `loaded` has those of the last one."""
+    from examples import runs
+
+    key = run.recipe.data.model_dump_json()
+    if key not in loaded:
+        loaded.clear()
+        loaded[key] = runs.load(run.recipe.data)
+    return loaded[key]
+
+
+def _train(run: Any, loaded: dict[str, Any], bar: Any) -> bool:
     """Trains a run; returns whether it succeeded."""
     from examples import runs
+    from keras_yat import _command
 
     begun, succeeded = bar.n, True
 
@@ -216,10 +225,12 @@ def _train(run: Any, splits: Any, bar: Any) -> bool:
         bar.update(begun + done - bar.n)
 
     try:
-        metrics = runs.train(run, splits, on_epoch_end)
+        metrics = runs.train(run, _load(run, loaded), on_epoch_end)
     except durable.Busy:
         bar.write(f"{run.label}: another process is training it")
-    except SystemExit as error:
+    except (SystemExit, OSError) as error:
+        if _command.is_of_the_machine(error):
+            raise
         succeeded = False
         bar.write(f"{run.label}: {error}", file=sys.stderr)
     else:

@@ -54,7 +54,13 @@ def _status(main):
         return _line(str(error), WRONG_USE)
     except OSError as error:
         where = f"{error.filename}: {error.strerror}" if error.filename else str(error)
-        return _line(where, 1 if error.errno in _OF_THE_MACHINE else WRONG_USE)
+        return _line(where, 1 if is_of_the_machine(error) else WRONG_USE)
+
+
+def is_of_the_machine(error: BaseException) -> bool:
+    """Whether an error is a failure of the machine, such as a full disk."""
+    failed = isinstance(error, OSError) and error.errno in _OF_THE_MACHINE
+    return failed or isinstance(error, MemoryError)
 
 
 def _line(text, status):

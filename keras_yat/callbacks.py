@@ -134,10 +134,13 @@ class ParameterHistory(Callback):
     def save(self, path: File) -> None:
         """Writes an `.npz` file with `epochs` and an array for each weight, atomically."""
         part = Path(f"{os.fspath(path)}.{os.getpid()}.part")
-        with part.open("wb") as file:
-            arrays: dict[str, Any] = {"epochs": self.epochs, **self.history}
-            np.savez(file, **arrays)
-        part.replace(path)
+        arrays: dict[str, Any] = {"epochs": self.epochs, **self.history}
+        try:
+            with part.open("wb") as file:
+                np.savez(file, **arrays)
+            part.replace(path)
+        finally:
+            part.unlink(missing_ok=True)
 
     @classmethod
     def load(cls, path: File, **kwargs: Any) -> "ParameterHistory":
@@ -148,7 +151,7 @@ class ParameterHistory(Callback):
             **kwargs: `steps` and `log` of the constructor.
         """
         loaded = cls(path=path, **kwargs)
-        with np.load(path) as arrays:
+        with Path(path).open("rb") as file, np.load(file) as arrays:
             loaded._epochs = arrays["epochs"].tolist()
             loaded._records = {n: list(arrays[n]) for n in arrays.files if n != "epochs"}
         return loaded

@@ -298,6 +298,27 @@ FAULTS = [
         "tests/test_tuning.py",
     ),
     Fault(
+        "resume: a stop by a full disk counts as a crash",
+        "tuning/tuner.py",
+        'lines.write(b"ended")',
+        "pass",
+        "tests/test_tuning_stops.py",
+    ),
+    Fault(
+        "resume: a file of another run",
+        "examples/durable.py",
+        'if of is not None and content["of"] != of:',
+        "if False:",
+        "tests/test_damage.py",
+    ),
+    Fault(
+        "launcher: its processes outlive it",
+        "tuning/cluster.py",
+        "os.kill(os.getpid(), signal.SIGTERM)",
+        "return",
+        "tests/test_tuning_stops.py",
+    ),
+    Fault(
         "resume: a run begins its data anew",
         "examples/runs.py",
         "run.seed, done, run.recipe.data.augment",

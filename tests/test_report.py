@@ -2,6 +2,7 @@
 
 import csv
 import json
+import shutil
 
 import keras
 import numpy as np
@@ -100,6 +101,13 @@ def test_backends_agree_but_for_the_noise_of_seeds():
     assert comparison.agreement({"jax": {"relu": curves()}}) == []
 
 
+CHANGES = {
+    "data": {"name": "digits"},
+    "model": {"units": [12]},
+    "training": {"epochs": 2, "batch_size": 100, "learning_rate": 0.01},
+}
+
+
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory):
     """Two seeds of two activations and of Yat layers, one of them on "another backend" too."""
@@ -108,12 +116,7 @@ def trained(tmp_path_factory):
     for name, layers in (("relu", "keras"), ("nami", "keras"), ("yat", "yat")):
         model = {"units": [12], "layers": layers, "activation": "relu" if layers == "yat" else name}
         recipe = config.load(
-            ROOT / "examples" / "configs" / "dnn2.toml",
-            {
-                "data": {"name": "digits"},
-                "model": model,
-                "training": {"epochs": 2, "batch_size": 100, "learning_rate": 0.01},
-            },
+            ROOT / "examples" / "configs" / "dnn2.toml", CHANGES | {"model": model}
         )
         splits = splits or runs.load(recipe.data)
         for seed in (0, 1):
@@ -162,15 +165,17 @@ def test_a_report_has_tables_and_pictures(trained, capsys, monkeypatch):
     assert "scikit-learn's digits" in tables
 
 
-def test_runs_that_differ_are_not_compared(tmp_path):
-    for seed, epochs in ((0, 2), (1, 3)):
-        folder = tmp_path / "relu" / f"seed_{seed}"
-        folder.mkdir(parents=True)
-        run = {"seed": seed, "data": {}, "training": {"epochs": epochs}}
-        (folder / "run.json").write_text(json.dumps(run))
-        (folder / "metrics.json").write_text("{}")
-    with pytest.raises(SystemExit, match=r"seed_1 has training.epochs = 3, other runs of .* 2\."):
-        report.read(tmp_path)
+def test_runs_that_differ_are_not_compared(trained, tmp_path):
+    study = tmp_path / "dnn2-digits-jax"
+    shutil.copytree(trained / study.name, study)
+    recipe = config.load(ROOT / "examples" / "configs" / "dnn2.toml", CHANGES)
+    recipe = recipe.model_copy(
+        update={"training": recipe.training.model_copy(update={"epochs": 1})}
+    )
+    other = runs.Run(recipe, 3, study / "relu" / "seed_3")
+    runs.train(other, runs.load(recipe.data), lambda *a: None)
+    with pytest.raises(SystemExit, match=r"seed_3 has training.epochs = 1, other runs of .* 2\."):
+        report.read(study)
 
 
 def test_a_run_is_tested_once_more(trained, tmp_path, capsys, monkeypatch):

@@ -1,17 +1,25 @@
 """A study on several machines: roles and ports, from Keras Tuner's environment variables.
 
 Each arm of a study is a search with a separate server, at `KERASTUNER_ORACLE_PORT` and the
-ports after it.
+ports after it. `PROGRESS` connects a process with the launcher that started it.
 """
 
 import contextlib
 import os
+import signal
 import socket
+import threading
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
 PATIENCE = 600.0
 """Seconds until a worker gives up waiting for a chief."""
+
+PROGRESS = "KERAS_YAT_PROGRESS"
+"""The environment variable with the file that a launched process touches while it works."""
+ENDING = 10.0
+"""Seconds that a launched process has to end after its launcher."""
 
 _IP, _PORT, _ID = "KERASTUNER_ORACLE_IP", "KERASTUNER_ORACLE_PORT", "KERASTUNER_TUNER_ID"
 
@@ -39,6 +47,35 @@ def role() -> str | None:
 def process_name() -> str:
     """The name of this process, `KERASTUNER_TUNER_ID`."""
     return os.environ[_ID]
+
+
+def is_launched() -> bool:
+    """Whether `tuning.launch` has started this process."""
+    return bool(os.environ.get(PROGRESS))
+
+
+def progress() -> None:
+    """Tells the launcher that this process is not hanging."""
+    if is_launched():
+        with contextlib.suppress(OSError):
+            Path(os.environ[PROGRESS]).touch()
+
+
+def end_with_launcher() -> None:
+    """Ends this process, like SIGTERM, when the launcher has ended in any way.
+
+    The launcher holds the other end of the standard input, which the system then closes.
+    """
+
+    def watch() -> None:
+        while os.read(0, 1):
+            pass
+        os.kill(os.getpid(), signal.SIGTERM)
+        time.sleep(ENDING)
+        os._exit(1)
+
+    if is_launched():
+        threading.Thread(target=watch, daemon=True).start()
 
 
 @contextlib.contextmanager
@@ -76,6 +113,7 @@ def open_arm(first: int, count: int) -> int:
     host, port = os.environ[_IP], int(os.environ[_PORT])
     until = time.monotonic() + PATIENCE
     while time.monotonic() < until:
+        progress()
         for place in range(first, count):
             if _answers(host, port + place):
                 return place

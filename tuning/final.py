@@ -4,7 +4,9 @@ from pathlib import Path
 from typing import Any
 
 import keras
+from pydantic import ConfigDict, with_config
 from tqdm import tqdm
+from typing_extensions import TypedDict
 
 from examples import durable
 from tuning import config, models
@@ -12,6 +14,16 @@ from tuning.tuner import Tuner, fit
 
 FIRST_SEED = 1000
 """Trials use the seeds from 0. New seeds avoid the selection bias of the best trial."""
+
+
+@with_config(ConfigDict(extra="allow"))
+class Tested(TypedDict):
+    """The content of the files."""
+
+    of: str
+    test_accuracy: float
+    val_accuracy: list[float]
+    learned: list[dict[str, Any]]
 
 
 def test(study: config.Study, name: str, tuner: Tuner, folder: Path) -> list[dict[str, Any]]:
@@ -23,7 +35,8 @@ def test(study: config.Study, name: str, tuner: Tuner, folder: Path) -> list[dic
         The history of each training, with the test accuracy and the learned activation
         parameters.
     """
-    (best,) = tuner.get_best_hyperparameters()
+    (trial,) = tuner.oracle.get_best_trials()
+    mark = f"{tuner.mark(trial)}, final"
     place = folder / config.folder_name(name) / "final"
     place.mkdir(exist_ok=True)
     found = []
@@ -34,10 +47,23 @@ def test(study: config.Study, name: str, tuner: Tuner, folder: Path) -> list[dic
         dynamic_ncols=True,
     ):
         file = place / f"seed_{seed}.json"
-        if not file.exists():
-            durable.write(file, _train(study, tuner, best, seed))
-        found.append(durable.read(file))
+        history = _read(file, mark)
+        if history is None:
+            history = {**_train(study, tuner, trial.hyperparameters, seed), "of": mark}
+            durable.write(file, history)
+        found.append(history)
     return found
+
+
+def _read(file: Path, mark: str) -> dict[str, Any] | None:
+    """A finished training, or None if it is to be done."""
+    if not file.exists():
+        return None
+    try:
+        return durable.read(file, Tested, mark)
+    except durable.Damaged as damage:
+        durable.report(f"{damage.what} It is trained again.")
+        return None
 
 
 def _train(study, tuner, values, seed):

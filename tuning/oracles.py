@@ -2,12 +2,21 @@
 
 from typing import Any
 
+import keras
 import keras_tuner
 
+from examples import durable
 from tuning import config
 from tuning._keras_tuner_compat import Bayesian, Grid, Hyperband, Random
 
 OBJECTIVE = "val_accuracy"
+
+
+def fingerprint(study: config.Study, arm: str) -> str:
+    """Marks the files of an arm: a text that differs for different settings."""
+    common = study.model_dump(mode="json", exclude={"title", "final", "arms"})
+    own = {"arm": arm, **study.arms[arm].model_dump(mode="json")}
+    return durable.fingerprint([keras.backend.backend(), common, own])
 
 
 def oracle(study: config.Study) -> tuple[Any, int]:

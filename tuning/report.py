@@ -31,9 +31,12 @@ def write(study: config.Study, tuners: dict[str, Tuner], tested: dict[str, list]
     print(f"\nBest values by validation accuracy ({winner}):")
     for key, value in values[winner]["values"].items():
         print(f"  {key} = {value:.4g}" if isinstance(value, float) else f"  {key} = {value}")
-    saved = ["table.csv", "trials.csv", "best.json", *_save_models(tuners, winner, folder)]
+    saved, damaged = _save_models(tuners, winner, folder)
+    saved = ["table.csv", "trials.csv", "best.json", *saved]
     saved += pictures.draw(study, tuners, tested, folder)
     print(f"\nSaved {', '.join(saved)} in {folder}.", flush=True)
+    if damaged:
+        raise SystemExit("\n".join(damaged))
 
 
 def _rows(study, tuners, tested, best) -> list[dict[str, str]]:
@@ -96,16 +99,24 @@ def _write_trials(tuners, path: Path) -> None:
                 )
 
 
-def _save_models(tuners, winner: str, folder: Path) -> list[str]:
-    """Saves the best model of each arm, that of the winner as best.keras."""
-    saved = []
+def _save_models(tuners, winner: str, folder: Path) -> tuple[list[str], list[str]]:
+    """Saves the best model of each arm, that of the winner as best.keras.
+
+    Returns:
+        The saved files, and the errors of models whose weights are damaged.
+    """
+    saved, damaged = [], []
     for name, tuner in tuners.items():
         file = "best.keras" if name == winner else f"best_{config.folder_name(name)}.keras"
         try:
             (model,) = tuner.get_best_models()
-        except OSError as error:
+        except FileNotFoundError as error:
             print(f"{file} is not saved, as its weights are on a worker's disk: {error}")
             continue
-        model.save(folder / file)
+        except durable.Damaged as damage:
+            damaged.append(f"{file} is not saved: {damage}")
+            continue
+        with durable.replacing(folder / file) as part:
+            model.save(part)
         saved.append(file)
-    return saved
+    return saved, damaged

@@ -31,17 +31,20 @@ def main(arguments: argparse.Namespace) -> int:
     command.torch_on_one_thread()
     # SIGTERM of a scheduler is handled like Ctrl-C.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
+    cluster.end_with_launcher()
+    cluster.progress()
     folder = arguments.out or Path("runs", arguments.config.stem)
     folder.mkdir(parents=True, exist_ok=True)
     role = cluster.role()
+    lock = f"{cluster.process_name()}." if role == "worker" else ""
+    # The processes of a killed launcher may still be ending.
+    wait = 2.0 * cluster.ENDING if cluster.is_launched() else 0.0
     try:
-        if role == "worker":
+        with durable.lock(folder, "runs the study", lock, wait):
+            if role is None:
+                durable.remove_parts(folder)
             _check_settings(study, keras.backend.backend(), folder)
             run(study, folder, role)
-        else:
-            with durable.lock(folder, "runs the study"):
-                _check_settings(study, keras.backend.backend(), folder)
-                run(study, folder, role)
     except FatalError as error:
         print(error, file=sys.stderr)
         return 1
@@ -113,7 +116,7 @@ def search(
     tuner = _tuner(study, name, oracle, splits, folder)
     _check_names(study.arms[name], name, oracle)
     done = folder / config.folder_name(name) / "done.json"
-    if done.exists() or oracle.finished():
+    if not oracle.waiting() and (oracle.finished() or _is_done(done, oracle)):
         return tuner
     bar = tqdm(
         total=count,
@@ -136,10 +139,20 @@ def search(
     with bar, cluster.arm(place):
         if role == "chief":
             cluster.check_port()
-        # The progress bar replaces the oracle's log.
-        tuner.search(verbose=0)
+            tuner.serve(cluster.progress)
+        else:
+            # The progress bar replaces the oracle's log.
+            tuner.search(verbose=0)
     durable.write(done, {"trials": len(oracle.ended())})
     return tuner
+
+
+def _is_done(file: Path, oracle: Any) -> bool:
+    """Whether all trials of an arm have ended; if the file is damaged, the oracle is asked."""
+    try:
+        return file.exists() and durable.read(file)["trials"] == len(oracle.ended())
+    except (durable.Damaged, KeyError):
+        return False
 
 
 def _tuner(study: config.Study, name: str, oracle: Any, splits: Any, folder: Path) -> Any:

@@ -1,23 +1,35 @@
 """The tuner: a trial trains a model from each of several seeds and keeps all results."""
 
+import contextlib
 import math
 import os
 import shutil
 import time
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import keras
 from keras_tuner.errors import FailedTrialError, FatalError
+from pydantic import ConfigDict, Field, with_config
+from typing_extensions import TypedDict
 
 from examples import durable
-from examples.runs import restore
-from tuning import config, models, oracles
-from tuning._keras_tuner_compat import BaseTuner
+from tuning import cluster, config, models, oracles
+from tuning._keras_tuner_compat import REPEATED, BaseTuner
 from tuning.data import Split, Splits
 
 ATTEMPTS = 10
 """Number of starts after which a trial that ends its process counts as failed."""
+
+
+@with_config(ConfigDict(extra="allow"))
+class History(TypedDict):
+    """The content of seed_N.json: the metrics after each epoch."""
+
+    of: str
+    loss: Annotated[list[float], Field(min_length=1)]
+    val_accuracy: Annotated[list[float], Field(min_length=1)]
 
 
 class Tuner(BaseTuner):
@@ -31,6 +43,7 @@ class Tuner(BaseTuner):
 
     def __init__(self, oracle: Any, study: config.Study, name: str, splits: Splits, folder: Path):
         self.study, self.arm, self.splits = study, study.arms[name], splits
+        oracle.of = self.of = oracles.fingerprint(study, name)
         super().__init__(
             oracle=oracle,
             hypermodel=lambda hp: models.build(hp, study, self.arm, splits),
@@ -38,10 +51,20 @@ class Tuner(BaseTuner):
             project_name=config.folder_name(name),
         )
         self._idle = False
-        # Keras Tuner resumes only if this file exists.
+        if not self.is_worker():
+            self._repeat_damaged()
         self.save()
 
+    def _repeat_damaged(self) -> None:
+        for trial in self.oracle.ended():
+            try:
+                results(self, trial)
+            except durable.Damaged as damage:
+                durable.report(f"{damage.what} {REPEATED.format(trial.trial_id)}")
+                self.oracle.repeat(trial.trial_id)
+
     def pre_create_trial(self) -> None:
+        cluster.progress()
         # Keras Tuner polls without a pause while no trial is available.
         if self._idle:
             time.sleep(0.5)
@@ -56,10 +79,37 @@ class Tuner(BaseTuner):
         super().on_trial_end(trial)
 
     def load_model(self, trial: Any) -> keras.Model:
+        histories = results(self, trial)
+        if not histories:
+            raise FileNotFoundError(f"{self.get_trial_dir(trial.trial_id)} has no results")
         keras.utils.clear_session()
         model = self._built(trial)
-        restore(model, self.checkpoint(trial.trial_id))
+        copy, (file, mark) = self.checkpoint(trial.trial_id), self._best(trial, histories)
+        try:
+            durable.load_weights(model, copy, mark)
+        except durable.Damaged as damage:
+            durable.load_weights(model, file, mark)
+            durable.report(f"{damage.what} It is copied again from {file.name}.")
+            _copy(file, copy)
         return model
+
+    def _best(self, trial: Any, histories: list[dict]) -> tuple[Path, str]:
+        """The weights of the best seed, and their mark."""
+        scores = [max(history["val_accuracy"]) for history in histories]
+        return self._weights(trial, scores.index(max(scores)))
+
+    def _weights(self, trial: Any, seed: int) -> tuple[Path, str]:
+        """The weights of a seed, and their mark."""
+        file = Path(self.get_trial_dir(trial.trial_id), f"seed_{seed}.weights.h5")
+        return file, f"{self.mark(trial)}, seed {seed}"
+
+    def epochs(self, trial: Any) -> int:
+        """The last epoch of a trial: Hyperband has several rounds."""
+        return trial.hyperparameters.values.get("tuner/epochs", self.study.training.epochs)
+
+    def mark(self, trial: Any) -> str:
+        """The fingerprint of a trial, which marks its results."""
+        return durable.fingerprint([self.of, trial.hyperparameters.values, self.epochs(trial)])
 
     def _built(self, trial: Any) -> keras.Model:
         model = self.hypermodel.build(trial.hyperparameters)
@@ -69,70 +119,97 @@ class Tuner(BaseTuner):
 
     def run_trial(self, trial: Any, *args: Any, **kwargs: Any) -> Any:
         folder = Path(self.get_trial_dir(trial.trial_id))
-        attempts = folder / "attempts.txt"
         try:
-            _count_attempts(attempts)
-            return self._trained(trial, folder)
-        except KeyboardInterrupt:
-            attempts.unlink(missing_ok=True)  # interrupted by the user, not by the trial
-            raise
+            with _attempt(folder / "attempts.txt"):
+                return self._reporting(trial, folder)
         except (OSError, MemoryError) as error:
             # An error of the machine, not of the trial: the trial is repeated on resuming.
             raise FatalError(f"trial {trial.trial_id}: {type(error).__name__}: {error}") from error
+
+    def _reporting(self, trial: Any, folder: Path) -> list[dict[str, float]]:
+        try:
+            return self._trained(trial, folder)
+        except (OSError, MemoryError):
+            raise
         except Exception as error:
             # The only way for a worker to report the reason to the chief.
             (folder / "failure.txt").write_text(f"{type(error).__name__}: {error}\n")
             raise
 
     def _trained(self, trial: Any, folder: Path) -> list[dict[str, float]]:
-        values = trial.hyperparameters.values
-        epochs = values.get("tuner/epochs", self.study.training.epochs)
-        found = []
-        for seed in range(self.study.training.seeds):
-            result = folder / f"seed_{seed}.json"
-            settings = {"values": values, "epochs": epochs, "backend": keras.backend.backend()}
-            history = durable.read(result) if result.exists() else {}
-            if history.get("of") != settings:
-                keras.utils.clear_session(free_memory=True)
-                keras.utils.set_random_seed(seed)
-                model = self._built(trial)
-                weights = folder / f"seed_{seed}.weights.h5"
-                begun = 0
-                if "tuner/trial_id" in values:
-                    # Hyperband: the trial whose training this one continues, if it is here.
-                    before = Path(self.get_trial_dir(values["tuner/trial_id"]), weights.name)
-                    if before.exists():
-                        restore(model, before)
-                        begun = values["tuner/initial_epoch"]
-                history = {**self._fit(model, weights, begun, epochs), "of": settings}
-                durable.write(result, history)
-            found.append(history)
-        scores = [max(history["val_accuracy"]) for history in found]
+        found = [self._of_seed(trial, folder, s) for s in range(self.study.training.seeds)]
         for seed, history in enumerate(found):
             if not all(map(math.isfinite, history["loss"])):
                 raise FailedTrialError(f"the loss of seed {seed} is not finite: {history['loss']}")
-        best = folder / f"seed_{scores.index(max(scores))}.weights.h5"
-        shutil.copy(best, self.checkpoint(trial.trial_id))
-        return [{oracles.OBJECTIVE: score} for score in scores]
+        _copy(self._best(trial, found)[0], self.checkpoint(trial.trial_id))
+        return [{oracles.OBJECTIVE: max(history["val_accuracy"])} for history in found]
 
-    def _fit(self, model: keras.Model, weights: Path, begun: int, epochs: int) -> dict:
+    def _of_seed(self, trial: Any, folder: Path, seed: int) -> dict[str, Any]:
+        """The history of a seed, which is trained if that is not done."""
+        result = folder / f"seed_{seed}.json"
+        if result.exists():
+            weights, _ = self._weights(trial, seed)
+            try:
+                with durable.reading(weights):
+                    weights.stat()
+                return durable.read(result, History, self.mark(trial))
+            except durable.Damaged as damage:
+                durable.report(f"{damage.what} The seed is trained again.")
+        keras.utils.clear_session(free_memory=True)
+        keras.utils.set_random_seed(seed)
+        history = self._fit(trial, seed, *self._begun(trial, seed))
+        durable.write(result, {**history, "of": self.mark(trial)})
+        return history
+
+    def _begun(self, trial: Any, seed: int) -> tuple[keras.Model, int]:
+        """The model of a trial, and the number of epochs that it is trained for.
+
+        Hyperband continues the training of an earlier trial, if its weights are here.
+        """
+        model, values = self._built(trial), trial.hyperparameters.values
+        if "tuner/trial_id" not in values:
+            return model, 0
+        file, mark = self._weights(self.oracle.get_trial(values["tuner/trial_id"]), seed)
+        if not file.exists():
+            return model, 0
+        try:
+            durable.load_weights(model, file, mark)
+        except durable.Damaged as damage:
+            durable.report(f"{damage.what} Trial {trial.trial_id} is trained from its start.")
+            return self._built(trial), 0
+        return model, values["tuner/initial_epoch"]
+
+    def _fit(self, trial: Any, seed: int, model: keras.Model, begun: int) -> dict[str, Any]:
+        weights, mark = self._weights(trial, seed)
         # After the chief was killed two workers may run the same trial for a while.
         own = weights.with_name(f"{self.tuner_id}_{weights.name}")
-        keep = keras.callbacks.ModelCheckpoint(
-            own, oracles.OBJECTIVE, mode="max", save_best_only=True, save_weights_only=True
-        )
+        train, validation = self.splits.train, self.splits.validation
         start = time.perf_counter()
-        history = fit(
-            model,
-            self.splits.train,
-            self.splits.validation,
-            self.study,
-            epochs,
-            begun,
-            callbacks=[keep],
-        )
+        keep, epochs = _Best(own, mark), self.epochs(trial)
+        history = fit(model, train, validation, self.study, epochs, begun, callbacks=[keep])
         own.replace(weights)
         return {**history, "seconds": time.perf_counter() - start}
+
+
+class _Best(keras.callbacks.Callback):
+    """Keeps the weights after the best epoch."""
+
+    def __init__(self, file: Path, mark: str):
+        super().__init__()
+        self._file, self._mark, self._best = file, mark, -math.inf
+
+    def on_epoch_end(self, epoch, logs=None):
+        if not logs[oracles.OBJECTIVE] <= self._best:
+            self._best = logs[oracles.OBJECTIVE]
+            durable.save_weights(self.model, self._file, self._mark)
+
+
+class _Progress(keras.callbacks.Callback):
+    def on_train_batch_begin(self, batch, logs=None):
+        cluster.progress()
+
+    def on_test_batch_begin(self, batch, logs=None):
+        cluster.progress()
 
 
 def fit(
@@ -153,29 +230,52 @@ def fit(
         initial_epoch=begun,
         epochs=epochs,
         verbose=0,
-        callbacks=callbacks,
+        callbacks=[*(callbacks or []), _Progress()],
     )
     return {name: list(map(float, values)) for name, values in found.history.items()}
 
 
-def _count_attempts(file: Path) -> None:
+@contextlib.contextmanager
+def _attempt(file: Path) -> Iterator[None]:
+    """Context of an attempt. Its line in `file` begins with "begun" only if it was killed."""
     with file.open("a") as lines:
-        print(time.strftime("%Y-%m-%d %H:%M:%S"), os.getpid(), file=lines)
-    count = len(file.read_text().splitlines())
-    if count > ATTEMPTS:
-        raise FailedTrialError(f"its process ended {count - 1} times during the trial")
+        place = lines.tell()
+        print("begun", time.strftime("%Y-%m-%d %H:%M:%S"), os.getpid(), file=lines)
+    try:
+        before = file.read_text(errors="replace").splitlines()[:-1]
+        killed = sum(not line.startswith("ended") for line in before)
+        if killed >= ATTEMPTS:
+            raise FailedTrialError(f"its process ended {killed} times during the trial")
+        yield
+    finally:
+        # Over the same bytes: there may be no room on the disk.
+        with contextlib.suppress(OSError), file.open("r+b") as lines:
+            lines.seek(place)
+            lines.write(b"ended")
+
+
+def _copy(file: Path, to: Path) -> None:
+    with durable.replacing(to) as part:
+        shutil.copy(file, part)
 
 
 def results(tuner: Tuner, trial: Any) -> list[dict[str, Any]]:
-    """The saved histories of a trial, one for each seed."""
+    """The saved histories of a trial, one for each seed; none if it ran on another disk.
+
+    Raises:
+        Damaged: if one of them is damaged, or missing after a completed trial.
+    """
     folder = Path(tuner.get_trial_dir(trial.trial_id))
     files = [folder / f"seed_{seed}.json" for seed in range(tuner.study.training.seeds)]
-    return [durable.read(file) for file in files if file.exists()]
+    if {file.name for file in folder.iterdir()} <= {"trial.json"}:
+        return []
+    needed = [file for file in files if trial.status == "COMPLETED" or file.exists()]
+    return [durable.read(file, History, tuner.mark(trial)) for file in needed]
 
 
 def failure(tuner: Tuner, trial: Any) -> str:
     """The reason of a trial's failure."""
     file = Path(tuner.get_trial_dir(trial.trial_id), "failure.txt")
     if file.exists():
-        return file.read_text().strip()
+        return file.read_text(errors="replace").strip()
     return (trial.message or "unknown reason").strip().splitlines()[-1]
