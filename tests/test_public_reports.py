@@ -264,14 +264,6 @@ def test_accumulated_gradients_in_mixed_precision():
     assert all(moved[1])
 
 
-def test_outputs_of_every_layer():
-    """keras-team/keras#2495: a model of the intermediate outputs of another."""
-    model = mixed_model()
-    features = keras.Model(model.inputs, [layer.output for layer in model.layers])
-    last = to_numpy(features([IMAGES])[-1])
-    np.testing.assert_allclose(last, to_numpy(model(IMAGES)), rtol=1e-5, atol=1e-6)
-
-
 def test_float64_as_the_default():
     """tensorflow/tensorflow#53406: training after `set_floatx("float64")`."""
     keras.config.set_floatx("float64")
