@@ -1,0 +1,98 @@
+"""Tests of Keras that fail with the layers of this package, by file, and why.
+
+A key is a pattern of names of tests. With backends before it, as in `"jax,torch *test_name"`, it
+applies to these alone. At least one of the tests of a pattern fails.
+"""
+
+VALUES = "numbers of another formula"
+WORDS = "the error has other words"
+LORA = "no LoRA"
+QUANTIZATION = "no quantization"
+CUDNN = "no argument `use_cudnn`: there is no fused kernel"
+IMPLEMENTATION = "no argument `implementation`"
+FLASH = "no fused attention"
+PRIVATE = "a private name of Keras's layer"
+MASK = "Softermax takes no mask"
+
+# To be mended.
+FLAG = "FAULT: `use_causal_mask` must be a bool, where Keras takes any value"
+RAGGED = "FAULT: the symbolic output of a ragged input is not ragged"
+NOT_BUILT = "FAULT: a layer without weights is not built by its constructor"
+
+EXPECTED: dict[str, dict[str, str]] = {
+    "elu": {"*test_correctness": VALUES, "*test_elu": NOT_BUILT},
+    "softmax": {
+        "*::test_softmax": NOT_BUILT,
+        "*mask*": MASK,
+        "*test_softmax_correctness*": VALUES,
+    },
+    "dense": {
+        "*lora*": LORA,
+        "*quantiz*": QUANTIZATION,
+        "*int4*": QUANTIZATION,
+        "*ptq*": QUANTIZATION,
+        "*awq*": QUANTIZATION,
+        "*invalid_units*": WORDS,
+        "*legacy_load*": PRIVATE,
+        "*test_dense_*": VALUES,
+    },
+    "embedding": {
+        "*lora*": LORA,
+        "*quantiz*": QUANTIZATION,
+        "*int4*": QUANTIZATION,
+        "*test_invalid_*_dim": WORDS,
+        "*legacy_load*": PRIVATE,
+        "*test_correctness*": VALUES,
+        "*test_ragged": RAGGED,
+    },
+    "conv": {
+        "*lora*": LORA,
+        "*test_bad_init_args": WORDS,
+        "ConvCorrectnessTest::test_conv?d?": VALUES,
+    },
+    "conv_transpose": {
+        "*test_bad_init_args": WORDS,
+        "ConvTransposeCorrectnessTest::test_conv?d_transpose*": VALUES,
+    },
+    "spectral_normalization": {"*test_apply_layer": VALUES},
+    "bidirectional": {
+        "*cudnn*": CUDNN,
+        "*fused*": CUDNN,
+        "*test_correctness": VALUES,
+        "*test_masking": VALUES,
+        "*test_pass_initial_state": VALUES,
+        "*test_return_state": VALUES,
+        "*test_statefulness": VALUES,
+    },
+    "gru": {
+        "*implementation*": IMPLEMENTATION,
+        "*test_correctness?": VALUES,
+        "*test_masking": VALUES,
+        "*test_pass_*": VALUES,
+        "*test_statefulness": VALUES,
+    },
+    "lstm": {
+        "*test_correctness?": IMPLEMENTATION,
+        "*test_masking": VALUES,
+        "*test_pass_*": VALUES,
+        "*test_statefulness": VALUES,
+    },
+    "simple_rnn": {
+        "*test_correctness": VALUES,
+        "*test_masking": VALUES,
+        "*test_pass_*": VALUES,
+        "*test_statefulness": VALUES,
+    },
+    "stacked_rnn_cells": {"*test_stacked_lstm_cell_mask": VALUES},
+    "time_distributed": {"*test_correctness": VALUES, "*test_masking": VALUES},
+    "multi_head_attention": {
+        "*test_masking_not_causal": FLAG,
+        "*test_causal_only_skipped_for_subclass": PRIVATE,
+        "*test_compute_attention_combines*": PRIVATE,
+        "*test_correctness_*": VALUES,
+        "*flash_attention*": FLASH,
+        "*test_invalid_scalar_args_rejected": WORDS,
+        "*shape_error*": WORDS,
+        "*test_shape_mismatch_error*": WORDS,
+    },
+}
