@@ -4,7 +4,8 @@ If Keras changes one, fix this file. `tests/test_package.py` finds private names
 """
 
 import sys
-from collections.abc import Callable
+import weakref
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING, Any
 
@@ -46,6 +47,49 @@ class Operation(keras.Operation):
 
 class Layer(keras.layers.Layer):
     """Abstract: `keras.layers.Layer`, typed."""
+
+
+def move(variable: keras.Variable, path: str) -> None:
+    """Sets the path of a variable."""
+    variable._path = path
+
+
+def forget_path(layer: keras.layers.Layer) -> None:
+    """Makes a layer take its path again from where it is called or built next."""
+    layer._parent_path = None
+
+
+def keep_apart(variable: keras.Variable) -> None:
+    """Gives a variable another path if there is one with its path.
+
+    For variables that are made in the constructor of a layer, whose path lacks the layers around
+    it. `move` gives them their path as soon as that is known.
+    """
+    start, number = variable.path, 0
+    while (other := _MADE.get(variable.path)) is not None and other.path == variable.path:
+        number += 1
+        move(variable, f"{start}_{number}")
+    _MADE[variable.path] = variable
+
+
+_MADE: Any = weakref.WeakValueDictionary()
+"""The variables of constructors, by the paths that they had there."""
+
+
+class ReversibleLayer(Layer):
+    """Abstract: a layer that is called in two ways. `compute_mask` belongs to the first.
+
+    In the second, whose outputs have the rank of its inputs, masks pass through.
+    """
+
+    def _set_mask_metadata(self, inputs: Any, outputs: Any, previous_mask: Any) -> None:
+        if len(inputs.shape) == len(outputs.shape):
+            _PASSING._set_mask_metadata(inputs, outputs, previous_mask)
+        else:
+            super()._set_mask_metadata(inputs, outputs, previous_mask)
+
+
+_PASSING: Any = keras.layers.Identity(name="mask")
 
 
 class RandomNormal(keras.initializers.RandomNormal):
@@ -138,6 +182,30 @@ def is_tracing() -> bool:
     return torch.compiler.is_compiling() or torch.jit.is_tracing()
 
 
+def vary_alike(tensors: Sequence[Tensor]) -> bool:
+    """Whether all tensors vary over the same axes of a mesh, in `jax.shard_map`.
+
+    Where one is the same on all devices, its gradient is a sum over them. JAX adds it to the
+    gradients that it derives.
+    """
+    if keras.backend.backend() != "jax":
+        return True
+    return len({_varying_axes(getattr(tensor, "aval", None)) for tensor in tensors}) < 2
+
+
+def _varying_axes(abstract):
+    # Older versions of JAX have `vma`.
+    kind = getattr(abstract, "manual_axis_type", None)
+    return getattr(kind, "varying", getattr(abstract, "vma", frozenset()))
+
+
+def dense_tensor(x: Any) -> Tensor:
+    """`x` as a tensor that is not sparse."""
+    x = keras.ops.convert_to_tensor(x, sparse=False)
+    # Keras does not know the sparse tensors of torch.
+    return x.to_dense() if getattr(x, "is_sparse", False) else x
+
+
 def without_autocast(tensor: Tensor) -> AbstractContextManager[None]:
     """A scope in which torch's autocast does not change the dtypes of products."""
     if keras.backend.backend() != "torch":
@@ -168,6 +236,15 @@ class FixedSeed(keras.random.SeedGenerator):
 
 class BaseAttention(keras.layers.MultiHeadAttention):
     """Abstract: Keras's attention, with public names for its projections and private settings."""
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        for name in ("_compute_attention", "_masked_softmax", "_compute_attention_mask"):
+            if name in vars(cls):
+                raise TypeError(
+                    f"{cls.__name__} overrides `{name}`, which only Keras's attention calls. "
+                    "Override `call`, or use `keras_yat.ops.yat_attention`."
+                )
 
     @property
     def use_gate(self) -> bool:

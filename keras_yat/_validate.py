@@ -135,10 +135,23 @@ def seed(name: str, value: Any) -> int | None:
 
 
 def flag(name: str, value: Any) -> bool:
-    """`value` as a bool."""
-    if not isinstance(value, (bool, np.bool_)):
+    """`value` as a bool. 0 and 1 count as such."""
+    whole = isinstance(value, (numbers.Integral, np.bool_)) and value in (0, 1)
+    if not whole:
         invalid_argument(name, "be True or False", value)
     return bool(value)
+
+
+def call_flag(name: str, value: Any) -> bool:
+    """`value` of an argument of a call as a bool. Keras makes tensors of the flags of NumPy."""
+    if value is None:
+        return False
+    if not hasattr(value, "shape") or len(value.shape):
+        return flag(name, value)
+    try:
+        return bool(value)
+    except TypeError:
+        return invalid_argument(name, "be known where the call is traced: True or False", value)
 
 
 def resolved(name: str, value: Any, what: str, get: Callable[[Any], T]) -> T:

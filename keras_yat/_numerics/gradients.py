@@ -23,7 +23,7 @@ import numpy as np
 from keras import ops
 
 from keras_yat import config
-from keras_yat._keras_compat import is_tracing, remat, without_autocast
+from keras_yat._keras_compat import dense_tensor, is_tracing, remat, vary_alike, without_autocast
 from keras_yat._numerics.math import is_double
 from keras_yat._numerics.row_blocks import RowBlocks
 from keras_yat._sizes import is_known
@@ -206,7 +206,13 @@ def with_custom_gradient(
     if not custom_gradients() or not known:
         return lambda *tensors: computed(*constants, *tensors)[0]
     function = ops.custom_gradient(with_gradient)
-    return functools.partial(function, *constants) if count else function
+
+    def call(*tensors):
+        if not vary_alike([*constants, *tensors]):
+            return computed(*constants, *tensors)[0]
+        return function(*constants, *tensors)
+
+    return call
 
 
 def custom_gradients() -> bool:
@@ -229,7 +235,7 @@ def at_least_float32(x: Tensor) -> str:
 def as_tensor(x: Tensor) -> Tensor:
     """`x` as a tensor of floats. Integers and booleans become `floatx`."""
     # A copy of a variable: TensorFlow's custom gradients refuse variables.
-    x = ops.copy(x) if isinstance(x, keras.Variable) else ops.convert_to_tensor(x)
+    x = ops.copy(x) if isinstance(x, keras.Variable) else dense_tensor(x)
     if keras.backend.is_float_dtype(x.dtype):
         return x
     return ops.cast(x, keras.config.floatx())

@@ -97,7 +97,9 @@ class PreparedKernel:
         self._dtype = keras.backend.standardize_dtype(dtype)
         self._sphere = normalize == "sphere"
         axes = linear_map.axes
-        kernel = ops.cast(kernel, "float64" if self._dtype == "float64" else "float32")
+        wide = "float64" if self._dtype == "float64" else "float32"
+        kernel = ops.cast(kernel, wide)
+        bias, epsilon, alpha = (_cast(scale, wide) for scale in (bias, epsilon, alpha))
         if normalize is not None:
             # The result does not depend on the scale; the squares might over- or underflow.
             kernel = kernel / max_abs(kernel, axes)
@@ -187,6 +189,11 @@ class PreparedKernel:
         x = ops.cast(ops.cast(x, "float32") / scale, self._dtype)
         product = self._linear_map.product(x, self._kernel)
         return ops.cast(product, "float32") * (scale * self._kernel_scale)
+
+
+def _cast(scale, dtype):
+    """A tensor in `dtype`; numbers and None as they are."""
+    return ops.cast(scale, dtype) if hasattr(scale, "shape") else scale
 
 
 def _without(x, axes):

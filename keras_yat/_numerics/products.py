@@ -98,7 +98,7 @@ def _total(parts):
 
 def rounded(x: Tensor, bits: int) -> Tensor:
     """`x` with a mantissa of `bits` bits, to nearest; the gradient is passed on unchanged."""
-    if bits >= _BITS.get(keras.backend.standardize_dtype(x.dtype), 0):
+    if keras.backend.standardize_dtype(x.dtype) != "float32" or bits >= _BITS["float32"]:
         return x
     return x + ops.stop_gradient(_to_nearest(x, bits) - x)
 

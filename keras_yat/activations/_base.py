@@ -11,7 +11,7 @@ import numpy as np
 from keras import ops
 
 from keras_yat import _validate, initializers
-from keras_yat._keras_compat import Layer
+from keras_yat._keras_compat import Layer, forget_path, keep_apart, move
 from keras_yat._numerics.value_and_slope import OF_KERAS, ValueAndSlope
 from keras_yat._projection import Projection
 from keras_yat._register import record
@@ -37,6 +37,7 @@ class Activation(Layer):
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.supports_masking = True
+        self.built = True
         # There is no kernel to quantize. Keras's `quantize` raises for an activation that is not
         # built, and stock layers do not build their activation.
         self.quantize = _quantize_nothing
@@ -87,6 +88,9 @@ class TrainableActivation(Activation):
         }
         for name in parameters:
             setattr(self, name, None)
+        # It is built when it is first called: then its weights get the path of the layer around it.
+        self.built: bool = False
+        self._is_moved = True
         if self.axis is None:
             self._add_parameters(())
 
@@ -105,24 +109,35 @@ class TrainableActivation(Activation):
         return {n: _validate.interval(f"bounds[{n!r}]", merged.get(n)) for n in parameters}
 
     def build(self, input_shape: Shape) -> None:
-        if self.axis is None:
-            return
+        if self.axis is not None and getattr(self, next(iter(self._starts))) is None:
+            self._add_parameters(self._channels(input_shape, self.axis))
+        for weight in self._weights:
+            move(weight, f"{self.path}/{weight.name}")
+
+    def build_from_config(self, config: Config) -> None:
+        super().build_from_config(config)
+        # The layer around it is not known here: a call knows it.
+        forget_path(self)
+        self._is_moved = False
+
+    def _channels(self, input_shape: Shape, axis: int) -> tuple[int, ...]:
+        """The shape of the channels of an input; later inputs must have as many."""
         rank = len(input_shape)
-        if not -rank < self.axis < rank:
+        if not -rank < axis < rank:
             _validate.invalid_argument(
                 "axis",
                 f"be an axis of the input other than that of the batch, here from {1 - rank} "
                 f"to {rank - 1}",
-                self.axis,
+                axis,
                 input_shape=tuple(input_shape),
             )
-        channels = input_shape[self.axis]
+        channels = input_shape[axis]
         if channels is None:
             _validate.invalid_argument(
-                "axis", "be an axis of known size", self.axis, input_shape=tuple(input_shape)
+                "axis", "be an axis of known size", axis, input_shape=tuple(input_shape)
             )
-        self._add_parameters((channels,))
-        self.input_spec: Any = keras.layers.InputSpec(min_ndim=2, axes={self.axis: channels})
+        self.input_spec: Any = keras.layers.InputSpec(min_ndim=2, axes={axis: channels})
+        return (channels,)
 
     @property
     def _parameter_dtype(self) -> str:
@@ -142,8 +157,16 @@ class TrainableActivation(Activation):
                 autocast=False,
             )
             setattr(self, name, record(weight))
+            keep_apart(weight)
+
+    @property
+    def _weights(self) -> list[keras.Variable]:
+        return [getattr(self, name) for name in self._starts]
 
     def call(self, inputs: Tensor) -> Tensor:
+        if not self._is_moved:
+            self._is_moved = True
+            self.build(tuple(inputs.shape))
         values = [self._parameter(name, inputs) for name in self._starts]
         return ops.cast(type(self).function(inputs, *values), self.compute_dtype)
 

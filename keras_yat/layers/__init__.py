@@ -27,7 +27,7 @@ from keras_yat.layers._conv2d_transpose import YatConv2DTranspose
 from keras_yat.layers._conv3d import YatConv3D
 from keras_yat.layers._conv3d_transpose import YatConv3DTranspose
 from keras_yat.layers._dense import YatDense
-from keras_yat.layers._embedding import YatEmbedding, YatEmbeddingScores
+from keras_yat.layers._embedding import YatEmbedding
 from keras_yat.layers._gru import YatGRU
 from keras_yat.layers._gru_cell import YatGRUCell
 from keras_yat.layers._lstm import YatLSTM
@@ -60,7 +60,6 @@ __all__ = [
     "YatConv3DTranspose",
     "YatDense",
     "YatEmbedding",
-    "YatEmbeddingScores",
     "YatGRU",
     "YatGRUCell",
     "YatLSTM",

@@ -109,6 +109,10 @@ class BaseYatAttention(EpsilonAlphaLayer, BaseAttention):
         cache_update_index: int | Tensor | None = None,
     ) -> Any:
         key = value if key is None else key
+        use_causal_mask = _validate.call_flag("use_causal_mask", use_causal_mask)
+        return_attention_scores = _validate.call_flag(
+            "return_attention_scores", return_attention_scores
+        )
         axes = AttentionAxes.of(len(query.shape), self.attention_axes)
         gate = self.gate_dense(query) if self.use_gate else None
         projected = self.query_dense(query), self.key_dense(key), self.value_dense(value)

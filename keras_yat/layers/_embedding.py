@@ -8,22 +8,27 @@ import keras
 from keras import ops
 
 from keras_yat import _validate
-from keras_yat._keras_compat import Layer
+from keras_yat._keras_compat import ReversibleLayer
 from keras_yat._numerics.prepared_kernel import DENSE
 from keras_yat._register import register
+from keras_yat._sizes import fits
 from keras_yat._space import Space
 from keras_yat._types import Config, Identifier, LayerOptions, Shape, Tensor
-from keras_yat.layers._base import INITIALIZER, YatLayer, shared_config
+from keras_yat.layers._base import INITIALIZER, YatLayer
 from keras_yat.layers._weight_options import WeightOptions
 
 
 @register()
-class YatEmbedding(YatLayer):
-    """Embedding with a tied output head: `score` returns the Yat product with each row.
+class YatEmbedding(YatLayer, ReversibleLayer):
+    """Embedding with a tied output head, as `keras.layers.ReversibleEmbedding`.
 
-    A call looks up rows, as in `keras.layers.Embedding`. `score(x)` computes
-    `alpha·(⟨e_i, x⟩ + b)² / (‖e_i - x‖² + epsilon)` for each row e_i. Scores are not negative (for
-    alpha ≥ 0): for probabilities use `keras_yat.activations.softermax`, for logits their logarithm.
+    A call looks up rows. A call with `reverse=True` is the head: it computes
+    `alpha·(⟨e_i, x⟩ + b)² / (‖e_i - x‖² + epsilon)` for each row e_i. These scores are not negative
+    (for alpha ≥ 0): for probabilities use `keras_yat.activations.softermax`, for logits their
+    logarithm. `score(x)` is the same call.
+
+    Only the head has an alpha. For a layer that only looks up rows pass `alpha=None`: TensorFlow
+    and torch warn of a weight without a gradient.
 
     Args:
         input_dim: Number of rows: the largest index plus 1.
@@ -61,22 +66,29 @@ class YatEmbedding(YatLayer):
         kernel_trainable: Whether the kernel is trained. False freezes the kernel alone.
         **kwargs: `name`, `dtype`, `trainable` of `keras.layers.Layer`.
 
+    Call arguments:
+        inputs: Integers, indices of rows; with `reverse` floats.
+        reverse: Whether to return scores.
+        training: Whether `drop_connect` applies to the scores.
+
     Input shape:
-        Integers of any shape, `(batch, …)`; for `score` floats `(…, output_dim)`.
+        Integers of any shape, `(batch, …)`; with `reverse` floats `(…, output_dim)`.
 
     Output shape:
-        `(batch, …, output_dim)`; of `score` `(…, input_dim)`.
+        `(batch, …, output_dim)`; with `reverse` `(…, input_dim)`.
 
     Raises:
-        ValueError: If an argument is out of range, or `weights` has another shape.
+        ValueError: If an argument is out of range, `weights` has another shape, or the size of the
+            last axis is not `output_dim` in a call with `reverse`.
 
     Example:
 
     >>> layer = keras_yat.YatEmbedding(100, 16)
     >>> rows = layer(np.array([[3, 7]]))
-    >>> layer.score(rows).shape == (1, 2, 100)
+    >>> scores = layer(rows, reverse=True)
+    >>> scores.shape == (1, 2, 100)
     True
-    >>> int(keras.ops.argmax(layer.score(rows)[0, 1]))
+    >>> int(keras.ops.argmax(scores[0, 1]))
     7
 
     Reference:
@@ -167,14 +179,16 @@ class YatEmbedding(YatLayer):
         )
         self._add_epsilon_and_alpha(alpha)
 
-    def call(self, inputs: Tensor) -> Tensor:
+    def call(self, inputs: Tensor, reverse: bool = False, training: bool | None = None) -> Tensor:
+        if _validate.call_flag("reverse", reverse):
+            return self._scores(inputs, training)
         if keras.backend.standardize_dtype(inputs.dtype) not in ("int32", "int64"):
             inputs = ops.cast(inputs, "int32")
         rows = ops.take(ops.convert_to_tensor(self.embeddings), inputs, axis=0)
         return ops.cast(rows * self.multiplier, self.compute_dtype)
 
     def prototypes(self) -> Tensor:
-        """The rows as `score` compares them with its input.
+        """The rows as the head compares them with its input.
 
         Returns:
             A tensor of shape `(input_dim, output_dim)`, in float32 or wider: the trained variable
@@ -188,7 +202,7 @@ class YatEmbedding(YatLayer):
         return self._prototypes(self.embeddings, self.multiplier, (1,))
 
     def score(self, x: Tensor, training: bool | None = None) -> Tensor:
-        """The Yat products of `x` with each row.
+        """The Yat products of `x` with each row: a call with `reverse=True`.
 
         Args:
             x: Floats of shape `(…, output_dim)`.
@@ -200,21 +214,30 @@ class YatEmbedding(YatLayer):
         Raises:
             ValueError: If the size of the last axis of `x` is not `output_dim`.
         """
-        if keras.utils.is_keras_tensor(x):
-            return YatEmbeddingScores(self)(x)
-        x = ops.convert_to_tensor(x)
-        if x.shape[-1] != self.output_dim:
-            _validate.invalid_argument(
-                "x", f"have a last axis of size {self.output_dim}", tuple(x.shape)
-            )
-        if not self.built:
-            self.build()
-            self.built = True
+        return self(x, reverse=True, training=training)
+
+    def _scores(self, x, training):
+        self._check_features(x.shape)
         rows = ops.transpose(ops.convert_to_tensor(self.embeddings))
         return self._yat(DENSE, x, rows, None, training)
 
-    def compute_output_shape(self, input_shape: Shape) -> Shape:
-        return (*input_shape, self.output_dim)
+    def _check_features(self, shape):
+        if not fits(shape[-1], self.output_dim):
+            allowed = f"have a last axis of size {self.output_dim}"
+            _validate.invalid_argument("inputs", allowed, tuple(shape))
+
+    def compute_output_shape(self, input_shape: Shape, reverse: bool = False) -> Shape:
+        if not reverse:
+            return (*input_shape, self.output_dim)
+        self._check_features(input_shape)
+        return (*input_shape[:-1], self.input_dim)
+
+    def compute_output_spec(
+        self, inputs: Any, reverse: bool = False, training: bool | None = None
+    ) -> Any:
+        shape = self.compute_output_shape(inputs.shape, reverse)
+        ragged = not reverse and getattr(inputs, "ragged", False)
+        return keras.KerasTensor(shape, dtype=self.compute_dtype, ragged=ragged)
 
     def compute_mask(self, inputs: Tensor, mask: Tensor | None = None) -> Tensor | None:
         return ops.not_equal(inputs, 0) if self.mask_zero else None
@@ -227,68 +250,3 @@ class YatEmbedding(YatLayer):
             **self._embeddings_options.get_config(),
             "mask_zero": self.mask_zero,
         }
-
-
-@register()
-class YatEmbeddingScores(Layer):
-    """Tied output head: the `score` of an embedding as a layer.
-
-    `embedding.score(x)` in a functional model adds this layer.
-
-    Args:
-        embedding: A `YatEmbedding`.
-        **kwargs: `name`, `trainable` of `keras.layers.Layer`. The dtype is the embedding's.
-
-    Input shape:
-        Floats `(…, output_dim)`.
-
-    Output shape:
-        `(…, input_dim)`.
-
-    Raises:
-        ValueError: If `embedding` is not a `YatEmbedding`, or the size of the last axis of the
-            input is not its `output_dim`.
-
-    Example:
-
-    >>> embedding = keras_yat.YatEmbedding(100, 16)
-    >>> head = keras_yat.YatEmbeddingScores(embedding)
-    >>> head(embedding(np.array([[3, 7]]))).shape == (1, 2, 100)
-    True
-
-    Reference:
-        See `YatEmbedding`.
-    """
-
-    def __init__(self, embedding: YatEmbedding, **kwargs: Unpack[LayerOptions]) -> None:
-        if not isinstance(embedding, YatEmbedding):
-            _validate.invalid_argument("embedding", "be a YatEmbedding", embedding)
-        super().__init__(**{**kwargs, "dtype": embedding.dtype_policy})
-        self.embedding: YatEmbedding = embedding
-        self.supports_masking = True
-        # Its inputs may be wider than the compute dtype: `score` casts them, once.
-        self.autocast = False
-
-    def build(self, input_shape: Shape) -> None:
-        if not self.embedding.built:
-            self.embedding.build()
-            self.embedding.built = True
-
-    def call(self, inputs: Tensor, training: bool | None = None) -> Tensor:
-        return self.embedding.score(inputs, training)
-
-    def compute_output_shape(self, input_shape: Shape) -> Shape:
-        if input_shape[-1] != self.embedding.output_dim:
-            size = self.embedding.output_dim
-            _validate.invalid_argument("x", f"have a last axis of size {size}", tuple(input_shape))
-        return (*input_shape[:-1], self.embedding.input_dim)
-
-    def get_config(self) -> Config:
-        config = super().get_config()
-        config.pop("dtype")
-        return {**config, "embedding": shared_config(self.embedding)}
-
-    @classmethod
-    def from_config(cls, config: Config) -> YatEmbeddingScores:
-        embedding = keras.saving.deserialize_keras_object(config["embedding"])
-        return cls(**{**config, "embedding": embedding})

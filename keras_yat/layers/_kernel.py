@@ -1,12 +1,14 @@
 """The base of the dense and convolutional Yat layers: a kernel, a bias, and kernel sharing."""
 
 import math
+import warnings
 from typing import Any, ClassVar
 
 import keras
 from keras import ops
 
 from keras_yat import _validate
+from keras_yat._keras_compat import dense_tensor
 from keras_yat._space import Space
 from keras_yat._types import Config, Identifier, Shape, Tensor
 from keras_yat.layers._adapt import AdaptableLayer
@@ -184,6 +186,7 @@ class KernelLayer(AdaptableLayer):
         return self._yat(self._linear_map(), inputs, self._own_kernel(), self.bias, training)
 
     def call(self, inputs: Tensor, training: bool | None = None) -> Tensor:
+        inputs = dense_tensor(inputs)
         outputs = self._from_channels_last(self._pre_activation(inputs, training))
         if self.activation is not None:
             outputs = self.activation(outputs)
@@ -209,8 +212,20 @@ class KernelLayer(AdaptableLayer):
     def from_config(cls, config: Config) -> Any:
         config = dict(config)
         if isinstance(config.get("kernel_from"), dict):
-            config["kernel_from"] = keras.saving.deserialize_keras_object(config["kernel_from"])
+            config["kernel_from"] = _shared_layer(config["kernel_from"])
         return super().from_config(config)
+
+
+def _shared_layer(config):
+    """The layer of `shared_config`: that of the file which is being loaded, or a copy."""
+    layer, again = (keras.saving.deserialize_keras_object(config) for _ in range(2))
+    if layer is not again:
+        warnings.warn(
+            f"The kernel of {layer.name!r} is no longer shared: only `.keras` files keep the "
+            "layers of a model together, not `clone_model`, JSON and HDF5.",
+            stacklevel=3,
+        )
+    return layer
 
 
 class _Owner:

@@ -176,4 +176,6 @@ class BaseGatedYatRecurrent(BaseYatRecurrent):
 
 def _arguments(cell_class):
     """The names of the arguments of a cell."""
-    return [n for n in inspect.signature(cell_class).parameters if n != "kwargs"]
+    # Of the constructor: the signature of a class depends on its metaclass.
+    skipped = ("self", "kwargs")
+    return [n for n in inspect.signature(cell_class.__init__).parameters if n not in skipped]

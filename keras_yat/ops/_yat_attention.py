@@ -108,7 +108,10 @@ def yat_attention(
     """
     query, key, value = as_tensor(query), as_tensor(key), as_tensor(value)
     _check_shapes(query, key, value)
-    is_causal = _validate.flag("is_causal", is_causal)
+    is_causal = _validate.call_flag("is_causal", is_causal)
+    return_attention_scores = _validate.call_flag(
+        "return_attention_scores", return_attention_scores
+    )
     if sliding_window is not None:
         sliding_window = _validate.count("sliding_window", sliding_window)
     query_offset = position("query_offset", query_offset)
@@ -185,7 +188,7 @@ def normalization_of(name: str, power: float) -> Any:
     return Softmax() if name == "softmax" else Softermax(power)
 
 
-def block_of(size: Any, queries: int | None, keys: int | None) -> int | None:
+def block_of(size: Any, queries: Any, keys: Any) -> int | None:
     """Number of queries in a block of `block_size`; None for all."""
     if size is None:
         return None

@@ -175,7 +175,7 @@ def test_embedding():
     refused("`mask_zero` must be True or False", lambda: keras_yat.YatEmbedding(5, 3, mask_zero=2))
     refused("`embeddings_initializer` must", lambda: keras_yat.YatEmbedding(5, 3, "unif"))
     refused(
-        "`x` must have a last axis of size 3",
+        "`inputs` must have a last axis of size 3",
         lambda: keras_yat.YatEmbedding(5, 3).score(draw((2, 5))),
     )
 
