@@ -83,11 +83,12 @@ class FunctionCall(Operation):
 
 
 def record(weight: Any) -> Any:
-    """Marks a weight for the callbacks of `keras_yat.callbacks`."""
-    weight.recorded_by_keras_yat = True
+    """Marks a weight for the callbacks of `keras_yat.callbacks`, with its path as its name."""
+    # The path may change: see `keep_apart`.
+    weight.recorded_by_keras_yat = weight.path
     return weight
 
 
-def is_recorded(weight: Any) -> bool:
-    """Whether a weight was marked by `record`."""
-    return getattr(weight, "recorded_by_keras_yat", False)
+def recorded_name(weight: Any) -> str | None:
+    """The name of a weight that was marked by `record`, or None for any other."""
+    return getattr(weight, "recorded_by_keras_yat", None)

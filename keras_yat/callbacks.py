@@ -9,7 +9,7 @@ import numpy as np
 
 from keras_yat import _validate
 from keras_yat._keras_compat import Callback
-from keras_yat._register import is_recorded
+from keras_yat._register import recorded_name
 
 __all__ = ["ParameterHistory"]
 
@@ -158,12 +158,13 @@ class ParameterHistory(Callback):
 
 
 def _weights(model: keras.Model) -> dict[str, Any]:
-    """The recorded weights of a model, by unique paths."""
+    """The recorded weights of a model, by unique names."""
     found: dict[str, Any] = {}
     for weight in model.weights:
-        if is_recorded(weight):
-            name, count = weight.path, 2
+        start = recorded_name(weight)
+        if start is not None:
+            name, count = start, 2
             while name in found:
-                name, count = f"{weight.path}:{count}", count + 1
+                name, count = f"{start}:{count}", count + 1
             found[name] = weight
     return found

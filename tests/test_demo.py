@@ -74,7 +74,7 @@ def test_the_demo_learns_and_prints_what_it_measures(monkeypatch, capsys):
     assert "keras.datasets.fashion_mnist: 640 images to train on, 260 to test on" in out
     assert f"on {BACKEND}." in out
     assert "242,765" in out
-    assert re.search(r"^mila\w*/beta: -0.2500 before training, -0.\d+ after$", out, re.M)
+    assert re.search(r"^(\w+/)*mila\w*/beta: -0.2500 before training, -0.\d+ after$", out, re.M)
     assert f"Test data: accuracy {accuracy:.4f}, loss {entropy.mean():.4f}" in out
 
 

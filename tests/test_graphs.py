@@ -17,7 +17,7 @@ ROLLED = {**EVERY, **IN_LOOPS}
 CELLS = {name for name in MODELS if name.startswith("cells")}
 
 
-# Compiled in each run; all the others in the nightly tier.
+# In each run of the tests; all the others in the nightly tier.
 QUICK = {"mila", "per channel", "YatDense", "YatConv1D", "tied", "YatSimpleRNN", "attention"}
 
 
@@ -66,7 +66,7 @@ def test_torch_compiles_one_graph(name):
 
 
 @pytest.mark.backends("torch")
-@pytest.mark.parametrize("name", [n for n in EVERY if n not in CELLS])
+@quick_and_all(n for n in EVERY if n not in CELLS)
 def test_torch_exports_any_size(name):
     import torch
 
@@ -107,7 +107,7 @@ def test_jax_exports_any_size(name):
 
 
 @pytest.mark.backends("tensorflow")
-@pytest.mark.parametrize("name", ROLLED)
+@quick_and_all(ROLLED)
 def test_tensorflow_traces_any_size(name):
     import tensorflow as tf
 
@@ -129,9 +129,13 @@ def test_tensorflow_traces_any_size(name):
 
 
 @pytest.mark.backends("torch")
-@pytest.mark.parametrize("dtype", ["bfloat16", "float16"])
-@pytest.mark.parametrize("inside", [True, False], ids=["whole step", "forward"])
-@pytest.mark.parametrize("name", sorted(MODELS.keys() - UNBATCHED))
+@pytest.mark.parametrize(
+    ("dtype", "inside"),
+    # In float16 gradients overflow within the scope, in every product of torch.
+    [("bfloat16", True), ("bfloat16", False), ("float16", False)],
+    ids=["bfloat16, whole step", "bfloat16", "float16"],
+)
+@quick_and_all(sorted(MODELS.keys() - UNBATCHED))
 def test_autocast(name, dtype, inside):
     """Yat formulas compute in their own dtype; the layers around them are as in Keras."""
     import torch

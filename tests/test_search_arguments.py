@@ -289,7 +289,7 @@ def test_bounds_and_trainable_are_not_searched_by_default():
             "`search_bounds` must be True or False",
         ),
         (
-            lambda hp: search.activation(hp, search_trainable=1),
+            lambda hp: search.activation(hp, search_trainable=2),
             "`search_trainable` must be True or False",
         ),
         (
@@ -308,7 +308,7 @@ def test_bounds_and_trainable_are_not_searched_by_default():
             lambda hp: search.yat_recurrent(hp, 4, among=[]),
             "`among` must be one or more names, such as lstm",
         ),
-        (lambda hp: search.yat_recurrent(hp, 4, cell=1), "`cell` must be True or False"),
+        (lambda hp: search.yat_recurrent(hp, 4, cell=2), "`cell` must be True or False"),
         (lambda hp: search.yat_conv(hp, 4, 3, rank=4), "`rank` must be one of 1, 2, 3"),
         (
             lambda hp: search.yat_conv(hp, 4, 3, transpose=None),

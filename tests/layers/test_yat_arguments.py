@@ -33,7 +33,7 @@ def test_units(units):
         *[({"epsilon": v}, "`epsilon` must be a finite number greater than 0")
           for v in (0, -1e-5, NAN, INFINITY, "1", None)],
         ({"epsilon": 1e-9, "learn_epsilon": True}, "`epsilon` must be at least 1e-07 where it is"),
-        *[({"learn_epsilon": v}, "`learn_epsilon` must be True or False") for v in (1, None)],
+        *[({"learn_epsilon": v}, "`learn_epsilon` must be True or False") for v in (2, None)],
         *[({"alpha": v}, "`alpha` must be 'learned', a finite number or None")
           for v in ("learn", "")],
         *[({"alpha": v}, "`alpha` must be a finite number") for v in (NAN, True, [1.0])],

@@ -276,7 +276,7 @@ SIZES = {"num_heads": 4, "key_dim": 3}
         *[({"dropout": v}, r"`dropout` must be a number in \[0, 1\). Received: dropout=")
           for v in (1.0, "a", None)],
         *[({n: v}, f"`{n}` must be True or False. Received: {n}=")
-          for n in ("use_bias", "use_gate", "learn_epsilon") for v in (None, 1)],
+          for n in ("use_bias", "use_gate", "learn_epsilon") for v in (None, 2)],
         *[({"output_shape": v}, "`output_shape` must be .*Received: output_shape=")
           for v in (0, (3, -1), "wide", 2.5)],
         *[({"attention_axes": v}, "`attention_axes` must be .*Received: attention_axes=")

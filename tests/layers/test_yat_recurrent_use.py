@@ -167,7 +167,7 @@ def refused(words, call):
         *[({n: v}, rf"`{n}` must be a number in \[0, 1\)")
           for n in ("dropout", "recurrent_dropout", "drop_connect")
           for v in (1.0, -0.1, "0.5", None)],
-        *[({n: 1}, f"`{n}` must be True or False")
+        *[({n: 2}, f"`{n}` must be True or False")
           for n in ("return_sequences", "return_state", "go_backwards", "stateful", "unroll",
                     "zero_output_for_mask", "use_bias", "reset_after", "learn_epsilon")],
         ({"activation": "soft_tahn"}, "`activation` must name an activation .*did you mean"),
