@@ -37,7 +37,8 @@ class Activation(Layer):
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.supports_masking = True
-        self.built = True
+        # As Keras's layers without weights, unless a subclass builds something.
+        self.built: bool = type(self).build is keras.layers.Layer.build
         # There is no kernel to quantize. Keras's `quantize` raises for an activation that is not
         # built, and stock layers do not build their activation.
         self.quantize = _quantize_nothing
@@ -89,7 +90,6 @@ class TrainableActivation(Activation):
         for name in parameters:
             setattr(self, name, None)
         # It is built when it is first called: then its weights get the path of the layer around it.
-        self.built: bool = False
         self._is_moved = True
         if self.axis is None:
             self._add_parameters(())
