@@ -23,34 +23,30 @@ def epsilon_and_alpha(source: NmnSource) -> dict[str, Any]:
 
 
 def _alpha(source):
+    constant = _constant(source, "alpha")
     if "alpha" in source.arrays:
-        _check_learned(source, "alpha")
         return "learned"
-    if not source.option("use_alpha", True):
-        return None
-    constant = source.untold("constant_alpha")
-    if constant is None or constant is False:
-        # Weights of a learned one would contain it.
-        return None if source.is_layer else source.scalar("alpha")
-    return _CONSTANT_ALPHA if constant is True else float(constant)
+    return _CONSTANT_ALPHA if constant is True else constant
 
 
-def _check_learned(source, name):
+def _constant(source, name):
+    """The constant alpha or bias, or None where it is learned or there is none."""
     constant = source.option(f"constant_{name}", None)
-    if constant is not None and constant is not False:
+    given = constant is not None and constant is not False
+    learned = name in source.arrays
+    if given and learned:
         allowed = f"be None where the weights contain a learned {name}"
         _validate.invalid_argument(f"constant_{name}", allowed, constant)
+    used = source.option(f"use_{name}", True)
+    if used and not (given or learned or source.is_layer):
+        allowed = f"be False, or `constant_{name}` be given: the weights contain no {name}"
+        _validate.invalid_argument(f"use_{name}", allowed, used)
+    return constant if used and given else None
 
 
 def neurons(source: NmnSource) -> dict[str, Any]:
     """Arguments of a layer with a kernel and a bias."""
-    constant = None
-    if "bias" in source.arrays:
-        _check_learned(source, "bias")
-    elif source.option("use_bias", True):
-        constant = source.untold("constant_bias")
-        if constant is None and not source.is_layer:
-            source.array("bias")
+    constant = _constant(source, "bias")
     dropped = source.option("use_dropconnect", False)
     return {
         **epsilon_and_alpha(source),
@@ -70,7 +66,10 @@ def assign(layer: Any, source: NmnSource, **kernels: np.ndarray) -> Any:
     bias = source.arrays.get("bias")
     if bias is not None:
         bias = softplus(bias) if source.option("softplus_bias", False) else bias
-        layer.bias.assign(np.broadcast_to(bias, layer.bias.shape))
+        shape = tuple(layer.bias.shape)
+        if bias.shape not in ((1,), shape):
+            _validate.invalid_argument("bias", f"have the shape {shape} or (1,)", bias.shape)
+        layer.bias.assign(np.broadcast_to(bias, shape))
     if isinstance(layer.alpha, keras.Variable):
         layer.alpha.assign(source.scalar("alpha"))
     return layer

@@ -13,8 +13,12 @@ def attention(source: NmnSource) -> Any:
     """The layer with the kernels and biases of the four projections."""
     heads = _validate.count("num_heads", source.option("num_heads"))
     kernels, biases = _projections(source)
+    for name in PROJECTIONS[:3]:
+        size = kernels[name].shape[-1]
+        if size % heads:
+            _validate.invalid_argument("num_heads", f"divide {size}, the size of {name}", heads)
     options = epsilon_and_alpha(source)
-    if source.framework == "nnx" and isinstance(options["alpha"], float):
+    if source.framework == "nnx" and options["alpha"] not in ("learned", None):
         # There a constant alpha multiplies the values instead of the scores.
         for arrays in (kernels, biases):
             arrays["value"] = options["alpha"] * arrays["value"]

@@ -163,10 +163,6 @@ class NmnSource:
             _validate.invalid_argument(shown, "be given: the weights do not contain it", None)
         return value
 
-    def untold(self, name: str) -> Any:
-        """The value of an option that weights alone do not determine: it is None or required."""
-        return self.option(name, None) if self.is_layer else self.option(name)
-
     @property
     def theta(self) -> float | None:
         """The largest wavelength of rotary embedding, or None without it."""
