@@ -4,10 +4,10 @@
     python -m benchmarks.nmn --backend jax --only torch
 
 Needs `nmn` 0.3.5 (pip install nmn==0.3.5, in an environment of its own: it is under the AGPL), and
-flax, torch and TensorFlow for its front ends; those that are missing are left out. For each layer
-of `benchmarks/nmn_cases.py` with random weights and inputs a row: the largest difference between
-the outputs of the two, relative to each output, or to their median where that is larger. Writes
-CSV; `--markdown` prints the table of benchmarks/README.md from it.
+flax, torch, TensorFlow and MLX for its front ends; those that are missing are left out. For each
+layer of `benchmarks/nmn_cases.py` with random weights and inputs a row: the largest difference
+between the outputs of the two, relative to each output, or to their median where that is larger.
+Writes CSV; `--markdown` prints the table of benchmarks/README.md from it.
 """
 
 import argparse
@@ -17,18 +17,22 @@ import numpy as np
 
 from benchmarks import command
 
-NEEDED = {"keras": "keras", "nnx": "flax", "linen": "flax", "torch": "torch", "tf": "tensorflow"}
+NEEDED = {
+    **{"keras": "keras", "nnx": "flax", "linen": "flax", "torch": "torch"},
+    **{"tf": "tensorflow", "mlx": "mlx"},
+}
 
 
 def parse() -> argparse.Namespace:
     parser = command.parser(__doc__.split("\n")[0], "nmn")
     parser.add_argument("--only", nargs="+", choices=NEEDED, help="default: every front end")
-    return parser.parse_args()
+    arguments = parser.parse_args()
+    if not arguments.markdown and importlib.util.find_spec("nmn") is None:
+        parser.exit(2, "Not installed: nmn. Install it with: python -m pip install nmn==0.3.5\n")
+    return arguments
 
 
 def measure(arguments) -> list[dict]:
-    if importlib.util.find_spec("nmn") is None:
-        raise SystemExit("Not installed: nmn. Install it with: python -m pip install nmn==0.3.5")
     from tqdm import tqdm
 
     from benchmarks.nmn_cases import cases

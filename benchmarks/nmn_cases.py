@@ -9,11 +9,12 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import keras
 import numpy as np
 
 Options = Mapping[str, Any]
 
-FRAMEWORKS = ("keras", "nnx", "linen", "torch", "tf")
+FRAMEWORKS = ("keras", "nnx", "linen", "torch", "tf", "mlx")
 CHANNELS, FEATURES, SIZES = 4, 6, (8, 7, 9)
 ROWS, WIDTH, HEADS, LENGTH = 10, 8, 2, 6
 
@@ -94,20 +95,30 @@ class Layer:
         return (*inputs, FEATURES, window)
 
 
-class Keras(Layer):
-    def set_up(self, cls, x):
-        self.source = cls(*self.sizes(False), **self.case.options)
-        self.source(np.array([1]) if self.case.kind == "embedding" else x)
-        for weight in self.source.weights:
-            weight.assign(self.draw(weight))
-
-
 class Tf(Layer):
     def set_up(self, cls, x):
         self.source = cls(*self.sizes(False), **self.case.options)
         self.source(np.array([1]) if self.case.kind == "embedding" else x)
         for weight in self.source.variables:
             weight.assign(self.draw(weight))
+
+
+class Keras(Tf):
+    def outputs(self, x):
+        return keras.ops.convert_to_numpy(super().outputs(x))
+
+
+class Mlx(Layer):
+    def set_up(self, cls, x):
+        self.array = importlib.import_module("mlx.core").array
+        self.source = cls(*self.sizes(False), **self.case.options)
+        if self.case.kind != "embedding":
+            self.source(self.array(x))
+        weights = {n: w for n, w in self.source.parameters().items() if not n.startswith("freqs")}
+        self.source.update({name: self.array(self.draw(w)) for name, w in weights.items()})
+
+    def outputs(self, x):
+        return super().outputs(self.array(x))
 
 
 class Torch(Layer):
@@ -157,7 +168,7 @@ class Linen(Layer):
         self.source = module.bind(jax.tree.map(self.draw, variables))
 
 
-_ADAPTERS = {"keras": Keras, "nnx": Nnx, "linen": Linen, "torch": Torch, "tf": Tf}
+_ADAPTERS = {"keras": Keras, "nnx": Nnx, "linen": Linen, "torch": Torch, "tf": Tf, "mlx": Mlx}
 
 # By kind: for all front ends, and for some of them.
 _EVERYWHERE: dict[str, list[Options]] = {
@@ -212,22 +223,37 @@ _SOME: dict[tuple[str, str], list[Options]] = {
     ],
     ("linen", "conv_transpose"): [{"strides": 2, "padding": "SAME"}, {"strides": 2}],
     ("torch", "conv_transpose"): [
-        *({}, {"stride": 2}, {"stride": 2, "padding": 1}, {"dilation": 2}),
+        *({}, {"stride": 2}, {"stride": 2, "padding": 1}, {"dilation": 2}, {"stride": 3}),
         *({"stride": 2, "padding": 1, "output_padding": 1}, {"constant_alpha": True}),
     ],
     ("tf", "conv_transpose"): [{"strides": 2}, {"strides": 2, "padding": "valid"}],
+    ("mlx", "conv"): [
+        *({"strides": 2, "padding": "same"}, {"strides": 2, "padding": 1}, {"dilation_rate": 2}),
+        *({"groups": 2}, {"weight_normalized": True}, {"constant_alpha": True}),
+    ],
+    ("mlx", "conv_transpose"): [
+        *({"strides": 2}, {"strides": 2, "padding": "same"}, {"strides": 2, "padding": 1}),
+        *({"strides": 2, "padding": 1, "output_padding": 1}, {"dilation_rate": 2}),
+        *({"strides": 3}, {"strides": 3, "output_padding": 1}),
+    ],
     ("nnx", "embedding"): [{"learnable_epsilon": True}],
     **{
         (framework, "attention"): [{"spherical": True}, {"use_out_proj": False}]
-        for framework in ("keras", "torch", "tf")
+        for framework in ("keras", "torch", "tf", "mlx")
     },
     ("nnx", "attention"): [{"use_softermax": True, "power": 2.0}, {"learnable_epsilon": True}],
     ("linen", "attention"): [{"spherical": True}, {"normalization": "l1"}],
 }
-_ROTARY: list[Options] = [
-    *({}, {"use_bias": True}, {"constant_alpha": 1.7}, {"normalization": "l1"}),
-    *({"use_out_proj": False}, {"learnable_epsilon": True}, {"theta": 50.0}),
-]
+_ROTARY: dict[str, list[Options]] = {
+    "nnx": [
+        *({}, {"use_bias": True}, {"constant_alpha": 1.7}, {"normalization": "l1"}),
+        *({"use_out_proj": False}, {"learnable_epsilon": True}, {"theta": 50.0}),
+    ],
+    "mlx": [
+        *({}, {"use_bias": False}, {"constant_alpha": 1.7}),
+        *({"use_out_proj": False}, {"theta": 50.0}),
+    ],
+}
 _CLASSES = {
     **{("nnx", kind): name for kind, name in (("embedding", "Embed"),)},
     **{(framework, "attention"): "MultiHeadAttention" for framework in ("nnx", "linen")},
@@ -248,8 +274,9 @@ def cases() -> Iterator[Case]:
                 if options.get("padding") != "CAUSAL" or rank == 1:
                     cls = f"YatConv{'Transpose' * (kind != 'conv')}{rank}D"
                     yield Case(framework, kind, cls, _for_rank(framework, options, rank), rank)
-    for options in _ROTARY:
-        yield Case("nnx", "attention", "RotaryYatAttention", options)
+    for framework, settings in _ROTARY.items():
+        for options in settings:
+            yield Case(framework, "attention", "RotaryYatAttention", options)
 
 
 def _renamed(framework, kind, options):

@@ -87,7 +87,7 @@ def dense_weights(weights, framework):
     """The weights by the names and in the layout of a front end."""
     found = dict(weights)
     kernel = found.pop("kernel")
-    if framework in ("torch", "linen", "tf"):
+    if framework in ("torch", "linen", "tf", "mlx"):
         kernel = kernel.T
     return {**found, "weight" if framework == "torch" else "kernel": kernel}
 
@@ -109,7 +109,7 @@ def without(formula):
     return {name: value for name, value in formula.items() if name != "kernel"}
 
 
-@pytest.mark.parametrize("framework", ["keras", "nnx", "linen", "tf"])
+@pytest.mark.parametrize("framework", ["keras", "nnx", "linen", "tf", "mlx"])
 def test_layouts_of_dense_kernels(framework):
     weights = dense_weights(LEARNED, framework)
     layer = from_nmn({"params": weights} if framework in FLAX else weights, framework=framework)
@@ -188,12 +188,13 @@ def test_a_padding_that_keras_has_needs_no_second_layer():
     assert [type(each).__name__ for each in layers] == ["ZeroPadding2D", "YatConv2D"]
 
 
-@pytest.mark.parametrize("framework", ["keras", "nnx", "linen", "tf"])
+@pytest.mark.parametrize("framework", ["keras", "nnx", "linen", "tf", "mlx"])
 def test_convolutions_with_channels_last(framework):
     kernel, bias = draw((*WINDOW, CHANNELS // 2, FILTERS), 1), draw((FILTERS,), 2)
     groups = {"feature_group_count" if framework in FLAX else "groups": 2}
+    stored = np.moveaxis(kernel, -1, 0) if framework == "mlx" else kernel
     layer = from_nmn(
-        {"kernel": kernel, "bias": bias, "alpha": [ALPHA]},
+        {"kernel": stored, "bias": bias, "alpha": [ALPHA]},
         kind="conv",
         framework=framework,
         strides=2,
@@ -258,11 +259,12 @@ def test_transposed_convolutions_of_flax(framework, before):
     assert_near(call(layer, x), expected)
 
 
-@pytest.mark.parametrize("framework", ["keras", "tf", "nnx"])
+@pytest.mark.parametrize("framework", ["keras", "tf", "nnx", "mlx"])
 def test_transposed_convolutions_with_keras_layout(framework):
     kernel, bias = draw((*WINDOW, FILTERS, CHANNELS), 1), draw((FILTERS,), 2)
     options = {"transpose_kernel": True} if framework == "nnx" else {}
-    weights = {"kernel": kernel, "bias": bias, "alpha": [ALPHA]}
+    stored = np.moveaxis(kernel, -2, 0) if framework == "mlx" else kernel
+    weights = {"kernel": stored, "bias": bias, "alpha": [ALPHA]}
     more = {"kind": "conv_transpose", "framework": framework, "strides": 2, "padding": "SAME"}
     layer = from_nmn(weights, **more, **options)
     at = reference_yat.transposed(SIZES, WINDOW, (2, 2), (1, 1), "same", None)
@@ -287,7 +289,7 @@ def test_other_ranks_are_padded_and_cropped(rank):
 # Embeddings.
 
 
-@pytest.mark.parametrize("framework", ["keras", "nnx", "linen", "torch", "tf"])
+@pytest.mark.parametrize("framework", ["keras", "nnx", "linen", "torch", "tf", "mlx"])
 @pytest.mark.parametrize("option", [None, "spherical", "weight_normalized"])
 def test_embedding(framework, option):
     rows, x = draw((7, 5), 1), draw((3, 5))

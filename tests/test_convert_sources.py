@@ -116,6 +116,31 @@ def test_a_bound_module_of_linen():
     np.testing.assert_array_equal(to_numpy(from_nmn(module).kernel), KERNEL)
 
 
+def test_a_layer_that_is_a_dictionary():
+    """Layers of MLX are."""
+
+    class YatNMN(dict):
+        __module__ = "nmn.mlx.nmn"
+
+        def __getattr__(self, name):
+            if name in self:
+                return self[name]
+            raise AttributeError(name)
+
+    layer = YatNMN({**DENSE, "kernel": KERNEL.T, "epsilon": 0.2})
+    x = draw((3, 5))
+    assert_near(call(from_nmn(layer), x), formula(x, epsilon=0.2))
+
+
+def test_the_table_of_rotary_embedding_is_checked():
+    table = np.cos(np.arange(6)[:, None] * [1.0, 0.01])
+    weights = {**ATTENTION, "freqs_cos": table, "freqs_sin": np.sqrt(1.0 - table**2)}
+    options = {"framework": "mlx", "num_heads": 2}
+    assert from_nmn(weights, **options, theta=1e4).rope_max_wavelength == 1e4
+    with pytest.raises(ValueError, match="`theta` must be given"):
+        from_nmn(weights, **options)
+
+
 @pytest.mark.backends("torch")
 def test_parameters_of_torch():
     import torch
@@ -205,6 +230,19 @@ REFUSED = {
         {**{f"{p}_proj.kernel": draw((8, 8)) for p in "qkvo"}, "alpha": [1.0]},
         {"framework": "nnx", "num_heads": 2},
         "`theta` must be given",
+    ),
+    "another wavelength": (
+        {**ATTENTION, "freqs_cos": np.cos(np.arange(6)[:, None] * [1.0, 0.01]), "freqs_sin": 0.0},
+        {"framework": "mlx", "num_heads": 2, "theta": 100.0},
+        "`theta` must be the one of the cosines",
+    ),
+    "output padding of MLX": (
+        {**DENSE, "kernel": draw((4, 3, 3, 4))},
+        {
+            **{"framework": "mlx", "kind": "conv_transpose", "strides": 2, "padding": "same"},
+            "output_padding": (0, 1),
+        },
+        "`output_padding` must be 0",
     ),
     "layer normalization": (
         ATTENTION,

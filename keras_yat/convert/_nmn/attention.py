@@ -24,6 +24,7 @@ def attention(source: NmnSource) -> Any:
             arrays["value"] = options["alpha"] * arrays["value"]
         options["alpha"] = None
     if source.theta is not None:
+        _check_table(source, kernels["query"].shape[-1] // heads)
         order = _halves(kernels["query"].shape[-1], heads)
         for arrays in (kernels, biases):
             arrays.update({name: arrays[name][..., order] for name in ("query", "key")})
@@ -73,6 +74,17 @@ def _normalize(source):
     # Linen's attention ignores `spherical`.
     spherical = source.framework != "linen" and source.option("spherical", False)
     return "sphere" if normalized or spherical else None
+
+
+def _check_table(source, size):
+    """MLX has the table of rotary embedding among the trained weights."""
+    table = source.arrays.get("cosines")
+    if table is None:
+        return
+    phases = np.arange(len(table))[:, None] * source.theta ** (-np.arange(0, size, 2) / size)
+    if table.shape != phases.shape or not np.allclose(table, np.cos(phases), atol=1e-2):
+        allowed = "be the one of the cosines in `freqs_cos`: trained ones have no counterpart"
+        _validate.invalid_argument("theta", allowed, source.theta)
 
 
 def _halves(size, heads):

@@ -13,7 +13,7 @@ from keras_yat.convert._nmn.source import NmnSource
 def dense(source: NmnSource) -> Any:
     """A dense layer."""
     kernel = _kernel(source)
-    if source.framework in ("torch", "linen", "tf"):
+    if source.framework in ("torch", "linen", "tf", "mlx"):
         kernel = kernel.T
     kernel = _used(source, kernel, -1)
     layer = layers.YatDense(kernel.shape[-1], **neurons(source))
@@ -26,6 +26,8 @@ def conv(source: NmnSource) -> Any:
     kernel = _kernel(source)
     if source.framework == "torch":
         kernel = np.moveaxis(kernel, (0, 1), (-1, -2))
+    elif source.framework == "mlx":
+        kernel = np.moveaxis(kernel, 0, -1)
     kernel, groups = _used(source, kernel, -1), source.option("groups", 1)
     channels = kernel.shape[-2] * groups
     return _sliding(source, kernel, kernel.shape[-1], channels, False, groups=groups)
@@ -38,6 +40,8 @@ def conv_transpose(source: NmnSource) -> Any:
         _validate.invalid_argument("groups", "be 1: there is no counterpart of others", groups)
     if source.framework == "torch":
         kernel = np.moveaxis(kernel, (0, 1), (-1, -2))
+    elif source.framework == "mlx":
+        kernel = np.moveaxis(kernel, 0, -2)
     elif source.framework in ("nnx", "linen") and not source.option("transpose_kernel", False):
         # A correlation with the dilated input, where Keras's is the gradient of a convolution.
         kernel = np.flip(kernel, axis=tuple(range(kernel.ndim - 2))).swapaxes(-1, -2)

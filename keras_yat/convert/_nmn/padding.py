@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import keras
+import numpy as np
 
 from keras_yat import _validate
 from keras_yat.convert._nmn.source import NmnSource
@@ -28,7 +29,7 @@ def padding_of(
     if isinstance(padding, str):
         if not transposed:
             return {"padding": padding}, []
-        return {"padding": padding, "output_padding": source.option("output_padding", None)}, []
+        return {"padding": padding, "output_padding": _extra(source, padding)}, []
     pairs = _pairs(padding, len(reach))
     if not transposed:
         around = [((size - 1) // 2, size // 2) for size in reach]
@@ -36,13 +37,23 @@ def padding_of(
             return {"padding": "same"}, []
         return {"padding": "valid"}, pairs if any(map(any, pairs)) else []
     extra: Any = source.option("output_padding", 0)
-    if source.framework != "torch":
+    if source.framework in ("nnx", "linen"):
         # Of the input with zeros between its entries; the uncut output has `reach - 1` there.
         pairs = [(size - 1 - a, size - 1 - b) for size, (a, b) in zip(reach, pairs, strict=True)]
         if any(min(pair) < 0 for pair in pairs):
             allowed = f"be at most {tuple(size - 1 for size in reach)} on each side"
             _validate.invalid_argument("padding", allowed, padding)
     return {"padding": "valid", "output_padding": extra}, pairs if any(map(any, pairs)) else []
+
+
+def _extra(source, padding):
+    extra = source.option("output_padding", None)
+    if source.framework != "mlx" or padding == "valid":
+        return extra
+    # There `"same"` adds it to the size of the output without one.
+    if np.any(extra):
+        _validate.invalid_argument("output_padding", "be 0: others differ", extra, padding=padding)
+    return None
 
 
 def _pairs(padding, rank):

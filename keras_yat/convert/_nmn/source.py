@@ -1,6 +1,6 @@
 """What a layer of the package `nmn`, or a mapping of its weights, says: options and arrays.
 
-The five front ends of `nmn` name options and weights differently: the tables below have every
+The six front ends of `nmn` name options and weights differently: the tables below have every
 name, found in their public attributes. Nothing here imports `nmn` or a backend.
 """
 
@@ -12,7 +12,7 @@ import numpy as np
 
 from keras_yat import _validate
 
-FRAMEWORKS = ("keras", "nnx", "linen", "torch", "tf")
+FRAMEWORKS = ("keras", "nnx", "linen", "torch", "tf", "mlx")
 KINDS = ("dense", "conv", "conv_transpose", "embedding", "attention")
 PROJECTIONS = ("query", "key", "value", "out")
 
@@ -47,10 +47,11 @@ _ARRAYS = {
     "alpha": ("alpha", "alpha_param"),
     "epsilon": ("epsilon_param",),
     "mask": ("mask",),
+    "cosines": ("freqs_cos",),
     **{k: v for projection in PROJECTIONS for k, v in _projection_names(projection).items()},
 }
-# Tables that follow from other options.
-_DERIVED = ("freqs_cos", "freqs_sin")
+# The table that follows from the cosines.
+_DERIVED = ("freqs_sin",)
 
 _OPTIONS = {
     **{
@@ -98,10 +99,11 @@ class NmnSource:
         self, source: Any, kind: str | None, framework: str | None, options: Mapping[str, Any]
     ) -> None:
         self._options = dict(options)
-        self._layer = None if isinstance(source, Mapping) else source
-        self.is_layer: bool = self._layer is not None
         names = [cls for cls in type(source).__mro__ if cls.__module__.split(".")[0] == "nmn"]
-        if framework is None and names and self.is_layer:
+        # A layer of MLX is a dictionary too.
+        self.is_layer: bool = bool(names) or not isinstance(source, Mapping)
+        self._layer = source if self.is_layer else None
+        if framework is None and names:
             framework = names[0].__module__.split(".")[1]
         if framework is None:
             allowed = "be given for weights, or for a layer of another class"
@@ -166,8 +168,8 @@ class NmnSource:
     @property
     def theta(self) -> float | None:
         """The largest wavelength of rotary embedding, or None without it."""
-        # Names of the layer with it; those of other layers differ.
-        if not self.is_layer and "q_proj.kernel" in self._names:
+        # Names of the layers with it; those of other layers differ.
+        if "cosines" in self.arrays or "q_proj.kernel" in self._names:
             return self.option("theta")
         return self.option("theta", None)
 
