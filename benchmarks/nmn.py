@@ -75,14 +75,14 @@ def difference(own, theirs) -> float:
 
 
 def markdown(rows) -> str:
-    """The largest difference by kind and front end, and the number of settings."""
+    """The largest difference by kind and front end, and the number of layers."""
     kinds = list(dict.fromkeys(row["kind"] for row in rows))
     lines = [f"| front end | {' | '.join(kinds)} |", "|---|" + "--:|" * len(kinds)]
     for name in dict.fromkeys(row["front end"] for row in rows):
         cells = [cell([r for r in rows if (r["front end"], r["kind"]) == (name, k)]) for k in kinds]
         lines.append(f"| {name} | {' | '.join(cells)} |")
-    failed = [row for row in rows if row["failed"]]
-    return "\n".join(lines + [f"- {r['layer']}, {r['setting']}: {r['failed']}" for r in failed])
+    failed = [f"- {r['layer']}, {r['setting']}: {r['failed']}" for r in rows if r["failed"]]
+    return "\n".join([*lines, *dict.fromkeys(failed)])
 
 
 def cell(rows) -> str:

@@ -29,9 +29,9 @@ def from_nmn(
     `options`, if it differs from the defaults that all front ends of `nmn` have in common.
 
     The data format is that of the source: channels first for torch. A learned epsilon, which `nmn`
-    stores as the argument of a softplus, and a learned alpha stay trainable. A bias that is shared or
-    the argument of a softplus becomes one of each neuron, a kernel with a mask their product.
-    `kernel_multiplier` is 1.
+    stores as the argument of a softplus, and a learned alpha stay trainable. A bias that neurons
+    share, or that is stored as the argument of a softplus, becomes one of each neuron; a kernel
+    with a mask becomes their product. `kernel_multiplier` is 1.
 
     Args:
         source: A built layer of `nmn` 0.3.5 (for linen a bound module), or a mapping of names to
