@@ -2,7 +2,17 @@
 
 from keras_yat import _start as _start  # isort: split
 
-from keras_yat import activations, callbacks, config, initializers, layers, ops, plot, search
+from keras_yat import (
+    activations,
+    callbacks,
+    config,
+    convert,
+    initializers,
+    layers,
+    ops,
+    plot,
+    search,
+)
 from keras_yat.layers import *  # noqa: F403
 
 __version__ = "0.1.0"
@@ -11,6 +21,7 @@ __all__ = [
     "activations",
     "callbacks",
     "config",
+    "convert",
     "initializers",
     "layers",
     "ops",

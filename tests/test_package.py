@@ -47,7 +47,7 @@ FLOORS = [
     {"keras_yat.activations"},
     {"keras_yat.ops"},
     {"keras_yat.layers"},
-    {"keras_yat.search", "keras_yat.callbacks"},
+    {"keras_yat.search", "keras_yat.callbacks", "keras_yat.convert"},
     {"keras_yat._derivative"},
     {"keras_yat._plot"},
     {"keras_yat.plot", "keras_yat._describe"},
@@ -246,6 +246,7 @@ PUBLIC = {
     for name in (
         "keras_yat.activations",
         "keras_yat.callbacks",
+        "keras_yat.convert",
         "keras_yat.initializers",
         "keras_yat.layers",
         "keras_yat.ops",

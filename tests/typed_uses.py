@@ -45,6 +45,9 @@ activations.softermax([1.0, 2.0], power=2)
 ops.yat_product(x, np.ones((3, 4)), bias=0.5, epsilon=1.0, normalize="kernel")
 ops.yat_attention(x, x, x, is_causal=True, dropout=0.1, seed=1)
 
+# Published weights.
+keras_yat.convert.from_nmn({"weight": np.ones((3, 8))}, framework="torch", use_alpha=False)
+
 # A model, its training and its pictures.
 model = keras.Sequential([keras.Input((8,)), keras_yat.YatDense(4), keras_yat.Nami()])
 model.compile("adam", "mse")

@@ -1,8 +1,10 @@
 """The base of all Yat layers: epsilon and alpha."""
 
+from collections.abc import Sequence
 from typing import Any, ClassVar
 
 import keras
+import numpy as np
 from keras import ops
 
 from keras_yat import _validate, initializers
@@ -116,6 +118,20 @@ class EpsilonAlphaLayer(Layer):
         )
         return record(weight)
 
+    def set_weights(self, weights: Sequence[Any]) -> None:
+        """Sets the weights, as in Keras; alpha and epsilon may have the shape (1,) too.
+
+        Args:
+            weights: Arrays in the order of `weights`.
+
+        Raises:
+            ValueError: If the number or the shapes of the arrays do not match.
+        """
+        if len(weights) == len(self.weights):
+            pairs = zip(weights, self.weights, strict=True)
+            weights = [_fitting(array, tuple(weight.shape)) for array, weight in pairs]
+        super().set_weights(weights)
+
     def _set_epsilon_and_alpha(self, epsilon: float | None, alpha: float) -> None:
         """Sets epsilon unless it is None, and alpha if it is learned."""
         if epsilon is not None and self.learn_epsilon:
@@ -148,6 +164,12 @@ def _checked_alpha(value):
             _validate.invalid_argument("alpha", "be 'learned', a finite number or None", value)
         return value
     return _validate.number("alpha", value)
+
+
+def _fitting(array, shape):
+    """An array of shape (1,) as a scalar, if that is the shape of the weight."""
+    single = shape == () and tuple(getattr(array, "shape", ())) == (1,)
+    return np.reshape(array, ()) if single else array
 
 
 def tensor(value: Any) -> Tensor:

@@ -1,0 +1,1 @@
+"""Layers from those of the package `nmn`, and from their weights."""
