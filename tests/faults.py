@@ -16,7 +16,8 @@ import tempfile
 import time
 from pathlib import Path
 
-from tests.fault_cases import FAULTS, Fault
+from tests.fault import Fault
+from tests.fault_cases import FAULTS
 
 ROOT = Path(__file__).parent.parent
 
