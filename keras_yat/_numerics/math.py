@@ -75,7 +75,9 @@ def expm1(x):
     if keras.backend.backend() != "jax" or is_double(x):
         return ops.expm1(x)
     # XLA evaluates a tanh for it. Near 0 the series has the digits that 1 takes from e^x.
-    near = x * (1.0 + x / 2.0 * (1.0 + x / 3.0 * (1.0 + x / 4.0 * (1.0 + x / 5.0))))
+    # Far from 0 it is not used, but its derivative must be finite.
+    y = ops.maximum(x, -1.0)
+    near = y * (1.0 + y / 2.0 * (1.0 + y / 3.0 * (1.0 + y / 4.0 * (1.0 + y / 5.0))))
     return ops.where(x > -0.1, near, ops.exp(x) - 1.0)
 
 
@@ -89,8 +91,9 @@ def tanh_softplus(x):
     e = ops.exp(ops.clip(x, -1e5, 20.0))
     n = e * (e + 2.0)
     scale = 1.0 / (n + 2.0)
-    small = ops.cast(x < 20.0, x.dtype)
-    return n * scale, lambda: small * (4.0 * (e * scale) * ((e + 1.0) * scale))
+    near = x < 20.0
+    gate = ops.where(near, n * scale, ops.ones_like(x))
+    return gate, lambda: ops.cast(near, x.dtype) * (4.0 * (e * scale) * ((e + 1.0) * scale))
 
 
 def negative_and_positive(x):

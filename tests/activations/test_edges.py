@@ -32,13 +32,8 @@ def evaluate(case, x, dtype="float32"):
 
 @POINTWISE
 def test_to_the_end_of_float32(case):
-    """Waves may have any phase there. Slopes do not grow: a factor of an underflow is 0.
-
-    The gradients that JAX derives from the plain form hold up to 1e10.
-    """
+    """Waves may have any phase there. Slopes do not grow: a factor of an underflow is 0."""
     x = np.float32([1e3, 1e6, 1e10, 1e17, 1e30, 3e38])
-    if not keras_yat.config.is_custom_gradient_enabled():
-        x = x[:3]
     x = np.concatenate([x, -x])
     value, (of_x, *_) = evaluate(case, x)
     truth = definition_of(case)(x.astype("float64"), *float32_parameters(case).values())
