@@ -199,6 +199,14 @@ def _varying_axes(abstract):
     return getattr(kind, "varying", getattr(abstract, "vma", frozenset()))
 
 
+def is_compiling() -> bool:
+    """Whether torch traces a model to compile it, and not to export it."""
+    if not is_tracing():
+        return False
+    torch = sys.modules["torch"]
+    return not (torch.jit.is_tracing() or torch.compiler.is_exporting())
+
+
 def dense_tensor(x: Any) -> Tensor:
     """`x` as a tensor that is not sparse."""
     x = keras.ops.convert_to_tensor(x, sparse=False)

@@ -173,3 +173,27 @@ def test_autocast_does_not_change_a_distance():
         found = layer(x)
     assert found.dtype == torch.float32
     np.testing.assert_array_equal(to_numpy(found), expected)
+
+
+@pytest.mark.backends("torch")
+def test_compiled_attention_keeps_no_scores():
+    import torch
+
+    torch.compiler.reset()
+    inputs = keras.Input((512, 8))
+    layer = keras_yat.YatMultiHeadAttention(2, 4)
+    compiled = torch.compile(
+        keras.Model(inputs, layer(inputs, inputs, use_causal_mask=True)),
+        fullgraph=True,
+        backend="aot_eager",
+    )
+    x = torch.tensor(draw((1, 512, 8)), requires_grad=True)
+    kept = []
+
+    def keep(tensor):
+        kept.append(tensor.numel())
+        return tensor
+
+    with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
+        compiled(x)
+    assert 0 < sum(kept) < 0.5 * 2 * 512 * 512

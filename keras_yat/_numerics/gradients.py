@@ -23,7 +23,14 @@ import numpy as np
 from keras import ops
 
 from keras_yat import config
-from keras_yat._keras_compat import dense_tensor, is_tracing, remat, vary_alike, without_autocast
+from keras_yat._keras_compat import (
+    dense_tensor,
+    is_compiling,
+    is_tracing,
+    remat,
+    vary_alike,
+    without_autocast,
+)
 from keras_yat._numerics.math import is_double
 from keras_yat._numerics.row_blocks import RowBlocks
 from keras_yat._sizes import is_known
@@ -204,7 +211,13 @@ def with_custom_gradient(
     # JAX's gradient of integers is an array of their shape, which must be known.
     known = keras.backend.backend() != "jax" or all(is_known(*c.shape) for c in constants)
     if not custom_gradients() or not known:
-        return lambda *tensors: computed(*constants, *tensors)[0]
+
+        def plain(*tensors):
+            return computed(*tensors)[0]
+
+        # A compiled program keeps no more for its backward pass either.
+        function = remat(plain) if is_compiling() else plain
+        return functools.partial(function, *constants)
     function = ops.custom_gradient(with_gradient)
 
     def call(*tensors):
