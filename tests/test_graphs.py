@@ -1,5 +1,6 @@
 """Layers in the graphs of each backend, with batches and lengths that are unknown there."""
 
+import keras
 import numpy as np
 import pytest
 
