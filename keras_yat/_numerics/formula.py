@@ -20,6 +20,7 @@ from keras_yat._numerics.gradients import (
     sum_to,
     with_custom_gradient,
 )
+from keras_yat._numerics.math import largest
 from keras_yat._numerics.row_blocks import RowBlocks
 from keras_yat._types import Tensor
 
@@ -209,7 +210,7 @@ def sum_of_squares(x: Tensor, axis: int | tuple[int, ...]) -> Tensor:
 
 def max_abs(x: Tensor, axis: Any) -> Tensor:
     """max |x| along `axis` as a constant, 1 where it is 0."""
-    most = ops.stop_gradient(ops.amax(ops.abs(x), axis=axis, keepdims=True))
+    most = ops.stop_gradient(largest(ops.abs(x), axis))
     return ops.where(most > 0, most, ops.ones_like(most))
 
 

@@ -81,6 +81,14 @@ def expm1(x):
     return ops.where(x > -0.1, near, ops.exp(x) - 1.0)
 
 
+def largest(x, axis):
+    """The largest of entries ≥ 0 along `axis`, which stays with size 1; of none it is 0."""
+    if is_tracing():
+        # Keras's `max` asks for types that torch cannot trace.
+        return ops.amax(x, axis=axis, keepdims=True)
+    return ops.max(x, axis=axis, keepdims=True, initial=0.0)
+
+
 def tanh_softplus(x):
     """tanh(softplus(x)), and a function that returns its slope."""
     if keras.backend.backend() != "jax":

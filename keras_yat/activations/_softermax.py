@@ -10,6 +10,7 @@ from keras import ops
 
 from keras_yat import _validate
 from keras_yat._numerics.gradients import with_gradient
+from keras_yat._numerics.math import largest
 from keras_yat._numerics.powers import logarithm, power_of
 from keras_yat._register import register
 from keras_yat._types import LayerOptions, Size, Tensor
@@ -26,8 +27,7 @@ def _parts(x, power, axis, epsilon):
         return x, epsilon + ops.sum(x, axis=axis, keepdims=True), x, 1.0
     # Far below the largest float32, where a reciprocal would be flushed to 0.
     x = ops.clip(x, 0.0, 1e30)
-    largest = ops.stop_gradient(ops.amax(x, axis=axis, keepdims=True))
-    log, unit, _ = logarithm(largest)
+    log, unit, _ = logarithm(ops.stop_gradient(largest(x, axis)))
     ratio = x / unit
     terms = power_of(ratio, power)
     total = epsilon * ops.exp(-power * log) + ops.sum(terms, axis=axis, keepdims=True)
