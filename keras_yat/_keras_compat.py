@@ -3,10 +3,7 @@
 If Keras changes one, fix this file. `tests/test_package.py` finds private names anywhere else.
 """
 
-import sys
 import weakref
-from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING, Any
 
 import keras
@@ -149,79 +146,6 @@ class BaseRNN(keras.layers.RNN):
         training: bool | None = False,
     ) -> tuple[Tensor, Tensor, list[Tensor]]:
         return self.run_loop(sequences, list(initial_state), mask, training)
-
-
-def remat(function: Callable[..., Tensor]) -> Callable[..., Tensor]:
-    """`function` of tensors, evaluated again in the backward pass.
-
-    `keras.remat`; on TensorFlow that is `tf.recompute_grad`, which has no second derivative.
-    """
-    if keras.backend.backend() != "tensorflow":
-        return keras.remat(function)
-    tf = sys.modules["tensorflow"]  # imported by Keras
-
-    @tf.custom_gradient
-    def evaluate(*tensors):
-        def gradient(upstream):
-            with tf.GradientTape() as tape:
-                tape.watch(tensors)
-                value = function(*tensors)
-            zero = tf.UnconnectedGradients.ZERO
-            return tape.gradient(value, tensors, upstream, unconnected_gradients=zero)
-
-        return function(*tensors), gradient
-
-    return evaluate
-
-
-def is_tracing() -> bool:
-    """Whether torch traces a model, to compile or to export it."""
-    if keras.backend.backend() != "torch":
-        return False
-    torch = sys.modules["torch"]
-    return torch.compiler.is_compiling() or torch.jit.is_tracing()
-
-
-def vary_alike(tensors: Sequence[Tensor]) -> bool:
-    """Whether all tensors vary over the same axes of a mesh, in `jax.shard_map`.
-
-    Where one is the same on all devices, its gradient is a sum over them. JAX adds it to the
-    gradients that it derives.
-    """
-    if keras.backend.backend() != "jax":
-        return True
-    return len({_varying_axes(getattr(tensor, "aval", None)) for tensor in tensors}) < 2
-
-
-def _varying_axes(abstract):
-    # Older versions of JAX have `vma`.
-    kind = getattr(abstract, "manual_axis_type", None)
-    return getattr(kind, "varying", getattr(abstract, "vma", frozenset()))
-
-
-def is_compiling() -> bool:
-    """Whether torch traces a model to compile it, and not to export it."""
-    if not is_tracing():
-        return False
-    torch = sys.modules["torch"]
-    return not (torch.jit.is_tracing() or torch.compiler.is_exporting())
-
-
-def dense_tensor(x: Any) -> Tensor:
-    """`x` as a tensor that is not sparse."""
-    x = keras.ops.convert_to_tensor(x, sparse=False)
-    # Keras does not know the sparse tensors of torch.
-    return x.to_dense() if getattr(x, "is_sparse", False) else x
-
-
-def without_autocast(tensor: Tensor) -> AbstractContextManager[None]:
-    """A scope in which torch's autocast does not change the dtypes of products."""
-    if keras.backend.backend() != "torch":
-        return nullcontext()
-    torch, device = sys.modules["torch"], tensor.device.type
-    if device == "meta" or not torch.is_autocast_enabled(device):
-        return nullcontext()
-    return torch.autocast(device, enabled=False)
 
 
 def loop_of_rnn(cell: Any, sequence: Any, states: list[Any], backwards: bool) -> tuple[Any, Any]:

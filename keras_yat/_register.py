@@ -7,7 +7,8 @@ from typing import Any, TypeVar
 import keras
 
 from keras_yat import _validate
-from keras_yat._keras_compat import Operation, is_tracing
+from keras_yat._backend import is_tracing
+from keras_yat._keras_compat import Operation
 
 FUNCTIONS: dict[str, Callable[..., Any]] = {}
 """The pure functions, by name."""

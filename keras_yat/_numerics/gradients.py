@@ -23,7 +23,7 @@ import numpy as np
 from keras import ops
 
 from keras_yat import config
-from keras_yat._keras_compat import (
+from keras_yat._backend import (
     dense_tensor,
     is_compiling,
     is_tracing,

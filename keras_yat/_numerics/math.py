@@ -10,7 +10,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from keras_yat._keras_compat import is_tracing
+from keras_yat._backend import is_tracing
 
 # pi/2 in three parts, for float64 or not. The first two have few enough bits for their products
 # with the number of quarter turns to be exact up to |x| of about 1e5.

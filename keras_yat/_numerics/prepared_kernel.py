@@ -12,7 +12,7 @@ from typing import Any
 import keras
 from keras import ops
 
-from keras_yat._keras_compat import without_autocast
+from keras_yat._backend import without_autocast
 from keras_yat._numerics.formula import (
     FLOAT16_MAX,
     YatFormula,

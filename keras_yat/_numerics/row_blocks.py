@@ -12,7 +12,7 @@ from typing import Any
 import keras
 from keras import ops
 
-from keras_yat._keras_compat import is_tracing
+from keras_yat._backend import is_tracing
 from keras_yat._types import Tensor
 
 BLOCK_ENTRIES = 2**18

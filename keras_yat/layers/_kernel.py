@@ -8,7 +8,7 @@ import keras
 from keras import ops
 
 from keras_yat import _validate
-from keras_yat._keras_compat import dense_tensor
+from keras_yat._backend import dense_tensor
 from keras_yat._space import Space
 from keras_yat._types import Config, Identifier, Shape, Tensor
 from keras_yat.layers._adapt import AdaptableLayer
