@@ -143,7 +143,7 @@ OUTCOMES: dict[str, tuple[str, str]] = {}
 
 
 def pytest_configure():
-    """Puts the layers of this package in the place of Keras's, where its tests find them."""
+    """Replaces the layers that Keras's tests import by those of this package."""
     layers = importlib.import_module("keras.src.layers")
     for name, own in REPLACED.items():
         defined_in = sys.modules[getattr(layers, name).__module__]

@@ -24,6 +24,22 @@ arms.searched.activation = ["nami", "mila"]
 """
 
 
+@contextlib.contextmanager
+def stopping(start):
+    """Context of `start`, which stops at its end whatever was started."""
+    found = []
+
+    def kept(*args, **kwargs):
+        found.append(start(*args, **kwargs))
+        return found[-1]
+
+    try:
+        yield kept
+    finally:
+        for each in found:
+            each.stop()
+
+
 class Launched:
     """A study that `tuning.launch` or `tuning.study` runs."""
 

@@ -187,7 +187,7 @@ def test_the_other_runs_are_evaluated(name, kind, trained, tmp_path, capsys, mon
 
 
 def test_a_sweep_goes_on_behind_each_damage(trained, tmp_path, capsys, monkeypatch):
-    """Also behind a file in the place of a folder."""
+    """A file is damaged, and one lies where a folder should be: the third run is trained."""
     shutil.copytree(trained[0] / "cut", tmp_path / "runs")
     damage(place(tmp_path / "runs") / "history.json", "{}", None)
     shutil.rmtree(place(tmp_path / "runs", 1))

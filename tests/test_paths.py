@@ -163,7 +163,7 @@ def test_masks_of_lookup_and_head():
     found = model.evaluate(x, np.zeros((1, 3, 20)), verbose=0)
     # The last position is padding.
     np.testing.assert_allclose(found, np.mean(to_numpy(model(x))[:, :2]), rtol=1e-5)
-    # Without a mask of its own the head has none, whatever `mask_zero` is.
+    # `mask_zero` belongs to the lookup: the head has no mask if its input has none.
     rows = keras_yat.YatEmbedding(20, 8, mask_zero=True)
     assert getattr(rows(draw((2, 3, 8)), reverse=True), "_keras_mask", None) is None
 

@@ -26,15 +26,12 @@ STOPS, TRIALS = 12, 40
 @pytest.fixture
 def started(tmp_path):
     """`started(file, …)` starts a study, whose processes the test does not outlive."""
-    found = []
 
     def start(file, *options, out=tmp_path / "out", module="launch"):
-        found.append(stops.Launched(file, out, *options, module=module))
-        return found[-1]
+        return stops.Launched(file, out, *options, module=module)
 
-    yield start
-    for each in found:
-        each.stop()
+    with stops.stopping(start) as start:
+        yield start
 
 
 @pytest.mark.nightly
@@ -104,7 +101,7 @@ def disk(tmp_path):
 
 
 def fill(disk, left):
-    """A file that leaves so many bytes."""
+    """Writes a file that leaves `left` bytes of the disk free."""
     file = disk / "ballast"
     status = os.statvfs(disk)
     file.write_bytes(bytes(max(0, status.f_bavail * status.f_frsize - left)))
@@ -205,16 +202,13 @@ while True:
 def process(tmp_path):
     """`process(name)`: a process of a study that makes progress, and does nothing else."""
     (tmp_path / "logs").mkdir()
-    found = []
+    code = PROCESS.format(root=str(launch.Path(launch.__file__).parents[1]))
 
     def start(name):
-        code = PROCESS.format(root=str(launch.Path(launch.__file__).parents[1]))
-        found.append(launch.StudyProcess(name, [sys.executable, "-c", code], {}, tmp_path))
-        return found[-1]
+        return launch.StudyProcess(name, [sys.executable, "-c", code], {}, tmp_path)
 
-    yield start
-    for each in found:
-        each.stop()
+    with stops.stopping(start) as start:
+        yield start
 
 
 @pytest.mark.slow
