@@ -4,6 +4,7 @@ If Keras changes one, fix this file. `tests/test_package.py` finds private names
 """
 
 import weakref
+from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any
 
 import keras
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
         """A class of Keras."""
 
     assert issubclass(keras.layers.Layer, _Typed)
+    assert issubclass(keras.Model, _Typed)
     assert issubclass(keras.layers.RNN, _Typed)
     assert issubclass(keras.Operation, _Typed)
     assert issubclass(keras.layers.MultiHeadAttention, _Typed)
@@ -44,6 +46,10 @@ class Operation(keras.Operation):
 
 class Layer(keras.layers.Layer):
     """Abstract: `keras.layers.Layer`, typed."""
+
+
+class Model(keras.Model):
+    """Abstract: `keras.Model`, typed."""
 
 
 def move(variable: keras.Variable, path: str) -> None:
@@ -71,6 +77,22 @@ def keep_apart(variable: keras.Variable) -> None:
 
 _MADE: Any = weakref.WeakValueDictionary()
 """The variables of constructors, by the paths that they had there."""
+
+
+def sublayers(layer: keras.layers.Layer) -> list[keras.layers.Layer]:
+    """A layer and all layers in it, each once."""
+    return layer._flatten_layers()
+
+
+def is_functional(model: Any) -> bool:
+    """Whether a model is a graph of layers: functional, or of a class that builds such a graph."""
+    return any(base.__name__ == "Functional" for base in type(model).__mro__)
+
+
+def sharing() -> AbstractContextManager[Any]:
+    """A scope in which layers that occur twice are serialized, and deserialized, as one."""
+    # As for `.keras` files. It has no public name.
+    return keras.saving.serialize_keras_object.__globals__["ObjectSharingScope"]()
 
 
 class ReversibleLayer(Layer):

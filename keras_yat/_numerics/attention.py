@@ -21,9 +21,10 @@ from keras import ops
 from keras_yat._keras_compat import FixedSeed
 from keras_yat._numerics.attention_masks import AttentionMasks
 from keras_yat._numerics.formula import YatFormula, sum_of_squares, summed
-from keras_yat._numerics.gradients import sum_to, with_custom_gradient
+from keras_yat._numerics.gradients import with_custom_gradient
 from keras_yat._numerics.row_blocks import RowBlocks
 from keras_yat._numerics.scan import is_unrolled, scan
+from keras_yat._numerics.sums import sum_to
 from keras_yat._sizes import is_known, is_one, positions, product
 
 SPANS = 4

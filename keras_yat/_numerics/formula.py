@@ -17,11 +17,11 @@ from keras_yat._numerics.gradients import (
     as_parameter,
     at_least_float32,
     ranks_known,
-    sum_to,
     with_custom_gradient,
 )
 from keras_yat._numerics.math import largest
 from keras_yat._numerics.row_blocks import RowBlocks
+from keras_yat._numerics.sums import sum_to
 from keras_yat._types import Tensor
 
 FLOAT16_MAX = float(np.finfo("float16").max)

@@ -14,8 +14,9 @@ instead of every intermediate of the formula.
 import functools
 import inspect
 import numbers
-import string
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Any, ParamSpec
 
 import keras
@@ -33,6 +34,7 @@ from keras_yat._backend import (
 )
 from keras_yat._numerics.math import is_double
 from keras_yat._numerics.row_blocks import RowBlocks
+from keras_yat._numerics.sums import joint_sums, separate_sums, sum_to
 from keras_yat._sizes import is_known
 from keras_yat._types import Tensor
 
@@ -70,7 +72,7 @@ def with_derivatives(derivatives: Callable[..., tuple]) -> Callable[[Formula[P]]
         return _decorated(
             formula,
             lambda call: call.with_gradient(
-                gradient, RowBlocks(call.tensors).evaluate, _separate_sums
+                gradient, RowBlocks(call.tensors).evaluate, separate_sums
             ),
         )
 
@@ -86,7 +88,7 @@ def with_gradient(gradient: Callable[..., tuple]) -> Callable[[Formula[P]], Form
     """
 
     def decorate(formula):
-        return _decorated(formula, lambda call: call.with_gradient(gradient, _at_once, _joint_sums))
+        return _decorated(formula, lambda call: call.with_gradient(gradient, _at_once, joint_sums))
 
     return decorate
 
@@ -230,7 +232,23 @@ def with_custom_gradient(
 
 def custom_gradients() -> bool:
     """Whether hand-written backward passes are used: enabled, and not in a graph of torch."""
-    return config.is_custom_gradient_enabled() and not is_tracing()
+    return config.is_custom_gradient_enabled() and not is_tracing() and not _derived.get()
+
+
+_derived: ContextVar[bool] = ContextVar("derived", default=False)
+
+
+@contextmanager
+def derived_gradients() -> Iterator[None]:
+    """A scope in which the backend derives all gradients."""
+    if is_tracing():  # It does anyway. torch cannot trace the rest.
+        yield
+        return
+    token = _derived.set(True)
+    try:
+        yield
+    finally:
+        _derived.reset(token)
 
 
 def _no_gradient(x):
@@ -260,41 +278,3 @@ def as_parameter(p: Any) -> Any:
         return float(p)
     p = as_tensor(p)
     return p if is_double(p) else ops.cast(p, "float32")
-
-
-def _separate_sums(values, likes):
-    """`sum_to` of each."""
-    return [sum_to(value, like) for value, like in zip(values, likes, strict=True)]
-
-
-def _joint_sums(values, likes):
-    """`sum_to` of each, by a single sum on JAX.
-
-    XLA makes a loop of each sum on a CPU, and evaluates the common terms of the sums in each.
-    """
-    shapes = {tuple(like.shape) for like in likes}
-    if keras.backend.backend() != "jax" or len(likes) < 2 or len(shapes) > 1:
-        return _separate_sums(values, likes)
-    stacked = ops.stack(values)
-    like = ops.stack(likes)
-    behind = len(stacked.shape) - len(like.shape)
-    like = ops.reshape(like, (len(likes), *[1] * behind, *likes[0].shape))
-    sums = ops.reshape(sum_to(stacked, like), (len(likes), *likes[0].shape))
-    return ops.unstack(sums, len(likes))
-
-
-def sum_to(value: Tensor, like: Tensor) -> Tensor:
-    """`value` summed over the axes along which `like` was broadcast, in the dtype of `like`."""
-    added = len(value.shape) - len(like.shape)
-    repeated = [
-        i + added for i, n in enumerate(like.shape) if n == 1 and value.shape[i + added] != 1
-    ]
-    axes = (*range(added), *repeated)
-    if added and not repeated and len(like.shape) == 1 and not is_double(value):
-        # XLA makes a slow loop of a sum over all axes but the last.
-        rows = string.ascii_lowercase[:added]
-        ones = ops.ones((1, *ops.shape(value)[:-1]), dtype=value.dtype)
-        value = ops.einsum(f"y{rows},{rows}z->yz", ones, value)[0]
-    elif axes:
-        value = ops.reshape(ops.sum(value, axis=axes), ops.shape(like))
-    return ops.cast(value, like.dtype)

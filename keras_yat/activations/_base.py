@@ -19,6 +19,7 @@ from keras_yat._space import Space
 from keras_yat._types import Bounds, Config, Shape, StartingValue, Tensor
 
 Limits = tuple[float | None, float | None]
+SpecialCases = Mapping[str, Mapping[str, float]]
 
 
 def value_and_slope_of(function: Any) -> ValueAndSlope | None:
@@ -70,6 +71,8 @@ class TrainableActivation(Activation):
 
     function: ClassVar[Callable[..., Any]]
     default_bounds: ClassVar[Mapping[str, Limits]] = {}
+    special_cases: ClassVar[SpecialCases] = {}
+    """Values of parameters for which the function is one of Keras's, by its name."""
 
     def __init__(
         self,
@@ -173,18 +176,30 @@ class TrainableActivation(Activation):
     def _parameter(self, name: str, inputs: Tensor) -> Tensor:
         """The parameter `name` as a tensor that broadcasts with `inputs`."""
         weight = getattr(self, name)
+        return along_axis(self._in_bounds(weight), self.axis, inputs)
+
+    @staticmethod
+    def _in_bounds(weight):
         value = ops.convert_to_tensor(weight)
-        if weight.constraint is not None:
-            value = weight.constraint.in_bounds(value)
-        if self.axis is None:
-            return value
-        behind = (len(inputs.shape) - 1 - self.axis) % len(inputs.shape)
-        return ops.reshape(value, (*value.shape, *[1] * behind))
+        return value if weight.constraint is None else weight.constraint.in_bounds(value)
+
+    def constants(self) -> dict[str, Any]:
+        """The values of the parameters, by name: numbers, or lists for those with an axis."""
+        weights = {weight.name: self._in_bounds(weight) for weight in self._weights}
+        return {n: ops.convert_to_numpy(value).tolist() for n, value in weights.items()}
 
     def get_config(self) -> Config:
         starts = {name: start.config() for name, start in self._starts.items()}
         bounds = {n: None if b == (None, None) else list(b) for n, b in self.bounds.items()}
         return {**super().get_config(), **starts, "axis": self.axis, "bounds": bounds}
+
+
+def along_axis(value: Tensor, axis: int | None, inputs: Tensor) -> Tensor:
+    """A parameter, whose last axis is `axis` of `inputs`, as a tensor that broadcasts with them."""
+    if axis is None:
+        return value
+    behind = (len(inputs.shape) - 1 - axis) % len(inputs.shape)
+    return ops.reshape(value, (*value.shape, *[1] * behind))
 
 
 class _Start:

@@ -13,7 +13,7 @@ from keras_yat._numerics.math import cos, sin
 from keras_yat._register import register
 from keras_yat._space import Float, Space
 from keras_yat._types import Bounds, LayerOptions, StartingValue, Tensor
-from keras_yat.activations._base import TrainableActivation
+from keras_yat.activations._base import SpecialCases, TrainableActivation
 from keras_yat.activations._gated_wave import gated_wave_gradient
 
 
@@ -86,6 +86,7 @@ class CosLU(TrainableActivation):
     """
 
     function: ClassVar[Callable[..., Tensor]] = staticmethod(coslu)
+    special_cases: ClassVar[SpecialCases] = {"silu": {"alpha": 0.0}}
     search_space: ClassVar[Space] = {"alpha": Float(0.0, 2.0), "beta": Float(0.0, 4.0)}
     alpha: keras.Variable
     beta: keras.Variable

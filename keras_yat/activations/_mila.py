@@ -12,7 +12,7 @@ from keras_yat._numerics.math import tanh_softplus
 from keras_yat._register import register
 from keras_yat._space import Float, Space
 from keras_yat._types import Bounds, LayerOptions, StartingValue, Tensor
-from keras_yat.activations._base import TrainableActivation
+from keras_yat.activations._base import SpecialCases, TrainableActivation
 
 
 def _derivatives(x, beta):
@@ -84,6 +84,7 @@ class Mila(TrainableActivation):
     """
 
     function: ClassVar[Callable[..., Tensor]] = staticmethod(mila)
+    special_cases: ClassVar[SpecialCases] = {"mish": {"beta": 0.0}}
     search_space: ClassVar[Space] = {"beta": Float(-2.0, 1.0)}
     beta: keras.Variable
 

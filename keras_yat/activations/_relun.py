@@ -13,7 +13,7 @@ from keras_yat._numerics.math import number_like
 from keras_yat._register import register
 from keras_yat._space import Float, Space
 from keras_yat._types import Bounds, LayerOptions, StartingValue, Tensor
-from keras_yat.activations._base import Limits, TrainableActivation
+from keras_yat.activations._base import Limits, SpecialCases, TrainableActivation
 
 
 def _derivatives(x, n):
@@ -86,6 +86,7 @@ class ReLUN(TrainableActivation):
 
     function: ClassVar[Callable[..., Tensor]] = staticmethod(relun)
     default_bounds: ClassVar[Mapping[str, Limits]] = {"n": (1e-3, None)}
+    special_cases: ClassVar[SpecialCases] = {"relu6": {"n": 6.0}}
     search_space: ClassVar[Space] = {"n": Float(0.5, 10.0, log=True)}
     n: keras.Variable
 

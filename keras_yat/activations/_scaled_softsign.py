@@ -12,7 +12,7 @@ from keras_yat._numerics.gradients import with_derivatives
 from keras_yat._register import register
 from keras_yat._space import Float, Space
 from keras_yat._types import Bounds, LayerOptions, StartingValue, Tensor
-from keras_yat.activations._base import Limits, TrainableActivation
+from keras_yat.activations._base import Limits, SpecialCases, TrainableActivation
 
 
 def _derivatives(x, alpha, beta):
@@ -88,6 +88,7 @@ class ScaledSoftSign(TrainableActivation):
 
     function: ClassVar[Callable[..., Tensor]] = staticmethod(scaled_softsign)
     default_bounds: ClassVar[Mapping[str, Limits]] = {"beta": (1e-3, None)}
+    special_cases: ClassVar[SpecialCases] = {"softsign": {"alpha": 1.0, "beta": 1.0}}
     search_space: ClassVar[Space] = {
         "alpha": Float(0.25, 4.0, log=True),
         "beta": Float(0.1, 10.0, log=True),

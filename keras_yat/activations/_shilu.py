@@ -12,7 +12,7 @@ from keras_yat._numerics.gradients import full_precision
 from keras_yat._register import register
 from keras_yat._space import Float, Space
 from keras_yat._types import Bounds, LayerOptions, StartingValue, Tensor
-from keras_yat.activations._base import TrainableActivation
+from keras_yat.activations._base import SpecialCases, TrainableActivation
 
 
 @register("shilu")
@@ -79,6 +79,7 @@ class ShiLU(TrainableActivation):
     """
 
     function: ClassVar[Callable[..., Tensor]] = staticmethod(shilu)
+    special_cases: ClassVar[SpecialCases] = {"relu": {"alpha": 1.0, "beta": 0.0}}
     search_space: ClassVar[Space] = {"alpha": Float(0.25, 2.0, log=True), "beta": Float(-1.0, 1.0)}
     alpha: keras.Variable
     beta: keras.Variable

@@ -1,5 +1,19 @@
-"""Conversion of layers and weights of other packages."""
+"""Conversion of models and layers: other activations, other packages, constants for export."""
 
+from keras_yat.convert._freeze import FrozenActivation, FrozenModel, freeze
 from keras_yat.convert._from_nmn import from_nmn
+from keras_yat.convert._optimizer import optimizer
+from keras_yat.convert._plan import Change, Plan
+from keras_yat.convert._replace import plan, replace
 
-__all__ = ["from_nmn"]
+__all__ = [
+    "Change",
+    "FrozenActivation",
+    "FrozenModel",
+    "Plan",
+    "freeze",
+    "from_nmn",
+    "optimizer",
+    "plan",
+    "replace",
+]

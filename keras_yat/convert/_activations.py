@@ -1,0 +1,105 @@
+"""Activations of a model, whatever their form: functions, layers, names of either."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import keras
+
+from keras_yat._register import LAYERS
+from keras_yat.activations._base import Activation, TrainableActivation
+
+LAYER_CLASSES = (
+    Activation,
+    keras.layers.Activation,
+    keras.layers.ELU,
+    keras.layers.LeakyReLU,
+    keras.layers.PReLU,
+    keras.layers.ReLU,
+    keras.layers.Softmax,
+)
+"""The classes of layers that are activations."""
+
+GATES = frozenset(
+    ("sigmoid", "hard_sigmoid", "softer_sigmoid", "softmax", "log_softmax", "softermax")
+)
+"""Activations that are seldom there for their shape: gates and distributions."""
+
+_NAMES = {cls: name for name, cls in LAYERS.items()}
+
+
+class Found(NamedTuple):
+    """An activation of a model.
+
+    Attributes:
+        names: By which a rule may name it; the first is shown.
+        function: Maps a tensor of any shape to its outputs, or None if its weights have shapes.
+        layer: The layer, or None for a function.
+    """
+
+    names: tuple[str, ...]
+    function: Callable[..., Any] | None
+    layer: keras.layers.Layer | None = None
+
+    @property
+    def name(self) -> str:
+        return self.names[0]
+
+    @property
+    def is_gate(self) -> bool:
+        return not GATES.isdisjoint(self.names)
+
+
+def found(activation: Any) -> Found:
+    """What a function or layer is, by the identity of `keras.activations.get`."""
+    if not isinstance(activation, keras.layers.Layer):
+        return Found(function_names(activation), activation)
+    if type(activation) is keras.layers.Activation:
+        return found(activation.activation)
+    if isinstance(activation, TrainableActivation):
+        plain = activation.axis is None
+    else:
+        plain = activation.built and not activation.weights
+    return Found((_layer_name(activation),), activation if plain else None, activation)
+
+
+def function_names(function: Any) -> tuple[str, ...]:
+    """The names of a function: with and without the package that registered it."""
+    bare = getattr(function, "__name__", None)
+    if bare is None:
+        return (type(function).__name__,)
+    registered = keras.saving.get_registered_name(function)
+    return (bare,) if registered == bare else (registered, bare)
+
+
+def _layer_name(layer):
+    if isinstance(layer, keras.layers.ReLU):
+        slope, top = float(layer.negative_slope), layer.max_value
+        if layer.threshold or (slope and top is not None):
+            return "ReLU"
+        if top is None:
+            return "leaky_relu" if slope else "relu"
+        return "relu6" if float(top) == 6.0 else f"ReLU(max_value={float(top):g})"
+    for cls, name in _OF_KERAS.items():
+        if isinstance(layer, cls):
+            return name
+    return _NAMES.get(type(layer), type(layer).__name__)
+
+
+_OF_KERAS = {
+    keras.layers.LeakyReLU: "leaky_relu",
+    keras.layers.ELU: "elu",
+    keras.layers.PReLU: "prelu",
+    keras.layers.Softmax: "softmax",
+}
+
+
+def known_name(name: str) -> str | None:
+    """The name of an activation of Keras or of this package: `"silu"` for `"swish"`."""
+    if name in LAYERS or name in _OF_KERAS.values():
+        return name
+    try:
+        return found(keras.activations.get(name)).name
+    except ValueError:
+        return None

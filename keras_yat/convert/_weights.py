@@ -1,0 +1,119 @@
+"""Weights of a rewritten model, from the model that it was made of."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import keras
+import numpy as np
+from keras import ops
+
+from keras_yat._keras_compat import is_functional, sublayers
+from keras_yat.convert._rewriting import Rewriting
+from keras_yat.layers._kernel import KernelLayer
+
+_SAMPLES = 256
+_UNKNOWN = 8  # the size of an axis of samples, where the model leaves it open
+
+
+def carry_over(old: keras.Model, new: keras.Model, rewriting: Rewriting, fit: bool) -> None:
+    """Gives `new` the weights of `old`, layer by layer.
+
+    Args:
+        old: The model that was rewritten.
+        new: The model of the rewritten configuration.
+        rewriting: What was rewritten.
+        fit: Whether layers of another class get weights too, as far as both have them.
+    """
+    _Carry(rewriting, fit).graph(old, new, "")
+
+
+class _Carry:
+    def __init__(self, rewriting, fit):
+        self._rewriting, self._fit = rewriting, fit
+        self._done: set[int] = set()
+
+    def graph(self, old, new, prefix):
+        if not (is_functional(old) or isinstance(old, keras.Sequential)):
+            self._leaf(old, new, old.name)
+            return
+        for layer in old.layers:
+            if id(layer) in self._done:
+                continue
+            self._done.add(id(layer))
+            path, counterpart = prefix + layer.name, new.get_layer(layer.name)
+            if is_functional(layer) or isinstance(layer, keras.Sequential):
+                self.graph(layer, counterpart, f"{path}/")
+            else:
+                self._leaf(layer, counterpart, path)
+
+    def _leaf(self, old, new, path):
+        apart = self._rewriting.apart.get(path, ())
+        olds, news = (_without(sublayers(model), apart) for model in (old, new))
+        changes = {name: c for (leaf, name), c in self._rewriting.classes.items() if leaf == path}
+        for before in [layer for layer in olds if layer.name in changes]:
+            after = next(layer for layer in news if layer.name == before.name)
+            olds, news = (_without(every, [before.name]) for every in (olds, news))
+            if self._fit and before.built:
+                change = changes[before.name]
+                change.start = "weights kept"
+                _assign(before, after)
+                change.residual = _fit_alpha(before, after)
+        if [type(layer) for layer in olds] != [type(layer) for layer in news]:
+            raise ValueError(
+                f"The copy of the layer {path!r} has other layers in it than the original: its "
+                f"configuration does not describe it. {[x.name for x in olds]} became "
+                f"{[x.name for x in news]}."
+            )
+        for before, after in zip(olds, news, strict=True):
+            store: dict[str, Any] = {}
+            before.save_own_variables(store)
+            if store:
+                # Copies: an array of JAX may be given away by the next step of training.
+                after.load_own_variables({k: ops.convert_to_numpy(v) for k, v in store.items()})
+
+
+def _without(layers, names):
+    """`layers` without those of some names, and without those in them."""
+    inside = {id(inner) for layer in layers if layer.name in names for inner in sublayers(layer)}
+    return [layer for layer in layers if id(layer) not in inside]
+
+
+def _assign(old, new):
+    """The weights of a layer of another class that both have: names and shapes agree."""
+    values = {v.name: (ops.convert_to_numpy(v), _multiplier(old, v.name)) for v in old.weights}
+    for variable in new.weights:
+        value, multiplier = values.get(variable.name, (None, 1.0))
+        if value is not None and tuple(value.shape) == tuple(variable.shape):
+            variable.assign(value * (multiplier / _multiplier(new, variable.name)))
+
+
+def _multiplier(layer, name):
+    """The factor between a trained variable and the weights of the neurons."""
+    if name not in ("embeddings", "kernel", "recurrent_kernel"):
+        return 1.0
+    attribute = f"{name.removesuffix('embeddings').removesuffix('kernel')}multiplier"
+    found = (getattr(inner, attribute, None) for inner in sublayers(layer))
+    return next((multiplier for multiplier in found if multiplier is not None), 1.0)
+
+
+def _fit_alpha(old, new):
+    """Sets the alpha of `new` to that with the least squared difference on normal inputs.
+
+    Returns:
+        The root mean square of the difference relative to that of the outputs, or None if there is
+        no alpha to set.
+    """
+    if not isinstance(new, KernelLayer) or not isinstance(new.alpha, keras.Variable):
+        return None
+    alpha, shape = new.alpha, old.get_build_config()["input_shape"]
+    rng = np.random.default_rng(0)
+    sizes = [_UNKNOWN if size is None else size for size in shape[1:]]
+    x = rng.standard_normal((max(1, _SAMPLES // int(np.prod(sizes[:-1]))), *sizes))
+    x = ops.convert_to_tensor(x, "float32")
+    wanted, given = (ops.convert_to_numpy(ops.cast(f(x), "float32")) for f in (old, new))
+    factor = np.sum(wanted * given) / np.sum(given * given)
+    if factor > 0.0:
+        alpha.assign(alpha * factor)
+        given = given * factor
+    return float(np.sqrt(np.sum((given - wanted) ** 2) / np.sum(wanted**2)))
