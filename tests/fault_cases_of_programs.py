@@ -57,14 +57,14 @@ OF_PROGRAMS = [
         "keras_yat/convert/_nmn/arguments.py",
         "float(softplus(source.scalar",
         "abs(float(source.scalar",
-        "tests/test_convert.py",
+        "tests/convert/test_from_nmn.py",
     ),
     Fault(
         "conversion: rotary pairs stay neighbours",
         "keras_yat/convert/_nmn/attention.py",
         "np.swapaxes(places, 1, 2)",
         "places",
-        "tests/test_convert.py",
+        "tests/convert/test_from_nmn.py",
     ),
     Fault(
         "data sets: a module is not found",

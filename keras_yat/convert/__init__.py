@@ -3,8 +3,8 @@
 from keras_yat.convert._freeze import FrozenActivation, FrozenModel, freeze
 from keras_yat.convert._from_nmn import from_nmn
 from keras_yat.convert._optimizer import optimizer
-from keras_yat.convert._plan import Change, Plan
 from keras_yat.convert._replace import plan, replace
+from keras_yat.convert._rewrite.plan import Change, Plan
 
 __all__ = [
     "Change",

@@ -15,10 +15,10 @@ from keras_yat._register import FUNCTIONS, LAYERS, register
 from keras_yat._types import Config, LayerOptions, Tensor
 from keras_yat.activations._base import Activation, TrainableActivation, along_axis
 from keras_yat.activations._combination import Combination
-from keras_yat.convert._activations import Found
-from keras_yat.convert._copy import configuration, model_of
-from keras_yat.convert._rewriting import Replacement, Rewriting
-from keras_yat.convert._weights import carry_over
+from keras_yat.convert._rewrite.activations import Found
+from keras_yat.convert._rewrite.copy import configuration, model_of
+from keras_yat.convert._rewrite.rewriting import Replacement, Rewriting
+from keras_yat.convert._rewrite.weights import carry_over
 
 
 @register()
@@ -124,8 +124,8 @@ def freeze(model: keras.Model) -> keras.Model:
     """Returns a copy of a model for inference and export: trained activations become constants.
 
     Each trained activation becomes a `FrozenActivation`, without weights. All other weights are
-    kept; none is trainable. The graph of the copy has no custom gradients, which some exporters do
-    not know, such as that of OpenVINO from JAX. Outputs are the same.
+    kept; none is trainable. The graph of the copy has no custom gradients, for programs that do not
+    know them. Outputs are the same.
 
     Args:
         model: A built model. Of a subclassed model or layer, the configuration must describe the
@@ -151,9 +151,11 @@ def freeze(model: keras.Model) -> keras.Model:
     entry, graph = configuration(model)
     rewriting = Rewriting(_Freezing())
     rewriting.rewrite(entry, graph)
-    new = model_of(entry, model)
+    new = model_of(entry, model, rewriting.functions)
     carry_over(model, new, rewriting, fit=False)
-    if is_functional(new) or isinstance(new, keras.Sequential):
+    if isinstance(new, keras.Sequential):
+        new = FrozenModel(new.inputs[0], new.outputs[0], name=new.name)
+    elif is_functional(new):
         new = FrozenModel(new.input, new.output, name=new.name)
     new.trainable = False
     return new

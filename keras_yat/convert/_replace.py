@@ -8,13 +8,13 @@ from typing import Any, Literal
 import keras
 
 from keras_yat import _validate
-from keras_yat.convert._activations import Found
-from keras_yat.convert._copy import configuration, model_of
-from keras_yat.convert._plan import Plan, error_if_empty
-from keras_yat.convert._rewriting import Replacement, Rewriting
-from keras_yat.convert._rules import EVERY, Rule, parsed, selected, unknown_keys
-from keras_yat.convert._starts import DEFAULT, start_like
-from keras_yat.convert._weights import carry_over
+from keras_yat.convert._rewrite.activations import Found
+from keras_yat.convert._rewrite.copy import configuration, model_of
+from keras_yat.convert._rewrite.plan import Plan, error_if_empty
+from keras_yat.convert._rewrite.rewriting import Replacement, Rewriting
+from keras_yat.convert._rewrite.rules import EVERY, Rule, parsed, selected, unknown_keys
+from keras_yat.convert._rewrite.starts import DEFAULT, start_like
+from keras_yat.convert._rewrite.weights import carry_over
 
 Rules = Mapping[Any, Any]
 Where = str | Iterable[str] | Callable[[str], bool] | None
@@ -113,7 +113,7 @@ def replace(
     """
     rewriting, entry = _rewritten(model, rules, where, start)
     error_if_empty(rewriting.plan)
-    new = model_of(entry, model)
+    new = model_of(entry, model, rewriting.functions)
     carry_over(model, new, rewriting, fit=start == "same")
     if verbose:
         print(rewriting.plan)

@@ -9,7 +9,7 @@ import numpy as np
 from keras import ops
 
 from keras_yat._keras_compat import is_functional, sublayers
-from keras_yat.convert._rewriting import Rewriting
+from keras_yat.convert._rewrite.rewriting import Rewriting
 from keras_yat.layers._kernel import KernelLayer
 
 _SAMPLES = 256

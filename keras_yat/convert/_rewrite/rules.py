@@ -14,7 +14,7 @@ import keras
 from keras_yat import _validate
 from keras_yat._register import LAYERS
 from keras_yat.activations._lookup import get
-from keras_yat.convert._activations import LAYER_CLASSES, Found, known_name
+from keras_yat.convert._rewrite.activations import LAYER_CLASSES, Found, known_name, name_of
 
 EVERY = "*"
 """The key of a rule for all activations but `"linear"` and gates."""
@@ -41,7 +41,7 @@ class Rule(NamedTuple):
             return type(old.layer) is self.key
         if isinstance(self.key, str):
             return self.key in old.names
-        return old.layer is None and old.function is self.key
+        return old.function is self.key
 
     def matches_layer(self, layer: keras.layers.Layer) -> bool:
         return type(layer) is self.key
@@ -80,6 +80,8 @@ def _rule(key, value):
             "gates, as keys",
             key,
         )
+    else:
+        key = name_of(key) or key
     return Rule(key, _activation(key, value), {})
 
 

@@ -56,7 +56,7 @@ def found(activation: Any) -> Found:
     if not isinstance(activation, keras.layers.Layer):
         return Found(function_names(activation), activation)
     if type(activation) is keras.layers.Activation:
-        return found(activation.activation)
+        return found(activation.activation)._replace(layer=activation)
     if isinstance(activation, TrainableActivation):
         plain = activation.axis is None
     else:
@@ -93,6 +93,22 @@ _OF_KERAS = {
     keras.layers.PReLU: "prelu",
     keras.layers.Softmax: "softmax",
 }
+
+
+def is_custom(function: Any) -> bool:
+    """Whether a function is neither Keras's nor registered with it."""
+    if isinstance(function, keras.layers.Layer) or name_of(function) is not None:
+        return False
+    return len(function_names(function)) == 1
+
+
+def name_of(function: Callable[..., Any]) -> str | None:
+    """The name by which Keras knows a function, or None."""
+    name = getattr(function, "__name__", "")
+    try:
+        return name if keras.activations.get(name) is function else None
+    except ValueError:
+        return None
 
 
 def known_name(name: str) -> str | None:

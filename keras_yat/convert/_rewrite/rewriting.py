@@ -12,9 +12,9 @@ import keras
 from keras_yat import _validate
 from keras_yat._keras_compat import sublayers
 from keras_yat._types import Config
-from keras_yat.convert._activations import LAYER_CLASSES, Found, found
-from keras_yat.convert._gates import gates
-from keras_yat.convert._plan import Change, Plan
+from keras_yat.convert._rewrite.activations import LAYER_CLASSES, Found, found, is_custom
+from keras_yat.convert._rewrite.gates import gates
+from keras_yat.convert._rewrite.plan import Change, Plan
 from keras_yat.layers._kernel import KernelLayer
 
 
@@ -49,6 +49,7 @@ class Rewriting:
 
     Attributes:
         plan: What was replaced.
+        functions: Those of the model that no file could name, by a name.
         apart: For the path of each layer of the graph the names of the activations in it that the
             old or the new layer has alone.
         classes: The changes of layers, by the path of the layer of the graph and their name.
@@ -57,6 +58,7 @@ class Rewriting:
     def __init__(self, choice: Choice):
         self._choice = choice
         self.plan = Plan()
+        self.functions: dict[str, Any] = {}
         self.apart: dict[str, set[str]] = defaultdict(set)
         self.classes: dict[tuple[str, str], Change] = {}
         self._leaf = ""
@@ -123,6 +125,11 @@ class Rewriting:
         if not callable(value):
             value = keras.activations.get(item["config"][name])
         shared = None
+        if is_custom(value):
+            # The copy gets the function itself.
+            called = f"{found(value).name}_{id(value)}"
+            self.functions[called] = value
+            item["config"][name] = {**_FUNCTION, "config": called}
         if isinstance(value, keras.layers.Layer):
             # Keras marks some layers that occur twice: mark all. Their ids are those of objects
             # that live on.
@@ -138,10 +145,11 @@ class Rewriting:
             return
         prefix = name.removesuffix("activation")
         called = f"{layer.name}_{prefix}{type(chosen.target).__name__.lower()}"
+        settings = item["config"]
         if isinstance(value, keras.layers.Layer):
-            called = value.name
+            called, settings = value.name, item["config"][name]["config"]
         self.apart[self._leaf].add(called)
-        item["config"][name] = _new(chosen, called, item["config"], shared)
+        item["config"][name] = _new(chosen, called, settings, shared)
 
     def _activation_layer(self, item, layer, path, gate):
         chosen = self._choose(layer, path, None, gate)
@@ -211,6 +219,9 @@ class Rewriting:
             seen.add(old.name)
             reason = f"set in the code of {type(layer).__name__}, not by its configuration"
             self.plan.changes.append(Change(place, None, old.name, reason=reason))
+
+
+_FUNCTION = {"module": "builtins", "class_name": "function", "registered_name": "function"}
 
 
 def is_graph(entry: Config) -> bool:

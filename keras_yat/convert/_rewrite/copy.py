@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import Any
 
 import keras
 
 from keras_yat._keras_compat import is_functional, sharing, sublayers
 from keras_yat._types import Config
-from keras_yat.convert._rewriting import is_graph
+from keras_yat.convert._rewrite.rewriting import is_graph
 
 
 def configuration(model: keras.Model) -> tuple[Config, keras.Model]:
@@ -19,13 +20,15 @@ def configuration(model: keras.Model) -> tuple[Config, keras.Model]:
     if any(is_functional(m) and not _shows_layers(m) for m in _models(model)):
         # Plain models of the same layers.
         model = keras.models.clone_model(model, clone_function=lambda layer: layer, recursive=True)
-    with sharing():
+    with sharing(), warnings.catch_warnings():
+        # The copy is made at once: that a lambda is unsafe in files does not matter.
+        warnings.filterwarnings("ignore", message=".*being serialized includes a `lambda`")
         return keras.saving.serialize_keras_object(model), model
 
 
-def model_of(entry: Config, old: keras.Model) -> keras.Model:
-    """The model of an entry, not compiled; `old` has its custom classes and functions."""
-    with keras.saving.custom_object_scope(_custom_objects(old)), sharing():
+def model_of(entry: Config, old: keras.Model, functions: dict[str, Any]) -> keras.Model:
+    """The model of an entry, not compiled, with the classes of `old` and functions by name."""
+    with keras.saving.custom_object_scope({**_classes(old), **functions}), sharing():
         new = keras.saving.deserialize_keras_object(_uncompiled(entry), safe_mode=False)
     if old.built and not new.built:
         new.build_from_config(old.get_build_config())
@@ -40,17 +43,12 @@ def _models(model):
     return [layer for layer in sublayers(model) if isinstance(layer, keras.Model)]
 
 
-def _custom_objects(model: keras.Model) -> dict[str, Any]:
-    found: dict[str, Any] = {}
-    for layer in sublayers(model):
-        function = getattr(layer, "activation", None)
-        for item in (type(layer), function):
-            name = getattr(item, "__name__", "<")
-            # Keras finds its own and registered ones, and the code of a lambda in its entry.
-            own = getattr(item, "__module__", "keras").split(".")[0] == "keras"
-            if not own and "<" not in name and keras.saving.get_registered_name(item) == name:
-                found.setdefault(name, item)
-    return found
+def _classes(model: keras.Model) -> dict[str, Any]:
+    """The classes of layers that are neither Keras's nor registered with it."""
+    classes = {type(layer) for layer in sublayers(model)}
+    own = {cls for cls in classes if cls.__module__.split(".")[0] == "keras"}
+    registered = keras.saving.get_registered_name
+    return {cls.__name__: cls for cls in classes - own if registered(cls) == cls.__name__}
 
 
 def _uncompiled(value: Any) -> Any:

@@ -12,7 +12,8 @@ from scipy import optimize
 
 from keras_yat.activations._base import TrainableActivation
 from keras_yat.activations._combination import Combination
-from keras_yat.convert._activations import Found
+from keras_yat.convert._freeze import frozen
+from keras_yat.convert._rewrite.activations import Found
 
 RANGE = (-6.0, 6.0)
 """Where functions are compared: covers normalized inputs."""
@@ -42,7 +43,8 @@ def start_like(template: keras.layers.Layer, old: Found) -> Start:
     if not isinstance(template, TrainableActivation) or old.function is None:
         return DEFAULT
     if isinstance(template, Combination):
-        return _selecting(template, old.function)
+        learned = old.layer if isinstance(old.layer, TrainableActivation) else None
+        return _selecting(template, frozen(learned) if learned else old.function)
     for name in old.names:
         values = template.special_cases.get(name)
         if values is not None and _allowed(template, values):
