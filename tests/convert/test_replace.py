@@ -308,6 +308,25 @@ def test_plan_changes_nothing():
     assert model.get_config() == before
 
 
+def test_parameters_per_channel_are_there_before_the_first_call(tmp_path):
+    model = keras.Sequential(
+        [
+            keras.Input((6, 6, 2)),
+            layers.Conv2D(4, 3, activation="relu", name="conv"),
+            layers.Flatten(),
+            layers.Dense(3, activation="relu", name="dense"),
+        ]
+    )
+    new = convert.replace(model, {"relu": keras_yat.ShiLU(axis=-1)})
+    assert new.count_params() == model.count_params() + 2 * (4 + 3)
+    new.layers[0].activation.alpha.assign([1.0, 2.0, 3.0, 4.0])
+    new.save(tmp_path / "new.keras")
+    loaded = keras.saving.load_model(tmp_path / "new.keras")
+    assert_equal(loaded, new, draw((2, 6, 6, 2)))
+    paths = {"/".join(w.path.split("/")[-3:]) for w in new.trainable_weights}
+    assert {"conv/conv_shilu/alpha", "dense/dense_shilu/beta"} <= paths
+
+
 def test_a_model_without_weights_yet():
     model = keras.Sequential([layers.Dense(3, activation="relu")])
     new = convert.replace(model, {"relu": keras_yat.ShiLU})

@@ -8,7 +8,6 @@ from typing import Any, NamedTuple
 import keras
 import numpy as np
 from keras import ops
-from scipy import optimize
 
 from keras_yat.activations._base import TrainableActivation
 from keras_yat.activations._combination import Combination
@@ -78,6 +77,8 @@ def _limits(template, name):
 
 
 def _fitted(template, function: Callable[..., Any]) -> Start:
+    from scipy import optimize  # half a second
+
     names = list(template.bounds)
     defaults = type(template)(bounds=template.bounds).get_config()
     limits = np.transpose([_limits(template, name) for name in names])

@@ -9,6 +9,7 @@ import numpy as np
 from keras import ops
 
 from keras_yat._keras_compat import is_functional, sublayers
+from keras_yat.activations._base import Activation
 from keras_yat.convert._rewrite.rewriting import Rewriting
 from keras_yat.layers._kernel import KernelLayer
 
@@ -65,12 +66,25 @@ class _Carry:
                 f"configuration does not describe it. {[x.name for x in olds]} became "
                 f"{[x.name for x in news]}."
             )
+        _build_activations(new)
         for before, after in zip(olds, news, strict=True):
             store: dict[str, Any] = {}
             before.save_own_variables(store)
             if store:
                 # Copies: an array of JAX may be given away by the next step of training.
                 after.load_own_variables({k: ops.convert_to_numpy(v) for k, v in store.items()})
+
+
+def _build_activations(layer):
+    """Builds the activations that stock layers build in their first call only."""
+    for owner in sublayers(layer):
+        activation = getattr(owner, "activation", None)
+        # A cell does not know the shape of its outputs.
+        if owner.built and isinstance(activation, Activation) and not hasattr(owner, "state_size"):
+            shape = (owner.get_build_config() or {}).get("input_shape")
+            if shape is not None and not activation.built:
+                shape = tuple(owner.compute_output_shape(tuple(shape)))
+                activation.build_from_config({"input_shape": shape})
 
 
 def _without(layers, names):
