@@ -86,7 +86,7 @@ FAULTS = [
     Fault(
         "axis of the channels",
         "keras_yat/activations/_base.py",
-        "behind = (len(inputs.shape) - 1 - self.axis) % len(inputs.shape)",
+        "behind = (len(inputs.shape) - 1 - axis) % len(inputs.shape)",
         "behind = 0",
         "tests/layers/test_activation.py",
     ),

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 import keras_yat
+from tests import exports
 from tests.helpers import BACKEND, to_numpy
 from tests.models import MODELS, inputs_of, sequential
 
@@ -44,52 +45,19 @@ def cases():
             yield pytest.param(name, file, marks=marks)
 
 
-def with_onnx(path, x):
-    import onnxruntime
-
-    session = onnxruntime.InferenceSession(path)
-    return session.run(None, {session.get_inputs()[0].name: x})[0]
-
-
-def with_openvino(path, x):
-    import openvino
-
-    exact = {"INFERENCE_PRECISION_HINT": "f32"}
-    return openvino.Core().compile_model(path, "CPU", exact)([x])[0]
+def table_cases():
+    for file in exports.FORMATS:
+        for name in exports.CASES:
+            yield pytest.param(name, file, marks=pytest.mark.nightly)
 
 
-def with_torch(path, x):
-    import torch
-
-    return to_numpy(torch.export.load(path).module()(torch.as_tensor(x)))
-
-
-def with_tf_saved_model(path, x):
-    import tensorflow as tf
-
-    model = tf.saved_model.load(path)
-    return model.serve(x).numpy()
-
-
-def with_litert(path, x):
-    from ai_edge_litert.interpreter import Interpreter
-
-    interpreter = Interpreter(model_path=path)
-    place = interpreter.get_input_details()[0]["index"]
-    interpreter.resize_tensor_input(place, x.shape)
-    interpreter.allocate_tensors()
-    interpreter.set_tensor(place, x)
-    interpreter.invoke()
-    return interpreter.get_tensor(interpreter.get_output_details()[0]["index"])
-
-
-RUN = {
-    "onnx": (with_onnx, ".onnx"),
-    "openvino": (with_openvino, ".xml"),
-    "torch": (with_torch, ".pt2"),
-    "tf_saved_model": (with_tf_saved_model, ""),
-    "litert": (with_litert, ".tflite"),
-}
+@pytest.mark.parametrize(("name", "file"), list(table_cases()))
+def test_the_table_of_exports(name, file):
+    """What exports, and that all exports that do for Keras's own layers."""
+    own, keras_ = exports.measured(name, file)
+    order = ["not run", "no", "batch of 1", "any batch"]
+    assert order.index(own) >= order.index(keras_)
+    assert (own, keras_) == exports.written()[BACKEND, file, name]
 
 
 @pytest.mark.filterwarnings("ignore")  # the exporters' own
@@ -98,7 +66,5 @@ def test_an_exported_file_runs_elsewhere(name, file, tmp_path):
     build, shape = CASES[name]
     model, x = build(), inputs_of(shape)[:1]  # torch exports a batch of 1
     expected = to_numpy(model(x))
-    run, ending = RUN[file]
-    path = str(tmp_path / f"model{ending}")
-    model.export(path, format=file, verbose=False)
-    np.testing.assert_allclose(run(path, x), expected, rtol=1e-5, atol=1e-5)
+    found = exports.export_and_run(model, file, x, tmp_path)
+    np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-5)

@@ -327,6 +327,8 @@ REGISTERED = {
     *keras_yat.layers.__all__,
     *(name for name in keras_yat.activations.__all__ if name not in ("get", "names")),
     *keras_yat.ops.__all__,
+    "FrozenActivation",
+    "FrozenModel",
     "YatNormal",
 }
 
@@ -363,4 +365,5 @@ FOR_USERS = {
     # Of recurrent cells and layers, and of activations: what one calls of the other.
     *("get_initial_state", "run", "run_loop", "step", "step_backward", "value_and_slope"),
     "function",
+    "constants",
 }

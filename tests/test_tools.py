@@ -86,6 +86,7 @@ def test_faults_are_put_into_code_that_exists(fault):
         assert (ROOT / place.split("::")[0]).exists()
 
 
-def test_the_table_of_the_readme_is_found_anywhere():
-    text = f"before\n\n{readme.HEAD}\n| old |\n\nafter"
-    assert readme.written(text) == f"before\n\n{readme.table()}\n\nafter"
+def test_the_tables_of_the_readme_are_found_anywhere():
+    text = f"{readme.HEAD_OF_EXPORTS}\n\nbefore\n\n{readme.HEAD}\n| old |\n\nafter"
+    tables = readme.table_of_exports(), readme.table()
+    assert readme.written(text) == "{}\n\nbefore\n\n{}\n\nafter".format(*tables)

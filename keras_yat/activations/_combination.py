@@ -53,16 +53,16 @@ class Combination(TrainableActivation):
 
     def call(self, inputs: Tensor) -> Tensor:
         coefficients = self._parameter("coefficients", inputs)
-        outputs = type(self).function(inputs, coefficients, self.functions, **self.settings())
+        outputs = type(self).function(inputs, coefficients, self.functions, **self._settings())
         return ops.cast(outputs, self.compute_dtype)
 
-    def settings(self) -> dict[str, Any]:
+    def _settings(self) -> dict[str, Any]:
         """The arguments of `function` after the third."""
         return {}
 
     def get_config(self) -> Config:
         functions = [keras.activations.serialize(f) for f in self.functions]
-        return {**super().get_config(), "functions": functions, **self.settings()}
+        return {**super().get_config(), "functions": functions, **self._settings()}
 
 
 def resolve(functions: Any, own: Callable[[str], Callable]) -> list[Callable]:

@@ -131,5 +131,5 @@ class NormLinComb(Combination):
         super().__init__(coefficients, functions, axis, bounds, **kwargs)
         self.norm: str = _validate.one_of("norm", norm, NORMS)
 
-    def settings(self) -> dict[str, Any]:
+    def _settings(self) -> dict[str, Any]:
         return {"norm": self.norm}

@@ -102,7 +102,14 @@ class FrozenActivation(Activation):
 class FrozenModel(Model):
     """A functional model whose graphs have no custom gradients.
 
-    `keras_yat.convert.freeze` makes it. Its arguments are those of `keras.Model`.
+    `keras_yat.convert.freeze` makes it.
+
+    Args:
+        *args: `inputs` and `outputs` of `keras.Model`.
+        **kwargs: `name` and `trainable` of `keras.Model`.
+
+    Raises:
+        ValueError: If inputs and outputs are not those of a graph of layers.
 
     Example:
 
@@ -143,6 +150,9 @@ def freeze(model: keras.Model) -> keras.Model:
     >>> frozen = keras_yat.convert.freeze(keras.Sequential(layers))
     >>> frozen.count_params(), len(frozen.trainable_weights)
     (15, 0)
+
+    Reference:
+        This package.
     """
     if not isinstance(model, keras.Model):
         _validate.invalid_argument("model", "be a Keras model", model)
@@ -177,7 +187,8 @@ def frozen(layer: TrainableActivation) -> FrozenActivation:
     """A trained activation with its present parameters as constants."""
     options: dict[str, Any] = {}
     if isinstance(layer, Combination):
-        options = {**layer.settings(), "functions": [_constant(f) for f in layer.functions]}
+        functions = [_constant(function) for function in layer.functions]
+        options = {"functions": functions, "norm": layer.get_config().get("norm")}
     return FrozenActivation(
         next(name for name, cls in LAYERS.items() if cls is type(layer)),
         layer.constants(),

@@ -7,8 +7,8 @@ import pytest
 from keras_yat import convert
 from keras_yat.activations._base import TrainableActivation
 from tests.convert.networks import NETWORKS
+from tests.exports import RUN
 from tests.helpers import BACKEND
-from tests.test_export import RUN
 
 # Compilation of a large network takes JAX and TensorFlow most of a minute.
 QUICK = {"torch": {"MobileNetV3Small", "encoder"}, "tensorflow": {"encoder"}, "jax": set()}[BACKEND]

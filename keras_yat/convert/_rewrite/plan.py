@@ -10,7 +10,7 @@ from typing import Any
 class Change:
     """An activation or layer of a model that is replaced, or the reason why it is not.
 
-    Attributes:
+    Args:
         path: Names of the models and layers that contain it, and its own, joined by `/`.
         argument: Argument of the layer whose value it is, such as `"activation"`, or None for a
             layer.
@@ -22,6 +22,13 @@ class Change:
             [-6, 6], or None. Of a layer with kept weights: on normal inputs, relative to the old
             output.
         reason: Why it is not replaced, or None.
+
+    Example:
+
+    >>> change = keras_yat.convert.Change("head", "activation", "softmax", reason="no rule")
+
+    Reference:
+        This package.
     """
 
     path: str
@@ -37,7 +44,7 @@ class Change:
 class Plan:
     """What `keras_yat.convert.replace` would replace in a model. Printed, it is a table.
 
-    Attributes:
+    Args:
         changes: One `Change` for each activation of the model, and for each layer that is replaced.
 
     Example:
@@ -46,6 +53,9 @@ class Plan:
     >>> plan = keras_yat.convert.plan(model, {"relu": keras_yat.ShiLU})
     >>> [(change.old, change.new, change.start) for change in plan.replaced]
     [('relu', 'ShiLU', 'exact')]
+
+    Reference:
+        This package.
     """
 
     changes: list[Change] = field(default_factory=list)
