@@ -43,6 +43,7 @@ class Trials:
         *,
         batch_size: int | None = None,
         validate: bool = False,
+        optimizer: Any = None,
     ) -> None:
         """Trains a model of logits, and records its test accuracy.
 
@@ -53,9 +54,10 @@ class Trials:
             bar: A `keras.utils.Progbar`, advanced by 1 after each epoch.
             batch_size: Default: 32 with fewer than 10 000 training examples, else 128.
             validate: Whether to record the test accuracy after each epoch too.
+            optimizer: Default: Adam at `rate`.
         """
         model.compile(
-            keras.optimizers.Adam(self.rate),
+            keras.optimizers.Adam(self.rate) if optimizer is None else optimizer,
             keras.losses.SparseCategoricalCrossentropy(from_logits=True),
             metrics=["accuracy"],
         )

@@ -6,7 +6,7 @@ import keras
 import numpy as np
 import pytest
 
-from examples import data, image_classifier, sequences, trials
+from examples import data, finetune, image_classifier, sequences, trials
 from tests.helpers import BACKEND, refusal, run
 from tests.test_data import signals
 
@@ -153,3 +153,44 @@ def test_trials_record_test_accuracy(batch_size):
     assert found.histories[0]["val_accuracy"][-1] == pytest.approx(found.accuracies[0])
     assert len(found.seconds) == 2
     assert all(seconds > 0.0 for seconds in found.seconds)
+
+
+@pytest.mark.slow
+def test_finetune(tmp_path):
+    sizes = ("--base-epochs", "1", "--images", "60", "--epochs", "1", "--seeds", "2")
+    options = ("--base", "digits", "--data", "digits", *sizes, "--out", str(tmp_path))
+    result = run("-m", "examples.finetune", *options)
+    assert result.returncode == 0, result.stderr
+    table = rows(tmp_path / "accuracy.csv")
+    assert list(table) == list(finetune.VARIANTS)
+    names = (finetune.BASELINE, "CosLU", "CosLU per channel, 10 times")
+    plain, scalar, channel = (int(table[name]["parameters"]) for name in names)
+    activations, channels = len(finetune.CONVOLUTIONS), sum(finetune.CONVOLUTIONS)
+    assert (scalar - plain, channel - plain) == (2 * activations, 2 * channels)
+    assert table["CosLU"]["difference from SiLU (95 %)"]
+    assert (tmp_path / "learning_curves.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_finetune_starts_from_the_trained_network():
+    network = finetune.build((8, 8, 1), 10)
+    x = np.random.default_rng(0).random((4, 8, 8, 1)).astype("float32")
+    models = {
+        name: finetune.prepared(network, variant, 10, seed=1)
+        for name, variant in finetune.VARIANTS.items()
+    }
+    expected = models[finetune.BASELINE].predict(x, verbose=0)
+    assert np.std(expected) > 0.0
+    for name, model in models.items():
+        same = np.allclose(model.predict(x, verbose=0), expected, atol=1e-5)
+        assert same == ("default" not in name), name
+    # The trained network is not changed, and shares no weights with its copies.
+    models["CosLU"].layers[0].kernel.assign(models["CosLU"].layers[0].kernel * 0.0)
+    assert np.any(keras.ops.convert_to_numpy(network.layers[0].kernel))
+
+
+def test_finetune_draws_as_many_images_of_each_class():
+    digits = data.load("digits")
+    few = finetune.drawn(digits, 50, seed=0)
+    assert np.bincount(few.y_train).tolist() == [5] * 10
+    other = finetune.drawn(digits, 50, seed=1)
+    assert not np.array_equal(few.x_train, other.x_train)
