@@ -17,7 +17,7 @@ import argparse
 import sys
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
@@ -36,7 +36,7 @@ class Variant(NamedTuple):
 
     name: str | None = None
     axis: int | None = None
-    start: str = "same"
+    start: Literal["same", "default"] = "same"
     factor: float | None = None
 
 
