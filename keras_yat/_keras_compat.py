@@ -3,7 +3,9 @@
 If Keras changes one, fix this file. `tests/test_package.py` finds private names anywhere else.
 """
 
+import contextlib
 import weakref
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 import keras
@@ -71,6 +73,40 @@ def keep_apart(variable: keras.Variable) -> None:
 
 _MADE: Any = weakref.WeakValueDictionary()
 """The variables of constructors, by the paths that they had there."""
+
+
+@contextlib.contextmanager
+def changing_weights(layer: Any) -> Iterator[None]:
+    """A context in which weights can be added to a layer that is built."""
+    tracker = layer._tracker
+    locked = tracker.locked
+    tracker.unlock()
+    try:
+        yield
+    finally:
+        tracker.locked = locked
+
+
+def own_variables(layer: Any) -> list[Any]:
+    """The weights of a layer in Keras's order, without those of layers in it."""
+    return [*layer._trainable_variables, *layer._non_trainable_variables]
+
+
+def trains(layer: Any, variable: Any) -> bool:
+    """Whether `layer.trainable = True` makes a variable trainable."""
+    return any(variable is each for each in layer._trainable_variables)
+
+
+def mark_quantized(layer: Any) -> None:
+    """Makes Keras refuse to quantize a layer again."""
+    layer._is_quantized = True
+
+
+class QuantizedCall(Layer):
+    """Abstract: a layer with the same `call` where it is quantized."""
+
+    def quantized_call(self, *args: Any, **kwargs: Any) -> Any:
+        return self.call(*args, **kwargs)
 
 
 class ReversibleLayer(Layer):
