@@ -92,9 +92,18 @@ def own_variables(layer: Any) -> list[Any]:
     return [*layer._trainable_variables, *layer._non_trainable_variables]
 
 
-def trains(layer: Any, variable: Any) -> bool:
-    """Whether `layer.trainable = True` makes a variable trainable."""
-    return any(variable is each for each in layer._trainable_variables)
+def set_weight(layer: Any, name: str, variable: Any, frozen: bool) -> None:
+    """Makes a variable, or None, the attribute `name` of a layer, and one of its weights.
+
+    `layer.trainable = True` does not train it if it is `frozen`.
+    """
+    old = vars(layer).get(name)
+    trains = any(variable is each for each in layer._trainable_variables)
+    if old is not None and (old is not variable or (frozen and trains)):
+        delattr(layer, name)
+    if variable is not None and vars(layer).get(name) is None:
+        setattr(layer, name, variable)
+        layer._post_track_variable(variable)
 
 
 def mark_quantized(layer: Any) -> None:

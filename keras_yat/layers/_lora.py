@@ -69,9 +69,12 @@ class LoraLayer(QuantizableLayer):
             E. Hu et al., LoRA: Low-Rank Adaptation of Large Language Models, 2021;
             arXiv:2106.09685.
         """
-        self._check_built()
+        # In Keras's words, and order.
+        self._check_lora()
+        if not self.built:
+            raise ValueError("Cannot enable lora on a layer that isn't yet built.")
         if self.lora_enabled:
-            raise ValueError(f"LoRA is already enabled in the layer {self.name!r}.")
+            raise ValueError("lora is already enabled. This can only be done once per layer.")
         if not self._owns_kernel():
             raise ValueError(
                 f"The kernel of {self.name!r} belongs to another layer: enable LoRA there."
@@ -84,14 +87,19 @@ class LoraLayer(QuantizableLayer):
     def _add_lora(self) -> None:
         """Adds the weights of `lora_rank`, after all others: as `enable_lora` does later."""
         if self.lora_rank is not None:
+            self._check_lora()
             self._add_factors(self.lora_rank, self.lora_alpha, "he_uniform", "zeros")
+
+    def _check_lora(self):
+        name = f"{self._kernel_name}_constraint"
+        constraint = getattr(self, name)
+        if constraint is not None:
+            kind = self._kernel_name.removesuffix("s")
+            allowed = f"be None: LoRA is incompatible with {kind} constraints"
+            _validate.invalid_argument(name, allowed, constraint)
 
     def _add_factors(self, rank, alpha, a_initializer, b_initializer):
         name, kernel = self._kernel_name, self.stored_kernel
-        constraint = getattr(self, f"{name}_constraint")
-        if constraint is not None:
-            allowed = "be None: LoRA is incompatible with a constraint on the kernel"
-            _validate.invalid_argument(f"{name}_constraint", allowed, constraint)
         given = {"a": a_initializer, "b": b_initializer}
         starts = [initializers.get(start, f"{part}_initializer") for part, start in given.items()]
         a, b = (
@@ -135,4 +143,6 @@ class LoraLayer(QuantizableLayer):
 
 
 def _checked_alpha(alpha, rank):
-    return rank if alpha is None else _validate.number("lora_alpha", alpha, above=0.0)
+    if alpha is not None:
+        return _validate.number("lora_alpha", alpha, above=0.0)
+    return None if rank is None else float(rank)

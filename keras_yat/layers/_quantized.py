@@ -9,7 +9,7 @@ from keras_yat._keras_compat import (
     changing_weights,
     mark_quantized,
     own_variables,
-    trains,
+    set_weight,
 )
 from keras_yat.layers._base import YatLayer
 from keras_yat.layers._stored_kernel import RANGES, Integers, StoredKernel
@@ -184,13 +184,8 @@ def _track(layer, kernel):
     """Makes the weights of a kernel attributes of a layer, which tracks them."""
     with changing_weights(layer):
         for name, weight in kernel.attributes().items():
-            old = vars(layer).get(name)
-            # A kernel that LoRA froze moves, or `layer.trainable = True` would train it.
-            frozen = weight is kernel.kernel and kernel.factors and trains(layer, weight)
-            if old is not None and (old is not weight or frozen):
-                delattr(layer, name)
-            if weight is not None:
-                setattr(layer, name, weight)
+            lora = kernel.factors is not None
+            set_weight(layer, name, weight, frozen=lora and weight is kernel.kernel)
 
 
 def _block_size(source):

@@ -33,7 +33,10 @@ class Integers:
         entries = math.prod(shape) // features
         blocks = () if self.block is None else (math.ceil(entries / self.block),)
         packed = (math.ceil(entries / 2), features)
-        return packed if self.mode == "int4" else shape, (*blocks, features)
+        scales = (*blocks, features)
+        if axis == 0:
+            packed, scales = packed[::-1], scales[::-1]
+        return packed if self.mode == "int4" else shape, scales
 
     def encode(self, columns: Any, quantizer: Any = None) -> tuple[Any, Any]:
         """`columns`, an array `(entries, features)`, as integers, and their scales by block."""
@@ -126,14 +129,19 @@ class StoredKernel:
         kernel = ops.convert_to_tensor(self.kernel)
         if self.integers is None:
             return kernel if rows is None else ops.take(kernel, rows, axis=0)
-        packed = self.integers.mode == "int4"
         scale = ops.convert_to_tensor(self.scale)
         if rows is not None:
-            kernel = ops.take(kernel, rows, axis=-1 if packed else 0)
-            scale = ops.take(scale, rows, axis=-1)
-        columns = kernel if packed else self.to_columns(kernel)
+            kernel, scale = ops.take(kernel, rows, axis=0), ops.take(scale, rows, axis=0)
+        if self.features_axis == 0 and self.integers.block is not None:
+            scale = ops.moveaxis(scale, -1, 0)
+        columns = kernel if self._in_columns() else self.to_columns(kernel)
         entries = math.prod(self.shape) // self.shape[self.features_axis]
         return self.from_columns(self.integers.decode(columns, scale, entries))
+
+    def _in_columns(self):
+        """Whether integers are stored as columns."""
+        packed = self.integers is not None and self.integers.mode == "int4"
+        return packed and self.features_axis != 0
 
     def value(self, rows: Tensor | None = None) -> Tensor:
         """The kernel as a tensor, on the scale of the trained variable.
@@ -166,9 +174,11 @@ class StoredKernel:
             return [ops.cast(kernel, self.kernel.dtype)]
         columns = self.to_columns(ops.cast(kernel, self.scale.dtype))
         integers, scale = self.integers.encode(ops.convert_to_numpy(columns), quantizer)
-        packed = self.integers.mode == "int4"
+        scale = ops.squeeze(scale, 1)
+        if self.features_axis == 0:
+            scale = ops.transpose(scale)
         return [
-            integers if packed else self.from_columns(integers),
+            integers if self._in_columns() else self.from_columns(integers),
             ops.reshape(scale, self.scale.shape),
         ]
 
