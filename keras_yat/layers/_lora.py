@@ -89,6 +89,8 @@ class LoraLayer(QuantizableLayer):
         if self.lora_rank is not None:
             self._check_lora()
             self._add_factors(self.lora_rank, self.lora_alpha, "he_uniform", "zeros")
+        elif not self._owns_kernel():
+            self._kernel_changed()
 
     def _check_lora(self):
         name = f"{self._kernel_name}_constraint"

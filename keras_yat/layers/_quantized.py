@@ -48,9 +48,10 @@ class QuantizableLayer(YatLayer, QuantizedCall):
         self._use_kernel(kernel)
 
     def _use_kernel(self, kernel: StoredKernel) -> None:
+        """Makes a kernel that of this layer. `_add_lora` adds the weights of a low-rank term."""
         self.stored_kernel = kernel
         kernel.layers.add(self)
-        _track(self, kernel)
+        _track(self, kernel, 2)
 
     def _kernel_changed(self) -> None:
         """Makes new weights of the kernel attributes of all layers that have it."""
@@ -180,10 +181,10 @@ class QuantizableLayer(YatLayer, QuantizedCall):
             weight.assign(store[str(place)])
 
 
-def _track(layer, kernel):
-    """Makes the weights of a kernel attributes of a layer, which tracks them."""
+def _track(layer, kernel, count=None):
+    """Makes the first `count` weights of a kernel attributes of a layer, which tracks them."""
     with changing_weights(layer):
-        for name, weight in kernel.attributes().items():
+        for name, weight in list(kernel.attributes().items())[:count]:
             lora = kernel.factors is not None
             set_weight(layer, name, weight, frozen=lora and weight is kernel.kernel)
 
