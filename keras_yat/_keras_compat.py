@@ -99,16 +99,23 @@ def set_weight(layer: Any, name: str, variable: Any, frozen: bool) -> None:
     """
     old = vars(layer).get(name)
     trains = any(variable is each for each in layer._trainable_variables)
-    if old is not None and (old is not variable or (frozen and trains)):
-        delattr(layer, name)
-    if variable is not None and vars(layer).get(name) is None:
-        setattr(layer, name, variable)
+    if old is variable and not (frozen and trains):
+        return
+    if old is not None:
+        layer._untrack_variable(old)
+    setattr(layer, name, variable)
+    if variable is not None:
         layer._post_track_variable(variable)
 
 
 def mark_quantized(layer: Any) -> None:
     """Makes Keras refuse to quantize a layer again."""
     layer._is_quantized = True
+
+
+def set_policy(layer: Any, policy: str) -> None:
+    """Sets the dtype policy of a layer."""
+    layer.dtype_policy = policy
 
 
 class QuantizedCall(Layer):

@@ -9,6 +9,7 @@ from keras_yat._keras_compat import (
     changing_weights,
     mark_quantized,
     own_variables,
+    set_policy,
     set_weight,
 )
 from keras_yat.layers._base import YatLayer
@@ -58,7 +59,7 @@ class QuantizableLayer(YatLayer, QuantizedCall):
         for layer in self.stored_kernel.layers:
             _track(layer, self.stored_kernel)
 
-    def _add_integers(self, integers):
+    def _add_integers(self, integers: Integers) -> None:
         kernel, name = self.stored_kernel, self._kernel_name
         shapes = integers.shapes(kernel.shape, self._features_axis)
         settings = {"trainable": False, "autocast": False}
@@ -128,7 +129,7 @@ class QuantizableLayer(YatLayer, QuantizedCall):
         kernel.assign(values, getattr(config, "weight_quantizer", None))
         if not self.quantization_mode:
             name = mode if mode == "int8" else f"int4/{block or -1}"
-            self.dtype_policy = keras.dtype_policies.get(f"{name}_from_{policy.name}")
+            set_policy(self, f"{name}_from_{policy.name}")
         self._kernel_changed()
 
     def _own_policy(self):

@@ -52,12 +52,10 @@ class Integers:
         return integers, scale
 
     def decode(self, integers: Any, scale: Any, entries: int) -> Any:
-        """The weights `(entries, …)`."""
+        """The weights `(entries, …)`, for scales `(blocks, …)`."""
         if self.mode == "int4":
             integers = keras.quantizers.unpack_int4(integers, entries, axis=0)
-        if self.block is None:
-            scale = ops.expand_dims(scale, 0)
-        else:
+        if self.block is not None:
             scale = ops.repeat(scale, self.block, axis=0)[:entries]
         return ops.cast(integers, scale.dtype) / scale
 
@@ -84,13 +82,15 @@ class StoredKernel:
     def __init__(
         self, name: str, shape: tuple[int, ...], features_axis: int, lora_axis: int
     ) -> None:
-        self.name, self.shape = name, shape
-        self.features_axis, self.lora_axis = features_axis, lora_axis
+        self.name: str = name
+        self.shape: tuple[int, ...] = shape
+        self.features_axis: int = features_axis
+        self.lora_axis: int = lora_axis
         self.kernel: Any = None
         self.integers: Integers | None = None
         self.scale: Any = None
         self.factors: tuple[Any, Any] | None = None
-        self.strength = 1.0
+        self.strength: float = 1.0
         self.layers: WeakSet[Any] = WeakSet()
 
     def attributes(self) -> dict[str, Any]:
@@ -112,30 +112,34 @@ class StoredKernel:
     def to_columns(self, kernel: Tensor) -> Tensor:
         """The weights of each neuron as a column: `(entries, features)`."""
         if self.features_axis == 0:
-            return ops.moveaxis(kernel, -1, 0)
-        kernel = ops.moveaxis(kernel, self.features_axis, -1)
+            return _moved(kernel, -1, 0)
+        kernel = _moved(kernel, self.features_axis, -1)
         return ops.reshape(kernel, (-1, kernel.shape[-1]))
 
     def from_columns(self, columns: Tensor) -> Tensor:
         """The kernel whose neurons have the weights `columns`."""
         if self.features_axis == 0:
-            return ops.moveaxis(columns, 0, -1)
+            return _moved(columns, 0, -1)
         shape = list(self.shape)
         features = shape.pop(self.features_axis)
-        return ops.moveaxis(ops.reshape(columns, (*shape, features)), -1, self.features_axis)
+        return _moved(ops.reshape(columns, (*shape, features)), -1, self.features_axis)
 
     def base(self, rows: Tensor | None = None) -> Tensor:
         """The kernel without the low-rank term."""
         kernel = ops.convert_to_tensor(self.kernel)
         if self.integers is None:
             return kernel if rows is None else ops.take(kernel, rows, axis=0)
+        features = self.shape[self.features_axis]
         scale = ops.convert_to_tensor(self.scale)
-        if rows is not None:
-            kernel, scale = ops.take(kernel, rows, axis=0), ops.take(scale, rows, axis=0)
-        if self.features_axis == 0 and self.integers.block is not None:
-            scale = ops.moveaxis(scale, -1, 0)
+        if self.features_axis == 0:
+            scale = ops.reshape(scale, (features, -1))
+            if rows is not None:
+                kernel, scale = ops.take(kernel, rows, axis=0), ops.take(scale, rows, axis=0)
+            scale = _moved(scale, -1, 0)
+        else:
+            scale = ops.reshape(scale, (-1, features))
         columns = kernel if self._in_columns() else self.to_columns(kernel)
-        entries = math.prod(self.shape) // self.shape[self.features_axis]
+        entries = math.prod(self.shape) // features
         return self.from_columns(self.integers.decode(columns, scale, entries))
 
     def _in_columns(self):
@@ -156,7 +160,7 @@ class StoredKernel:
         if rows is not None:
             a = ops.take(a, rows, axis=0)
         # Not `matmul`, which rounds float64 on torch.
-        term = ops.moveaxis(ops.einsum("...r,rn->...n", a, b), -1, self.lora_axis)
+        term = _moved(ops.einsum("...r,rn->...n", a, b), -1, self.lora_axis)
         return ops.cast(kernel, term.dtype) + self.strength * term
 
     def readable(self) -> Any:
@@ -190,3 +194,9 @@ class StoredKernel:
     def merged(self) -> list[Any]:
         """The values of `stored()`, with the low-rank term in the kernel."""
         return self.stored() if self.factors is None else self.encoded(self.value())
+
+
+def _moved(x, source, destination):
+    # ONNX files of torch have no negative axes.
+    rank = len(x.shape)
+    return ops.moveaxis(x, source % rank, destination % rank)

@@ -9,7 +9,7 @@ from tests.helpers import draw, to_numpy
 from tests.layers.test_yat import LAYERS
 
 # The others differ from these in their rank alone.
-QUICK = ("YatDense", "YatConv2D", "YatConv2DTranspose")
+QUICK = ("YatDense", "YatConv2DTranspose")
 EVERY = pytest.mark.parametrize(
     "name",
     [pytest.param(n, marks=() if n in QUICK else pytest.mark.nightly) for n in LAYERS],

@@ -46,7 +46,11 @@ def test_values_and_gradients(name):
 
 @pytest.mark.parametrize(
     "arguments",
-    [{"distance": "direct"}, {"normalize": "kernel"}, {"normalize": "sphere"}],
+    [
+        {"distance": "direct", "normalize": "kernel"},
+        pytest.param({"distance": "direct"}, marks=pytest.mark.nightly),
+        pytest.param({"normalize": "sphere"}, marks=pytest.mark.nightly),
+    ],
     ids=str,
 )
 def test_every_form_sees_the_sum(arguments):
@@ -57,6 +61,7 @@ def test_every_form_sees_the_sum(arguments):
     close(layer.prototypes(), to_numpy(plain.prototypes()), rtol=1e-5)
 
 
+@pytest.mark.nightly
 def test_drop_connect_drops_entries_of_the_sum():
     layer, _ = adapted("YatDense", drop_connect=0.5, seed=1)
     plain, x = built("YatDense", drop_connect=0.5, seed=1)
@@ -159,7 +164,7 @@ def test_embedding():
     table = to_numpy(layer._embeddings) + 1.5 * a @ b
     rows = layer.multiplier * table
     indices = np.array([[6, 0], [1, 1]])
-    close(layer(indices), rows[indices], rtol=1e-5)
+    close(call(layer, indices), rows[indices], rtol=1e-5)
     close(layer.prototypes(), rows, rtol=1e-5)
 
     class Head(keras.layers.Layer):

@@ -1,5 +1,7 @@
 """Yat layers whose kernel is stored in 8 or 4 bits: values, files, other modes, sharing."""
 
+import itertools
+
 import keras
 import numpy as np
 import pytest
@@ -7,8 +9,9 @@ from keras.quantizers import AbsMaxQuantizer, Int4QuantizationConfig, Int8Quanti
 
 import keras_yat
 from tests import reference_yat
-from tests.helpers import all_gradients, draw, to_numpy
-from tests.layers.stored import EVERY, built, definition, turned
+from tests.helpers import all_gradients, call, compiled, draw, to_numpy
+from tests.layers.stored import built, definition, turned
+from tests.layers.test_yat import LAYERS
 from tests.layers.test_yat_lora import close
 
 MODES = pytest.mark.parametrize("mode", ["int8", "int4"])
@@ -38,8 +41,14 @@ def stored_columns(name, layer, entries, block):
     return integers / np.repeat(scale, block or entries, axis=0)[:entries]
 
 
-@EVERY
-@pytest.mark.parametrize(("mode", "block"), [("int8", None), ("int4", None), ("int4", 3)])
+def cases():
+    quick = [("YatDense", "int8", None), ("YatConv2D", "int4", 3)]
+    for name, how in itertools.product(LAYERS, [("int8", None), ("int4", None), ("int4", 3)]):
+        marks = () if (name, *how) in quick else pytest.mark.nightly
+        yield pytest.param(name, *how, marks=marks)
+
+
+@pytest.mark.parametrize(("name", "mode", "block"), list(cases()))
 def test_values_and_gradients(name, mode, block):
     layer, x = built(name)
     before = columns_of(name, to_numpy(layer.kernel)).astype("float64")
@@ -74,9 +83,9 @@ def test_embedding(mode):
     step = layer.multiplier * np.abs(before).max() / {"int8": 127, "int4": 7}[mode]
     assert np.all(np.abs(rows - layer.multiplier * before) <= 0.51 * step)
     indices = np.array([[6, 0], [1, 1]])
-    close(layer(indices), rows[indices], rtol=1e-5)
+    close(call(layer, indices), rows[indices], rtol=1e-5)
     x, alpha = draw((3, 5)), float(to_numpy(layer.alpha))
-    close(layer.score(x), reference_yat.yat(x, rows.T, epsilon=0.3, alpha=alpha))
+    close(compiled(layer.score)(x), reference_yat.yat(x, rows.T, epsilon=0.3, alpha=alpha))
     with pytest.raises(ValueError, match="already quantized"):
         layer.quantize(mode)
 
@@ -93,7 +102,7 @@ def model_of(*layers):
 
 @MODES
 def test_files(mode, tmp_path):
-    layer, x = built("YatDense", learn_epsilon=True)
+    layer, _ = built("YatDense", learn_epsilon=True)
     model = model_of(layer)
     model.quantize(mode)
     model.save(tmp_path / "model.keras")
@@ -109,7 +118,7 @@ def test_files(mode, tmp_path):
         names = [w.name for w in other.weights]
         assert names == [w.name for w in model.weights]
         assert names[-2:] == ["kernel", "kernel_scale"]
-        np.testing.assert_array_equal(*(to_numpy(m(x)) for m in (other, model)))
+        np.testing.assert_array_equal(*(to_numpy(m.layers[0].kernel) for m in (other, model)))
     plain = model_of(keras_yat.YatDense(5, learn_epsilon=True))
     with pytest.raises(ValueError, match="expected 4 variables, but received 5"):
         plain.load_weights(tmp_path / "only.weights.h5")
@@ -204,7 +213,7 @@ def test_a_policy(mode):
     layer, x = built("YatDense", dtype=policy, activation="nami")
     assert layer._kernel.dtype == "int8"
     assert layer.activation.dtype_policy.name == "mixed_bfloat16"
-    assert keras.backend.standardize_dtype(layer(x).dtype) == "bfloat16"
+    assert keras.backend.standardize_dtype(call(layer, x).dtype) == "bfloat16"
     later, _ = built("YatDense", dtype="mixed_bfloat16", activation="nami")
     later.dtype_policy = policy
     shapes = [tuple(w.shape) for w in layer.weights]
