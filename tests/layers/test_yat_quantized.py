@@ -220,8 +220,17 @@ def test_a_policy(mode):
     assert [tuple(w.shape) for w in later.weights] == shapes
 
 
-def test_recurrent_layers_are_left_out():
-    model = keras.Sequential([keras.Input((3, 2)), keras_yat.YatLSTM(2)])
-    with pytest.warns(UserWarning, match="does not have a `quantize` method"):
+@pytest.mark.parametrize(
+    ("layer", "words"),
+    [
+        (lambda x: keras_yat.YatLSTM(2)(x), "does not have a `quantize` method"),
+        (lambda x: keras_yat.YatMultiHeadAttention(1, 2)(x, x), "could not load the file"),
+    ],
+    ids=["recurrent", "attention"],
+)
+def test_other_layers_are_left_out(layer, words):
+    inputs = keras.Input((3, 2))
+    model = keras.Model(inputs, layer(inputs))
+    with pytest.warns(UserWarning, match=words):
         model.quantize("int8")
     assert {w.dtype for w in model.weights} == {"float32"}
