@@ -3,8 +3,9 @@
 If Keras changes one, fix this file. `tests/test_package.py` finds private names anywhere else.
 """
 
+import contextlib
 import weakref
-from contextlib import AbstractContextManager
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 import keras
@@ -89,10 +90,60 @@ def is_functional(model: Any) -> bool:
     return any(base.__name__ == "Functional" for base in type(model).__mro__)
 
 
-def sharing() -> AbstractContextManager[Any]:
+def sharing() -> contextlib.AbstractContextManager[Any]:
     """A scope in which layers that occur twice are serialized, and deserialized, as one."""
     # As for `.keras` files. It has no public name.
     return keras.saving.serialize_keras_object.__globals__["ObjectSharingScope"]()
+
+
+@contextlib.contextmanager
+def changing_weights(layer: Any) -> Iterator[None]:
+    """A context in which weights can be added to a layer that is built."""
+    tracker = layer._tracker
+    locked = tracker.locked
+    tracker.unlock()
+    try:
+        yield
+    finally:
+        tracker.locked = locked
+
+
+def own_variables(layer: Any) -> list[Any]:
+    """The weights of a layer in Keras's order, without those of layers in it."""
+    return [*layer._trainable_variables, *layer._non_trainable_variables]
+
+
+def set_weight(layer: Any, name: str, variable: Any, frozen: bool) -> None:
+    """Makes a variable, or None, the attribute `name` of a layer, and one of its weights.
+
+    `layer.trainable = True` does not train it if it is `frozen`.
+    """
+    old = vars(layer).get(name)
+    trains = any(variable is each for each in layer._trainable_variables)
+    if old is variable and not (frozen and trains):
+        return
+    if old is not None:
+        layer._untrack_variable(old)
+    setattr(layer, name, variable)
+    if variable is not None:
+        layer._post_track_variable(variable)
+
+
+def mark_quantized(layer: Any) -> None:
+    """Makes Keras refuse to quantize a layer again."""
+    layer._is_quantized = True
+
+
+def set_policy(layer: Any, policy: str) -> None:
+    """Sets the dtype policy of a layer."""
+    layer.dtype_policy = policy
+
+
+class QuantizedCall(Layer):
+    """Abstract: a layer with the same `call` where it is quantized."""
+
+    def quantized_call(self, *args: Any, **kwargs: Any) -> Any:
+        return self.call(*args, **kwargs)
 
 
 class ReversibleLayer(Layer):

@@ -6,8 +6,10 @@ applies to these alone. At least one of the tests of a pattern fails.
 
 VALUES = "numbers of another formula"
 WORDS = "the error has other words"
-LORA = "no LoRA"
-QUANTIZATION = "no quantization"
+WEIGHTS_ONLY = "integers of weights alone: not float8, GPTQ, AWQ, nor quantizers of inputs"
+INT4 = "integers of 4 bits are packed along the weights of a neuron, around zero"
+CONFIG = "no argument `quantization_config`: the dtype policy has all of it"
+SUBCLASS = "subclasses are quantized as well"
 CUDNN = "no argument `use_cudnn`: there is no fused kernel"
 IMPLEMENTATION = "no argument `implementation`"
 FLASH = "no fused attention"
@@ -22,25 +24,40 @@ EXPECTED: dict[str, dict[str, str]] = {
         "*test_softmax_correctness*": VALUES,
     },
     "dense": {
-        "*lora*": LORA,
-        "*quantiz*": QUANTIZATION,
-        "*int4*": QUANTIZATION,
-        "*ptq*": QUANTIZATION,
-        "*awq*": QUANTIZATION,
+        "*_float8*": WEIGHTS_ONLY,
+        "*ptq*": WEIGHTS_ONLY,
+        "*awq*": WEIGHTS_ONLY,
+        "*_quantize_config_int?*": WEIGHTS_ONLY,
+        "*_only_quantizer": CONFIG,
+        "*_custom_quantizer": CONFIG,
+        "*_block_size_serialization*": CONFIG,
+        "*_quantization_block_size*": INT4,
+        "*_g_idx_created*": INT4,
+        "*_g_idx_serialization": INT4,
+        "*_returns_unpacked_form": INT4,
+        "*_policy_int4": INT4,
+        "*_lora_integration_int4": INT4,
+        "*_on_subclass_int?": SUBCLASS,
+        "*_quantize_invalid_mode*": PRIVATE,
         "*invalid_units*": WORDS,
         "*legacy_load*": PRIVATE,
         "*test_dense_*": VALUES,
     },
     "embedding": {
-        "*lora*": LORA,
-        "*quantiz*": QUANTIZATION,
-        "*int4*": QUANTIZATION,
+        "*_int8_custom_quantizer": CONFIG,
+        "*_block_size_serialization*": CONFIG,
+        "*_quantization_block_size*": INT4,
+        "*_g_idx_created*": INT4,
+        "*_g_idx_serialization": INT4,
+        "*_quantize_int_int4": INT4,
+        "*_policy_int4": INT4,
+        "*_lora_integration_int4": INT4,
+        "*_on_subclass_int?": SUBCLASS,
+        "*_quantize_invalid_mode*": PRIVATE,
         "*test_invalid_*_dim": WORDS,
-        "*legacy_load*": PRIVATE,
         "*test_correctness*": VALUES,
     },
     "conv": {
-        "*lora*": LORA,
         "*test_bad_init_args": WORDS,
         "ConvCorrectnessTest::test_conv?d?": VALUES,
     },

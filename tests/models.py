@@ -34,6 +34,11 @@ def tied():
     return keras.Model(inputs, rows.score(keras.layers.Dense(4)(rows(inputs))))
 
 
+def quantized(model, mode):
+    model.quantize(mode, filters="^yat")
+    return model
+
+
 # Models, each with the shapes of its inputs.
 MODELS = {
     **{
@@ -51,6 +56,19 @@ MODELS = {
     },
     "owner first": (lambda: sharing_model("owner first")[0], (6,)),
     "owner last": (lambda: sharing_model("owner last")[0], (6,)),
+    "int8 and LoRA": (
+        lambda: quantized(
+            sequential(
+                (4, 4, 2),
+                keras_yat.YatConv2D(4, 2, lora_rank=2),
+                keras.layers.Flatten(),
+                keras_yat.YatDense(3),
+            ),
+            "int8",
+        ),
+        (4, 4, 2),
+    ),
+    "int4, tied": (lambda: quantized(tied(), "int4"), np.array([[1, 2, 6], [3, 0, 0]], "int32")),
     "tied": (tied, np.array([[1, 2, 6], [3, 0, 0]], "int32")),
     **{
         f"Yat{kind}": (lambda k=kind: sequential((4, 2), recurrent(k, activation="coslu")), (4, 2))

@@ -7,7 +7,7 @@ import pytest
 import keras_yat
 from tests import exports
 from tests.helpers import BACKEND, to_numpy
-from tests.models import MODELS, inputs_of, sequential
+from tests.models import MODELS, inputs_of, quantized, sequential, tied
 
 pytestmark = pytest.mark.slow
 
@@ -22,11 +22,13 @@ CASES = {
     **{name: MODELS[name] for name in ("delu", "mila", "lincomb", "softermax", "per channel")},
     **{name: MODELS[name] for name in ("YatDense", "YatConv1D", "YatConv2D", "YatConv2DTranspose")},
     **{name: MODELS[name] for name in ("owner first", "tied", "YatLSTM", "bidirectional GRU")},
+    "int8 and LoRA": MODELS["int8 and LoRA"],
+    "int8, tied": (lambda: quantized(tied(), "int8"), MODELS["tied"][1]),
     "direct": (lambda: sequential((6,), keras_yat.YatDense(3, distance="direct")), (6,)),
     "causal attention": (causal_attention, (4, 6)),
 }
 # These run in each run of the tests, all others in the nightly tier.
-QUICK = {"delu", "per channel", "YatDense", "YatConv2D", "tied", "causal attention"}
+QUICK = {"delu", "per channel", "YatConv2D", "int8 and LoRA", "tied", "causal attention"}
 # OpenVINO and LiteRT without TensorFlow have no loops of TensorFlow.
 LOOPS = {"YatLSTM", "bidirectional GRU", "direct"}
 FORMATS = {

@@ -361,7 +361,7 @@ def dir_of_keras(cls):
 
 
 FOR_USERS = {
-    *("adapt", "score", "make_cache", "prototypes", "recurrent_prototypes"),
+    *("adapt", "enable_lora", "score", "make_cache", "prototypes", "recurrent_prototypes"),
     # Of recurrent cells and layers, and of activations: what one calls of the other.
     *("get_initial_state", "run", "run_loop", "step", "step_backward", "value_and_slope"),
     "function",

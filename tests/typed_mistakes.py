@@ -8,7 +8,7 @@ from keras_yat import activations, callbacks, initializers, ops, plot, search
 
 # Arguments that do not exist, or are misspelt.
 keras_yat.YatDense(10, epsilom=1e-3)  # pyright: ignore[reportCallIssue]
-keras_yat.YatDense(10, lora_rank=4)  # pyright: ignore[reportCallIssue]
+keras_yat.YatDense(10, lora_ranks=4)  # pyright: ignore[reportCallIssue]
 keras_yat.YatConv2D(10, 3, dilation=2)  # pyright: ignore[reportCallIssue]
 keras_yat.YatLSTM(4, use_cudnn=False)  # pyright: ignore[reportCallIssue]
 keras_yat.YatGRU(4, return_sequence=True)  # pyright: ignore[reportCallIssue]

@@ -171,6 +171,23 @@ NEURON = [
     ),
 ]
 
+LORA = [
+    _positional(
+        "lora_rank",
+        "int | None",
+        "None",
+        "Rank of a trained low-rank term of the kernel, which is frozen then: see `enable_lora`. "
+        "None for no such term.",
+    ),
+    _positional(
+        "lora_alpha",
+        "float | None",
+        "None",
+        "Factor of the low-rank term, a number above 0, which is divided by `lora_rank`. None for "
+        "`lora_rank`.",
+    ),
+]
+
 KERNEL_INITIALIZER = (
     '`"yat_normal"` (see `keras_yat.initializers.YatNormal`), or any of '
     '`keras.initializers.get`. `"glorot_uniform"` gives the published start: bias 0, alpha 1.'
@@ -197,6 +214,7 @@ KERNEL = [
     ),
     _positional("bias_initializer", "Identifier | None", "None", BIAS_INITIALIZER),
     *_penalties(("kernel", "the kernel"), ("bias", "the bias")),
+    *LORA,
     _by_name(
         "kernel_from",
         "Any",
@@ -332,7 +350,7 @@ OF_BASE = {
     "KernelLayer": KERNEL,
     "BaseYatConv": KERNEL,
     "BaseYatConvTranspose": KERNEL,
-    "YatLayer": NEURON,
+    "LoraLayer": [*LORA, *NEURON],
     "BaseYatAttention": SCORES,
     "BaseYatCell": CELL,
     "BaseGatedYatCell": [*CELL, *RECURRENT_ACTIVATION],

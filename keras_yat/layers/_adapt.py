@@ -9,12 +9,12 @@ from keras_yat import _validate
 from keras_yat._numerics.prepared_kernel import LinearMap
 from keras_yat._types import Tensor
 from keras_yat.layers import _kmeans_pp
-from keras_yat.layers._base import YatLayer
+from keras_yat.layers._lora import LoraLayer
 
 _OUTPUTS = 2**16  # per position, from which `adapt` computes alpha
 
 
-class AdaptableLayer(YatLayer):
+class AdaptableLayer(LoraLayer):
     """Abstract: a Yat layer whose neurons can start at samples of its input."""
 
     kernel: Any
@@ -28,10 +28,6 @@ class AdaptableLayer(YatLayer):
 
     def _linear_map(self) -> LinearMap:
         """The linear map between input and kernel."""
-        raise NotImplementedError
-
-    def _kernel_from_columns(self, columns: np.ndarray) -> np.ndarray:
-        """The kernel whose neurons have the weights `columns`, `(entries, features)`."""
         raise NotImplementedError
 
     def _to_channels_last(self, inputs: Tensor) -> Tensor:
@@ -66,7 +62,7 @@ class AdaptableLayer(YatLayer):
         Raises:
             ValueError: If the data are not finite, differ in shape from the layer's input, or
                 contain fewer different samples than the layer has neurons; or if the kernel
-                belongs to another layer.
+                belongs to another layer, or has LoRA or is quantized.
 
         Example:
 
@@ -84,6 +80,11 @@ class AdaptableLayer(YatLayer):
                 "be None: adapt the layer that owns the kernel",
                 self.kernel_from.name,
             )
+        if self.lora_enabled or self.quantization_mode:
+            raise ValueError(
+                f"`adapt` sets the kernel of {self.name!r}, which LoRA or quantization froze: call "
+                "it before."
+            )
         samples = _validate.count("samples", samples)
         rng = np.random.default_rng(seed)
         inputs = _kmeans_pp.sample_inputs(data, samples, rng)
@@ -94,7 +95,8 @@ class AdaptableLayer(YatLayer):
         groups = _kmeans_pp.sample_patches(self._patches, inputs, samples, rng)
         count = self.features // len(groups)
         chosen = [_kmeans_pp.kmeans_pp_init(rows, count, rng) for rows in groups]
-        self.kernel.assign(self._kernel_from_columns(np.concatenate(chosen).T) / self.multiplier)
+        columns = np.concatenate(chosen).T / self.multiplier
+        self.stored_kernel.assign(self.stored_kernel.from_columns(columns))
         if self.bias is not None:
             self.bias.assign(np.zeros(self.bias.shape))
         epsilon = _kmeans_pp.median_distance(self.normalize, groups, chosen)

@@ -185,6 +185,8 @@ def checked_activation(name: str, value: Identifier | None, policy: Any) -> Any:
     """The activation of the argument `name`. One that is given by name gets the layer's policy."""
     function = activations.get(value, name)
     if isinstance(value, str) and isinstance(function, keras.layers.Layer):
+        if isinstance(policy, keras.dtype_policies.QuantizedDTypePolicy):
+            policy = policy.get_config()["source_name"]  # only kernels are quantized
         function = type(function)(dtype=policy)
     return function
 

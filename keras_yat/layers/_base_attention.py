@@ -91,6 +91,7 @@ class BaseYatAttention(EpsilonAlphaLayer, BaseAttention):
         # Keras would warn of the mask of its input, which does not matter here.
         layer.supports_masking = True
         layer.build(shape)
+        layer.quantize = _refuse_to_quantize
         return layer
 
     def call(
@@ -228,3 +229,12 @@ def _with_own_seed(initializer, name):
 
 def _both(mask, other):
     return mask if other is None else other if mask is None else ops.logical_and(mask, other)
+
+
+def _refuse_to_quantize(mode: Any = None, config: Any = None, **kwargs: Any) -> None:
+    """The method `quantize` of a projection. `model.quantize` warns in these words."""
+    raise NotImplementedError(
+        "The projections of an attention layer are not quantized: Keras 3.15 saves them without "
+        "their dtype policy, and could not load the file. Give the layer a "
+        "`keras.dtype_policies.DTypePolicyMap` with quantized policies for them."
+    )

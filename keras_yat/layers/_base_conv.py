@@ -220,8 +220,5 @@ class BaseYatConv(SlidingKernelLayer):
             for group in range(self.groups)
         ]
 
-    def _kernel_from_columns(self, columns: np.ndarray) -> np.ndarray:
-        return np.reshape(columns, (*self.kernel.shape[:-1], self.filters))
-
     def get_config(self) -> Config:
         return {**super().get_config(), "groups": self.groups}

@@ -16,6 +16,7 @@ class BaseYatConvTranspose(SlidingKernelLayer):
     """Abstract: a transposed Yat convolution of `rank` dimensions."""
 
     _features_axis: ClassVar[int] = -2
+    _lora_axis: ClassVar[int] = -2
     _operation: ClassVar[str] = "conv_transpose"
 
     def __init__(
@@ -95,11 +96,6 @@ class BaseYatConvTranspose(SlidingKernelLayer):
         patches = self._correlate(x, ops.swapaxes(each, -1, -2))
         columns = ops.reshape(ops.swapaxes(kernel, -1, -2), (taps * channels, -1))
         return [(patches, columns)]
-
-    def _kernel_from_columns(self, columns: np.ndarray) -> np.ndarray:
-        shape = tuple(self.kernel.shape)
-        columns = np.reshape(columns, (*shape[:-2], shape[-1], self.filters))
-        return np.swapaxes(columns, -1, -2)
 
     def get_config(self) -> Config:
         return {**super().get_config(), "output_padding": self.output_padding}

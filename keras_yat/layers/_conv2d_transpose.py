@@ -40,6 +40,10 @@ class YatConv2DTranspose(BaseYatConvTranspose):
         activity_regularizer: Regularizer of the output, or None.
         kernel_constraint: Constraint on the kernel, or None.
         bias_constraint: Constraint on the bias, or None.
+        lora_rank: Rank of a trained low-rank term of the kernel, which is frozen then: see
+            `enable_lora`. None for no such term.
+        lora_alpha: Factor of the low-rank term, a number above 0, which is divided by `lora_rank`.
+            None for `lora_rank`.
         kernel_from: A layer of the same class whose kernel this layer uses, or None. The two share
             a single weight, also in the `.keras` file of a model that has both among its own
             layers; Keras's `clone_model` and `model_from_json` give each its own. Setting
@@ -117,6 +121,8 @@ class YatConv2DTranspose(BaseYatConvTranspose):
         activity_regularizer: Identifier | None = None,
         kernel_constraint: Identifier | None = None,
         bias_constraint: Identifier | None = None,
+        lora_rank: int | None = None,
+        lora_alpha: float | None = None,
         *,
         kernel_from: Any = None,
         kernel_slice: tuple[int, int] | None = None,
@@ -150,6 +156,8 @@ class YatConv2DTranspose(BaseYatConvTranspose):
             activity_regularizer=activity_regularizer,
             kernel_constraint=kernel_constraint,
             bias_constraint=bias_constraint,
+            lora_rank=lora_rank,
+            lora_alpha=lora_alpha,
             kernel_from=kernel_from,
             kernel_slice=kernel_slice,
             epsilon=epsilon,

@@ -15,11 +15,12 @@ from keras_yat._sizes import fits
 from keras_yat._space import Space
 from keras_yat._types import Config, Identifier, LayerOptions, Shape, Tensor
 from keras_yat.layers._base import INITIALIZER, YatLayer
+from keras_yat.layers._lora import LoraLayer
 from keras_yat.layers._weight_options import WeightOptions
 
 
 @register()
-class YatEmbedding(YatLayer, ReversibleLayer):
+class YatEmbedding(LoraLayer, ReversibleLayer):
     """Embedding with a tied output head, as `keras.layers.ReversibleEmbedding`.
 
     A call looks up rows. A call with `reverse=True` is the head: it computes
@@ -40,6 +41,10 @@ class YatEmbedding(YatLayer, ReversibleLayer):
         mask_zero: Whether index 0 is padding, which following layers mask.
         weights: The initial rows, an array of shape `(input_dim, output_dim)`, or None. With them
             `kernel_multiplier="auto"` is 1.
+        lora_rank: Rank of a trained low-rank term of the kernel, which is frozen then: see
+            `enable_lora`. None for no such term.
+        lora_alpha: Factor of the low-rank term, a number above 0, which is divided by `lora_rank`.
+            None for `lora_rank`.
         epsilon: Added to the squared distance: a number above 0, in squared units of the input.
             Within this squared distance the output levels off.
         learn_epsilon: Whether epsilon is trained. It starts at `epsilon` and stays at or above
@@ -97,7 +102,11 @@ class YatEmbedding(YatLayer, ReversibleLayer):
         Models, 2017, for the tied head.
     """
 
-    embeddings: Any
+    embeddings_scale: Any = None
+    lora_embeddings_a: Any = None
+    lora_embeddings_b: Any = None
+    _kernel_name: ClassVar[str] = "embeddings"
+    _features_axis: ClassVar[int] = 0
     search_space: ClassVar[Space] = {**YatLayer.search_space, "embeddings_initializer": INITIALIZER}
 
     def __init__(
@@ -109,6 +118,8 @@ class YatEmbedding(YatLayer, ReversibleLayer):
         embeddings_constraint: Identifier | None = None,
         mask_zero: bool = False,
         weights: Any = None,
+        lora_rank: int | None = None,
+        lora_alpha: float | None = None,
         *,
         epsilon: float = 1e-5,
         learn_epsilon: bool = False,
@@ -124,6 +135,8 @@ class YatEmbedding(YatLayer, ReversibleLayer):
         **kwargs: Unpack[LayerOptions],
     ) -> None:
         super().__init__(
+            lora_rank=lora_rank,
+            lora_alpha=lora_alpha,
             epsilon=epsilon,
             learn_epsilon=learn_epsilon,
             alpha=alpha,
@@ -163,28 +176,29 @@ class YatEmbedding(YatLayer, ReversibleLayer):
                 self.kernel_multiplier: float | str = 1.0
             self.build()
             self.built: bool = True
-            self.embeddings.assign(weights / self.multiplier)
+            self.stored_kernel.assign(weights / self.multiplier)
+
+    @property
+    def embeddings(self) -> Any:
+        """The trained variable; its values as a tensor, if there is LoRA or quantization."""
+        return self.stored_kernel.readable()
 
     def build(self, input_shape: Shape | None = None) -> None:
         initializer = self._embeddings_options.initializer
         self.multiplier: float = self._multiplier_for(initializer, self.output_dim)
-        self.embeddings = self._embeddings_options.add(
-            "embeddings",
-            (self.input_dim, self.output_dim),
-            self.multiplier,
-            trainable=self.kernel_trainable,
-        )
+        self._add_kernel(self._embeddings_options, (self.input_dim, self.output_dim))
         _, alpha = self._default_bias_and_alpha(
             initializer, self.output_dim, bias=self.constant_bias or 0.0
         )
         self._add_epsilon_and_alpha(alpha)
+        self._add_lora()
 
     def call(self, inputs: Tensor, reverse: bool = False, training: bool | None = None) -> Tensor:
         if _validate.call_flag("reverse", reverse):
             return self._scores(inputs, training)
         if keras.backend.standardize_dtype(inputs.dtype) not in ("int32", "int64"):
             inputs = ops.cast(inputs, "int32")
-        rows = ops.take(ops.convert_to_tensor(self.embeddings), inputs, axis=0)
+        rows = self.stored_kernel.value(inputs)
         return ops.cast(rows * self.multiplier, self.compute_dtype)
 
     def prototypes(self) -> Tensor:
@@ -199,7 +213,7 @@ class YatEmbedding(YatLayer, ReversibleLayer):
             ValueError: If the layer is not built.
         """
         self._check_built()
-        return self._prototypes(self.embeddings, self.multiplier, (1,))
+        return self._prototypes(self.stored_kernel.value(), self.multiplier, (1,))
 
     def score(self, x: Tensor, training: bool | None = None) -> Tensor:
         """The Yat products of `x` with each row: a call with `reverse=True`.
@@ -218,7 +232,7 @@ class YatEmbedding(YatLayer, ReversibleLayer):
 
     def _scores(self, x, training):
         self._check_features(x.shape)
-        rows = ops.transpose(ops.convert_to_tensor(self.embeddings))
+        rows = ops.transpose(self.stored_kernel.value())
         return self._yat(DENSE, x, rows, None, training)
 
     def _check_features(self, shape):

@@ -19,14 +19,14 @@ from keras_yat.layers._weight_options import WeightOptions, checked_regularizer,
 class KernelLayer(AdaptableLayer):
     """Abstract: a Yat layer with a kernel and a bias.
 
-    A subclass defines `_kernel_shape`, `_linear_map` and `_kernel_from_columns`, and passes
-    `features`, the number of its neurons.
+    A subclass defines `_kernel_shape` and `_linear_map`, and passes `features`, the number of
+    its neurons.
     """
 
-    kernel: Any
+    kernel_scale: Any = None
+    lora_kernel_a: Any = None
+    lora_kernel_b: Any = None
     bias: Any
-    _features_axis: ClassVar[int] = -1
-    """The axis of the kernel along which its neurons lie."""
 
     search_space: ClassVar[Space] = {
         **AdaptableLayer.search_space,
@@ -74,6 +74,7 @@ class KernelLayer(AdaptableLayer):
         if owner.kernel_from is not None:
             _validate.invalid_argument("kernel_from", "own its kernel", owner.name)
         none = {"kernel_regularizer": None, "kernel_constraint": None, "kernel_multiplier": "auto"}
+        none["lora_rank"] = None
         for name, free in none.items():
             value = getattr(self, name)
             if value != free:
@@ -102,16 +103,23 @@ class KernelLayer(AdaptableLayer):
         """The layer that owns the kernel, or None if this one does."""
         return self._owner.layer
 
+    def _owns_kernel(self) -> bool:
+        return self.kernel_from is None
+
+    @property
+    def kernel(self) -> Any:
+        """The trained variable; its values as a tensor, if there is LoRA or quantization."""
+        return self.stored_kernel.readable()
+
     def build(self, input_shape: Shape) -> None:
         shape = self._kernel_shape(input_shape)
         if self.kernel_from is None:
             fan_in = self._effective_fan_in(math.prod(shape) // self.features)
             self.multiplier: float = self._multiplier_for(self.kernel_initializer, fan_in)
-            self.kernel = self._kernel_options.add(
-                "kernel", shape, self.multiplier, trainable=self.kernel_trainable
-            )
+            self._add_kernel(self._kernel_options, shape)
         else:
-            self.kernel = self._kernel_of_owner(input_shape, shape)
+            self._check_owner(input_shape, shape)
+            self._use_kernel(self.kernel_from.stored_kernel)
             self.multiplier = self.kernel_from.multiplier
         bias, alpha = self._starting_values(shape)
         self.bias = None
@@ -119,15 +127,16 @@ class KernelLayer(AdaptableLayer):
             start = self._bias_options.initializer or keras.initializers.Constant(bias)
             self.bias = self._bias_options.add("bias", (self.features,), initializer=start)
         self._add_epsilon_and_alpha(alpha)
+        self._add_lora()
         if isinstance(self.activation, keras.layers.Layer) and not self.activation.built:
             self.activation.build(self.compute_output_shape(input_shape))
 
-    def _kernel_of_owner(self, input_shape, shape):
+    def _check_owner(self, input_shape, shape):
         owner = self.kernel_from
         if not owner.built:
             owner.build(input_shape)
             owner.built = True
-        found = list(owner.kernel.shape)
+        found = list(owner.stored_kernel.shape)
         if self.kernel_slice is not None:
             found[self._features_axis] = self.features
         if tuple(found) != tuple(shape):
@@ -135,10 +144,9 @@ class KernelLayer(AdaptableLayer):
                 "kernel_from",
                 f"have a kernel of shape {tuple(shape)}",
                 owner.name,
-                kernel_shape=tuple(owner.kernel.shape),
+                kernel_shape=owner.stored_kernel.shape,
                 kernel_slice=self.kernel_slice,
             )
-        return owner.kernel
 
     def _starting_values(self, kernel_shape):
         entries = math.prod(kernel_shape) // self.features
@@ -156,8 +164,8 @@ class KernelLayer(AdaptableLayer):
         raise NotImplementedError
 
     def _own_kernel(self) -> Tensor:
-        """The kernel of this layer: the variable, or its slice of it."""
-        kernel = ops.convert_to_tensor(self.kernel)
+        """The kernel of this layer: that of its owner, or a slice of it."""
+        kernel = self.stored_kernel.value()
         if self.kernel_slice is not None:
             start, stop = self.kernel_slice
             behind = [slice(None)] * (-1 - self._features_axis)

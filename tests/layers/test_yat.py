@@ -95,7 +95,7 @@ def test_arguments_are_in_the_order_of_keras(name):
 
     def arguments(cls):
         found = inspect.signature(cls.__init__ if cls.__module__.startswith("keras.") else cls)
-        skipped = ("self", "lora_rank", "lora_alpha", "quantization_config", "kwargs")
+        skipped = ("self", "quantization_config", "kwargs")
         return [n for n in found.parameters if n not in skipped]
 
     stock = arguments(getattr(keras.layers, name.removeprefix("Yat")))

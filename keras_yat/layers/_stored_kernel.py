@@ -1,0 +1,202 @@
+"""A kernel as it is stored: as floats or integers, with a low-rank term or without."""
+
+import math
+from dataclasses import dataclass
+from typing import Any
+from weakref import WeakSet
+
+import keras
+import numpy as np
+from keras import ops
+
+from keras_yat._types import Tensor
+
+RANGES = {"int8": (-127, 127), "int4": (-8, 7)}
+"""The integers of each mode."""
+
+
+@dataclass(frozen=True)
+class Integers:
+    """How integers stand for columns of weights.
+
+    Attributes:
+        mode: `"int8"`, or `"int4"` with two integers in a byte.
+        block: The number of weights of a neuron that share a scale, or None for all.
+    """
+
+    mode: str
+    block: int | None
+
+    def shapes(self, shape: tuple[int, ...], axis: int) -> tuple[tuple[int, ...], tuple[int, ...]]:
+        """The shapes of integers and scales for a kernel with the features along `axis`."""
+        features = shape[axis]
+        entries = math.prod(shape) // features
+        blocks = () if self.block is None else (math.ceil(entries / self.block),)
+        packed = (math.ceil(entries / 2), features)
+        scales = (*blocks, features)
+        if axis == 0:
+            packed, scales = packed[::-1], scales[::-1]
+        return packed if self.mode == "int4" else shape, scales
+
+    def encode(self, columns: Any, quantizer: Any = None) -> tuple[Any, Any]:
+        """`columns`, an array `(entries, features)`, as integers, and their scales by block."""
+        entries, features = columns.shape
+        block = self.block or entries
+        blocks = np.pad(columns, [[0, -entries % block], [0, 0]]).reshape((-1, block, features))
+        if quantizer is None:
+            quantizer = keras.quantizers.AbsMaxQuantizer(value_range=RANGES[self.mode])
+        integers, scale = quantizer(blocks, axis=1, to_numpy=True)
+        integers = ops.reshape(integers, (-1, features))[:entries]
+        if self.mode == "int4":
+            integers, *_ = keras.quantizers.pack_int4(integers, axis=0)
+        return integers, scale
+
+    def decode(self, integers: Any, scale: Any, entries: int) -> Any:
+        """The weights `(entries, …)`, for scales `(blocks, …)`."""
+        if self.mode == "int4":
+            integers = keras.quantizers.unpack_int4(integers, entries, axis=0)
+        if self.block is not None:
+            scale = ops.repeat(scale, self.block, axis=0)[:entries]
+        return ops.cast(integers, scale.dtype) / scale
+
+
+class StoredKernel:
+    """The weights of a kernel, and its value.
+
+    Args:
+        name: Of the weight of the kernel.
+        shape: Of the kernel.
+        features_axis: The axis of the kernel along which its neurons lie. 0: the kernel is a
+            matrix, and `rows` can select neurons.
+        lora_axis: The axis of the kernel that the factor B has.
+
+    Attributes:
+        kernel: The trained variable, or integers.
+        integers: How integers stand for it, or None.
+        scale: The weight by which integers are divided, or None.
+        factors: The weights A and B of the low-rank term, or None.
+        strength: The factor of A·B.
+        layers: The layers that have these weights.
+    """
+
+    def __init__(
+        self, name: str, shape: tuple[int, ...], features_axis: int, lora_axis: int
+    ) -> None:
+        self.name: str = name
+        self.shape: tuple[int, ...] = shape
+        self.features_axis: int = features_axis
+        self.lora_axis: int = lora_axis
+        self.kernel: Any = None
+        self.integers: Integers | None = None
+        self.scale: Any = None
+        self.factors: tuple[Any, Any] | None = None
+        self.strength: float = 1.0
+        self.layers: WeakSet[Any] = WeakSet()
+
+    def attributes(self) -> dict[str, Any]:
+        """The weights, by the names of the layers' attributes. Some may be None."""
+        a, b = self.factors or (None, None)
+        return {
+            f"_{self.name}": self.kernel,
+            f"{self.name}_scale": self.scale,
+            f"lora_{self.name}_a": a,
+            f"lora_{self.name}_b": b,
+        }
+
+    def factor_shapes(self, rank: int) -> list[tuple[int, ...]]:
+        """The shapes of A and B."""
+        shape = list(self.shape)
+        size = shape.pop(self.lora_axis)
+        return [(*shape, rank), (rank, size)]
+
+    def to_columns(self, kernel: Tensor) -> Tensor:
+        """The weights of each neuron as a column: `(entries, features)`."""
+        if self.features_axis == 0:
+            return _moved(kernel, -1, 0)
+        kernel = _moved(kernel, self.features_axis, -1)
+        return ops.reshape(kernel, (-1, kernel.shape[-1]))
+
+    def from_columns(self, columns: Tensor) -> Tensor:
+        """The kernel whose neurons have the weights `columns`."""
+        if self.features_axis == 0:
+            return _moved(columns, 0, -1)
+        shape = list(self.shape)
+        features = shape.pop(self.features_axis)
+        return _moved(ops.reshape(columns, (*shape, features)), -1, self.features_axis)
+
+    def base(self, rows: Tensor | None = None) -> Tensor:
+        """The kernel without the low-rank term."""
+        kernel = ops.convert_to_tensor(self.kernel)
+        if self.integers is None:
+            return kernel if rows is None else ops.take(kernel, rows, axis=0)
+        features = self.shape[self.features_axis]
+        scale = ops.convert_to_tensor(self.scale)
+        if self.features_axis == 0:
+            scale = ops.reshape(scale, (features, -1))
+            if rows is not None:
+                kernel, scale = ops.take(kernel, rows, axis=0), ops.take(scale, rows, axis=0)
+            scale = _moved(scale, -1, 0)
+        else:
+            scale = ops.reshape(scale, (-1, features))
+        columns = kernel if self._in_columns() else self.to_columns(kernel)
+        entries = math.prod(self.shape) // features
+        return self.from_columns(self.integers.decode(columns, scale, entries))
+
+    def _in_columns(self):
+        """Whether integers are stored as columns."""
+        packed = self.integers is not None and self.integers.mode == "int4"
+        return packed and self.features_axis != 0
+
+    def value(self, rows: Tensor | None = None) -> Tensor:
+        """The kernel as a tensor, on the scale of the trained variable.
+
+        Args:
+            rows: Indices of neurons, of any shape, or None for all.
+        """
+        kernel = self.base(rows)
+        if self.factors is None:
+            return kernel
+        a, b = map(ops.convert_to_tensor, self.factors)
+        if rows is not None:
+            a = ops.take(a, rows, axis=0)
+        # Not `matmul`, which rounds float64 on torch.
+        term = _moved(ops.einsum("...r,rn->...n", a, b), -1, self.lora_axis)
+        return ops.cast(kernel, term.dtype) + self.strength * term
+
+    def readable(self) -> Any:
+        """The variable, if its value is that of the kernel; or the kernel as a tensor."""
+        plain = self.integers is None and self.factors is None
+        return self.kernel if plain else self.value()
+
+    def stored(self) -> list[Any]:
+        """The weights that are in a file."""
+        return [self.kernel] if self.integers is None else [self.kernel, self.scale]
+
+    def encoded(self, kernel: Any, quantizer: Any = None) -> list[Any]:
+        """The values of `stored()` for a kernel."""
+        if self.integers is None:
+            return [ops.cast(kernel, self.kernel.dtype)]
+        columns = self.to_columns(ops.cast(kernel, self.scale.dtype))
+        integers, scale = self.integers.encode(ops.convert_to_numpy(columns), quantizer)
+        scale = ops.squeeze(scale, 1)
+        if self.features_axis == 0:
+            scale = ops.transpose(scale)
+        return [
+            integers if self._in_columns() else self.from_columns(integers),
+            ops.reshape(scale, self.scale.shape),
+        ]
+
+    def assign(self, kernel: Any, quantizer: Any = None) -> None:
+        """Stores a kernel, by a quantizer of Keras if as integers."""
+        for weight, value in zip(self.stored(), self.encoded(kernel, quantizer), strict=True):
+            weight.assign(value)
+
+    def merged(self) -> list[Any]:
+        """The values of `stored()`, with the low-rank term in the kernel."""
+        return self.stored() if self.factors is None else self.encoded(self.value())
+
+
+def _moved(x, source, destination):
+    # ONNX files of torch have no negative axes.
+    rank = len(x.shape)
+    return ops.moveaxis(x, source % rank, destination % rank)
