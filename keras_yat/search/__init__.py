@@ -17,10 +17,10 @@ methods of `keras_tuner.HyperParameters` works; Keras Tuner is not imported.
 """
 
 from keras_yat.search._activation import activation
+from keras_yat.search._convolutions import yat_conv, yat_depthwise_conv, yat_separable_conv
 from keras_yat.search._layers import (
     layer,
     yat_attention,
-    yat_conv,
     yat_dense,
     yat_embedding,
     yat_recurrent,
@@ -34,6 +34,8 @@ __all__ = [
     "yat_attention",
     "yat_conv",
     "yat_dense",
+    "yat_depthwise_conv",
     "yat_embedding",
     "yat_recurrent",
+    "yat_separable_conv",
 ]
