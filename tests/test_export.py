@@ -19,7 +19,17 @@ def causal_attention():
 
 CASES = {
     **{name: MODELS[name] for name in ("delu", "mila", "lincomb", "softermax", "per channel")},
-    **{name: MODELS[name] for name in ("YatDense", "YatConv1D", "YatConv2D", "YatConv2DTranspose")},
+    **{
+        name: MODELS[name]
+        for name in (
+            "YatDense",
+            "YatConv1D",
+            "YatConv2D",
+            "YatConv2DTranspose",
+            "YatDepthwiseConv2D",
+            "YatSeparableConv1D",
+        )
+    },
     **{name: MODELS[name] for name in ("owner first", "tied", "YatLSTM", "bidirectional GRU")},
     "direct": (lambda: sequential((6,), keras_yat.YatDense(3, distance="direct")), (6,)),
     "causal attention": (causal_attention, (4, 6)),

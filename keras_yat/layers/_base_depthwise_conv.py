@@ -62,8 +62,9 @@ class BaseYatDepthwiseConv(DepthwiseLayer, KernelLayer):
 
     def _squared_norms(self, x: Tensor) -> Tensor:
         squares = ops.squeeze(sum_of_squares(ops.expand_dims(x, -1), axis=-1), -1)
-        # The correlation of the product, with ones: padding counts as in the product.
-        ones = ops.ones((*self.kernel_size, x.shape[-1], 1), dtype=squares.dtype)
+        # The correlation of the product, with ones: padding counts as in the product. The number of
+        # channels from the kernel: that of `x` is not a constant where torch exports to ONNX.
+        ones = ops.ones((*self.kernel_size, self.kernel.shape[-2], 1), dtype=squares.dtype)
         squares = self._window_sums(squares, ones)
         multiplier = self.depth_multiplier
         return squares if multiplier == 1 else ops.repeat(squares, multiplier, axis=-1)
