@@ -56,8 +56,8 @@ def test_rematerialization(mode):
     same_training(mode)
 
 
-# With any layer as the activation of a stock layer it fails on torch, and on JAX keeps the parameters
-# of the first trace as constants.
+# With any layer as the activation of a stock layer it fails on torch, and on JAX the parameters of
+# the first trace remain as constants.
 @pytest.mark.backends("tensorflow")
 def test_rematerialization_of_activations():
     same_training("activations")

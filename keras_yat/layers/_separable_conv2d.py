@@ -11,9 +11,10 @@ from keras_yat.layers._base_separable_conv import BaseYatSeparableConv
 
 @register()
 class YatSeparableConv2D(BaseYatSeparableConv):
-    """2D convolution of Yat neurons, factorized: `alpha·(⟨W, X⟩ + b)² / (‖W - X‖² + epsilon)`.
+    """2D separable convolution of Yat neurons, whose kernel has a depthwise and a pointwise factor.
 
-    X is the patch of the input under the window, with the zeros of the padding, and W the kernel
+    The outputs are `alpha·(⟨W, X⟩ + b)² / (‖W - X‖² + epsilon)`. X is the patch of the input under
+    the window, with the zeros of the padding, and W the kernel
     `W[k, c, f] = Σ_m D[k, c, m]·P[c·depth_multiplier + m, f]`, composed from a depthwise kernel D
     and a pointwise kernel P. The outputs are those of `YatConv2D` with this kernel; the product
     is computed as a depthwise convolution and a matrix product. Replaces
