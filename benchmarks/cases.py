@@ -18,14 +18,15 @@ class Case:
 
     Attributes:
         name: Of the layer in Keras, and behind "Yat" here.
-        theirs: Of the layer in `nmn.keras`.
+        theirs: Of the layer in `nmn.keras`, or None.
         shape: Of the input.
-        features: Units, filters, or rows of an embedding.
+        features: The first argument: units, filters, rows of an embedding, or the window of a
+            depthwise convolution.
         arguments: Further ones of the constructor, which all three take.
     """
 
     name: str
-    theirs: str
+    theirs: str | None
     shape: tuple[int, ...]
     features: int
     arguments: Mapping[str, Any] = field(default_factory=dict)
@@ -43,6 +44,8 @@ class Case:
             return stock(self.features, activation="gelu", **arguments)
         if contestant == "own":
             cls, score = getattr(keras_yat, f"Yat{self.name}"), "score"
+        elif self.theirs is None:
+            raise LookupError(f"nmn has no {self.name}")
         else:
             cls, score = getattr(importlib.import_module("nmn.keras"), self.theirs), "attend"
         if self.name == "Embedding":
@@ -83,5 +86,9 @@ CASES = {
     "conv3d_transpose": Case(
         "Conv3DTranspose", "YatConvTranspose3D", (4, 8, 8, 8, 16), 32, _window(3, strides=2)
     ),
+    "depthwise_conv1d": Case("DepthwiseConv1D", None, (16, 256, 64), 5, {"padding": "same"}),
+    "depthwise_conv2d": Case("DepthwiseConv2D", None, (16, 32, 32, 64), 3, {"padding": "same"}),
+    "separable_conv1d": Case("SeparableConv1D", None, (16, 256, 64), 128, _window(5)),
+    "separable_conv2d": Case("SeparableConv2D", None, (16, 32, 32, 64), 128, _window(3)),
     "embedding": Case("Embedding", "YatEmbed", (256, 64), 2000),
 }

@@ -45,6 +45,14 @@ of SGD 0.6 times that of a ReLU layer.
 
 A recurrent cell computes pre-activations of its gates from Yat products instead of linear ones,
 whose outputs change by η·‖x‖²: there s = σ·√fan_in.
+
+Factorized kernels (separable convolutions): W[k, c, f] = Σ_m D[k, c, m]·P[c, m, f], the sum over
+d = `depth_multiplier` terms. With `YatNormal` for D and variance 1/d for P, entries of W have the
+variance σ² and are not correlated, so that ‖W‖² and the variance of ⟨W, X⟩ are as above. A larger D
+and a smaller P, with their multipliers, would be the same. Each factor has its own multiplier, for
+the number of its terms in a product, K taps of the window for D and channels·d for P: a step of SGD
+in P changes an output by η·s_P²·Σt² / τ², where t are the outputs of the depthwise convolution and
+τ² is Σt² / d, so by η·s_P²·d, and one in D in the same way by η·s_D² / σ².
 """
 
 import math
@@ -159,6 +167,16 @@ class YatNormal(RandomNormal):
 def _rms(beta):
     """The rms of (u + β)², u standard normal."""
     return math.sqrt(beta**4 + 6.0 * beta**2 + 3.0)
+
+
+def matching_pointwise(depthwise: Any, depth_multiplier: int) -> Any:
+    """The default initializer of a pointwise kernel beside that of the depthwise kernel.
+
+    With `YatNormal` it has the variance 1 / depth_multiplier: see the top of this module.
+    """
+    if isinstance(depthwise, YatNormal):
+        return YatNormal(1.0 / _KERNEL_SCALE / math.sqrt(depth_multiplier))
+    return keras.initializers.GlorotUniform()
 
 
 _NAMES = {"yat_normal": YatNormal}

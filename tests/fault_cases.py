@@ -177,15 +177,22 @@ FAULTS = [
     Fault(
         "precision: floor",
         PRODUCTS,
-        "+ 10.0 * 4.0**-bits",
+        "+ 2.5 * roundings**2 * 4.0**-bits",
         "+ 0.0 * bits",
         "tests/test_products.py",
     ),
     Fault(
         "precision: sums over a window",
         PRODUCTS,
-        "count = -(-(1 + _BITS[keras.backend.standardize_dtype(x.dtype)]) // (1 + bits))",
+        "count = -(-(1 + _BITS.get(keras.backend.standardize_dtype(x.dtype), bits)) // (1 + bits))",
         "count = 1",
+        "tests/test_products.py",
+    ),
+    Fault(
+        "precision: two products in succession",
+        PRODUCTS,
+        'parts = exact_parts(x, mantissa_bits("matmul", x))',
+        "parts = [x]",
         "tests/test_products.py",
     ),
     Fault(
@@ -246,9 +253,9 @@ FAULTS = [
     ),
     Fault(
         "convolution: one bias for all filters",
-        f"{LAYERS}/_kernel.py",
-        '"bias", (self.features,), initializer',
-        '"bias", (1,), initializer',
+        f"{LAYERS}/_neurons.py",
+        "shape = (linear_map.neurons(kernel_shape),)",
+        "shape = (1,)",
         "tests/layers/test_yat_conv.py",
     ),
     Fault(

@@ -65,6 +65,14 @@ EXPECTED: dict[str, dict[str, str]] = {
         "*test_bad_init_args": WORDS,
         "ConvTransposeCorrectnessTest::test_conv?d_transpose*": VALUES,
     },
+    "depthwise_conv": {
+        "*test_bad_init_args": WORDS,
+        "DepthwiseConvCorrectnessTest::test_depthwise_conv?d?": VALUES,
+    },
+    "separable_conv": {
+        "*test_bad_init_args": WORDS,
+        "SeparableConvCorrectnessTest::test_separable_conv?d?": VALUES,
+    },
     "spectral_normalization": {"*test_apply_layer": VALUES},
     "bidirectional": {
         "*cudnn*": CUDNN,

@@ -1,7 +1,7 @@
 """Helpers of the tests of search spaces: every call, and values of its hyperparameters."""
 
-import functools
 import math
+from functools import partial
 from typing import NamedTuple
 
 import keras_tuner
@@ -32,13 +32,18 @@ def _cases():
         shapes = [(2, *[5] * rank, 3)]
         for transpose in (False, True):
             name = f"YatConv{rank}D{'Transpose' if transpose else ''}"
-            function = functools.partial(search.yat_conv, rank=rank, transpose=transpose)
+            function = partial(search.yat_conv, rank=rank, transpose=transpose)
             yield name, Case(function, (4, 3), shapes)
+    for rank in (1, 2):
+        shapes, depthwise = [(2, *[5] * rank, 3)], search.yat_depthwise_conv
+        yield f"YatDepthwiseConv{rank}D", Case(partial(depthwise, rank=rank), (3,), shapes)
+        separable = partial(search.yat_separable_conv, rank=rank)
+        yield f"YatSeparableConv{rank}D", Case(separable, (4, 3), shapes)
     for label, (layer, _) in RECURRENT.items():
         name = layer.__name__
-        function = functools.partial(search.yat_recurrent, among=[label])
+        function = partial(search.yat_recurrent, among=[label])
         yield name, Case(function, (4,), [(2, 5, 3)])
-        yield f"{name}Cell", Case(functools.partial(function, cell=True), (4,), [(2, 3)])
+        yield f"{name}Cell", Case(partial(function, cell=True), (4,), [(2, 3)])
     yield "YatMultiHeadAttention", Case(search.yat_attention, (2, 4), [(2, 5, 6), (2, 5, 6)])
     yield "YatEmbedding", Case(search.yat_embedding, (6, 4), [(2, 5)])
 
@@ -47,15 +52,16 @@ CASES = dict(_cases())
 # Calls that declare every hyperparameter.
 EVERY = {
     **CASES,
-    "activation": functools.partial(
-        search.activation, search_bounds=True, search_trainable=True, axis=-1
-    ),
-    "recurrent": functools.partial(search.yat_recurrent, units=4),
+    "activation": partial(search.activation, search_bounds=True, search_trainable=True, axis=-1),
+    "recurrent": partial(search.yat_recurrent, units=4),
     "optimizer": search.optimizer,
 }
 FLOAT = keras_tuner.engine.hyperparameters.Float
 # JAX compiles each initializer for each shape: on JAX one layer of each kind is built.
-ONE_OF_A_KIND = ["YatConv1D", "YatGRU", "YatGRUCell", "YatMultiHeadAttention", "YatEmbedding"]
+ONE_OF_A_KIND = [
+    *("YatConv1D", "YatDepthwiseConv1D", "YatSeparableConv1D", "YatGRU", "YatGRUCell"),
+    *("YatMultiHeadAttention", "YatEmbedding"),
+]
 BUILT = ONE_OF_A_KIND if BACKEND == "jax" else list(CASES)
 EACH_ACTIVATION = pytest.mark.parametrize("label", list(ALL))
 EACH_TRAINABLE = pytest.mark.parametrize("label", list(TRAINABLE))

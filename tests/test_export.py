@@ -20,7 +20,17 @@ def causal_attention():
 
 CASES = {
     **{name: MODELS[name] for name in ("delu", "mila", "lincomb", "softermax", "per channel")},
-    **{name: MODELS[name] for name in ("YatDense", "YatConv1D", "YatConv2D", "YatConv2DTranspose")},
+    **{
+        name: MODELS[name]
+        for name in (
+            "YatDense",
+            "YatConv1D",
+            "YatConv2D",
+            "YatConv2DTranspose",
+            "YatDepthwiseConv2D",
+            "YatSeparableConv1D",
+        )
+    },
     **{name: MODELS[name] for name in ("owner first", "tied", "YatLSTM", "bidirectional GRU")},
     "int8 and LoRA": MODELS["int8 and LoRA"],
     "int8, tied": (lambda: quantized(tied(), "int8"), MODELS["tied"][1]),

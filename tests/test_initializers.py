@@ -112,11 +112,34 @@ def test_input_scale(input_scale):
         ("YatConv1DTranspose", {"kernel_size": 4, "strides": 2}, (8, 64, 32)),
         ("YatConv2DTranspose", {"kernel_size": 4, "strides": 2}, (8, 12, 12, 32)),
         ("YatConv3DTranspose", {"kernel_size": 4, "strides": 2}, (2, 6, 6, 6, 16)),
+        ("YatDepthwiseConv1D", {"kernel_size": 25, "depth_multiplier": 2}, (8, 64, 32)),
+        ("YatDepthwiseConv2D", {"kernel_size": 5, "normalize": "kernel"}, (8, 12, 12, 64)),
+        ("YatDepthwiseConv2D", {"kernel_size": 5, "use_bias": False}, (8, 12, 12, 64)),
+        ("YatSeparableConv1D", {"kernel_size": 5}, (8, 64, 64)),
+        ("YatSeparableConv2D", {"kernel_size": 3, "depth_multiplier": 2}, (8, 12, 12, 64)),
+        ("YatSeparableConv2D", {"kernel_size": 3, "normalize": "sphere"}, (8, 12, 12, 64)),
     ],
 )
 def test_convolutions_give_rms_one(name, arguments, shape):
-    layer = getattr(keras_yat, name)(64, **arguments)
+    filters = {} if "Depthwise" in name else {"filters": 64}
+    layer = getattr(keras_yat, name)(**filters, **arguments)
     assert 0.7 < rms(layer(draw(shape))) < 1.4
+
+
+def test_a_stack_of_depthwise_and_pointwise_layers_keeps_the_signal():
+    """A window of nine entries gives tails, and an rms near 1.7; the next layer returns to 1."""
+    x = draw((4, 12, 12, 32))
+    found = []
+    for _ in range(4):
+        for layer in (
+            keras_yat.YatDepthwiseConv2D(3, padding="same"),
+            keras_yat.YatConv2D(32, 1),
+            keras_yat.YatSeparableConv2D(32, 3, padding="same"),
+        ):
+            x = layer(x)
+            found.append(rms(x))
+    assert all(0.3 < value < 6.0 for value in found)
+    assert all(0.3 < value < 3.0 for value in found[1::3] + found[2::3])
 
 
 def test_scores_of_an_embedding_have_rms_one():

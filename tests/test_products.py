@@ -10,6 +10,7 @@ from keras_yat._numerics import products
 from tests import reference_yat
 from tests.helpers import compiled, draw, to_numpy, value_and_gradients
 
+OPERATIONS = ("matmul", "conv", "conv_transpose", "depthwise_conv")
 PATTERNS = {"tf32": 13, "tf32, truncated": 13, "bfloat16": 16}
 
 
@@ -56,7 +57,7 @@ def replace_products(kind, monkeypatch):
     def replacement(operation):
         return lambda x, w, *rest, **more: operation(factor(x), factor(w), *rest, **more)
 
-    for name in ("matmul", "conv", "conv_transpose"):
+    for name in OPERATIONS:
         monkeypatch.setattr(ops, name, replacement(getattr(ops, name)))
     einsum = ops.einsum
     monkeypatch.setattr(ops, "einsum", lambda form, *each: einsum(form, *map(factor, each)))
@@ -87,12 +88,12 @@ def norms_of(x, axis):
 
 def test_measures_the_precision(rounding):
     expected = 7 if rounding == "bfloat16" else 10
-    for operation in ("matmul", "conv", "conv_transpose"):
+    for operation in OPERATIONS:
         assert products.mantissa_bits(operation, ops.ones(3)) == expected
 
 
 def test_true_float32_is_measured():
-    for operation in ("matmul", "conv", "conv_transpose"):
+    for operation in OPERATIONS:
         assert products.mantissa_bits(operation, ops.ones(3)) == 23
 
 
@@ -164,6 +165,54 @@ def test_convolutions(rounding, kind):
     far = np.arange(len(patches)) != place
     bound = 0.01 if rounding == "bfloat16" else 0.002
     np.testing.assert_allclose(found[far], truth[far], rtol=bound, atol=bound * np.max(truth[far]))
+
+
+@pytest.mark.parametrize("kind", ["DepthwiseConv1D", "SeparableConv1D"])
+def test_depthwise_convolutions(rounding, kind):
+    """Neurons near a patch of the input: a window of a channel, or all channels at a position."""
+    window, channels, count = (300, 1, len(DISTANCES))
+    if kind == "SeparableConv1D":
+        window, channels = 1, 300
+    x = draw((1, window, channels))
+    kernel = near(x.reshape(1, -1))[:, 0].T  # (entries, neurons)
+    arguments = {"alpha": None, "use_bias": False, "kernel_multiplier": 1.0}
+    layer = getattr(keras_yat, f"Yat{kind}")(
+        **({} if kind == "DepthwiseConv1D" else {"filters": count}),
+        kernel_size=window,
+        depth_multiplier=count if kind == "DepthwiseConv1D" else 1,
+        **arguments,
+    )
+    layer.build(x.shape)
+    if kind == "DepthwiseConv1D":
+        layer.kernel.assign(kernel[:, None])
+    else:
+        # Factors whose product has more bits than either: neither of them is the kernel.
+        depthwise = 1.0 + np.random.default_rng(2).random(channels)
+        layer.depthwise_kernel.assign(depthwise.reshape(1, channels, 1))
+        layer.pointwise_kernel.assign((kernel / depthwise[:, None])[None])
+    own = np.eye(count)[:, None]
+    value, (of_x,) = value_and_gradients(layer, np.repeat(x, count, 0), upstream=own)
+    wide = x.reshape(1, -1).astype("float64"), to_numpy(layer.prototypes()).reshape(-1, count)
+    truth = reference_yat.yat(*wide)[0]
+    check(to_numpy(value)[0, 0], truth, rounding, kernel.shape[0])
+    slopes = reference_yat.gradients(own[:, 0], np.repeat(wide[0], count, 0), wide[1])["x"]
+    assert np.all(norms_of(of_x, (1, 2)) < 1.5 * np.linalg.norm(slopes, axis=1))
+
+
+def test_two_products_in_succession_round_once(rounding):
+    """The product of a separable layer is that of its rounded factors, to float32."""
+    x = draw((2, 9, 64))
+    layer = keras_yat.YatSeparableConv1D(8, 3, epsilon=1e8, alpha=None, kernel_multiplier=1.0)
+    found = np.sqrt(to_numpy(layer(x)).astype("float64") * 1e8)
+    kind = rounding.partition(",")[0]
+    depthwise, rows = (
+        narrowed(to_numpy(w), kind).astype("float64")
+        for w in (layer.depthwise_kernel, layer.pointwise_kernel)
+    )
+    kernel = depthwise * rows[0]
+    patches = reference_yat.convolution((9,), (3,), (1,), (1,), "valid").patches(narrowed(x, kind))
+    products = np.abs(np.einsum("bpkc,kcf->bpf", patches, kernel) + to_numpy(layer.bias))
+    np.testing.assert_allclose(found, products, rtol=1e-4, atol=1e-4)
 
 
 @pytest.mark.parametrize("block_size", [None, 1])

@@ -234,6 +234,63 @@ KERNEL = [
     *NEURON,
 ]
 
+# Keras has other names for the kernel of a depthwise convolution. The start of the kernels of a
+# separable one, and what does not apply to it, differ.
+_OF_DEPTHWISE = {
+    "kernel_slice": "(start, stop): the neurons of each channel of `kernel_from` that this layer "
+    "uses, `depth_multiplier` of them. None: all.",
+}
+DEPTHWISE = [
+    replace(
+        a,
+        name=a.name.replace("kernel_", "depthwise_")
+        if a.name.endswith(("_initializer", "_regularizer", "_constraint"))
+        else a.name,
+        text=_OF_DEPTHWISE.get(a.name, a.text),
+    )
+    for a in KERNEL
+]
+_OF_SEPARABLE = {
+    "kernel_multiplier": "Factor between each of the two trained variables and its kernel: a "
+    'number above 0, or `"auto"` for the initializer\'s matching default. With those of the '
+    "default initializers the usual learning rates of Keras's layers are suitable; with others it "
+    "is 1. `prototypes()` returns w. Regularizers, constraints and weight decay apply to the "
+    "trained variables.",
+    "distance": '`"expanded"`: a depthwise convolution and a matrix product. Their rounding hides '
+    "distances ‖w - x‖ below about 1e-3·‖w‖ in float32, 0.1·‖w‖ in half precision. "
+    '`"direct"`: the sum of squared differences, exact and slow.',
+    "drop_connect": "DropConnect rate of both kernels in training, in [0, 1). Kept entries are "
+    "divided by 1 - rate; each call draws new masks.",
+    "kernel_trainable": "Whether the kernels are trained. False freezes both of them alone.",
+}
+SEPARABLE = [
+    *KERNEL[:2],
+    _positional(
+        "depthwise_initializer",
+        "Identifier",
+        '"yat_normal"',
+        'Initializer of the depthwise kernel: `"yat_normal"` (see '
+        "`keras_yat.initializers.YatNormal`), or any of `keras.initializers.get`. "
+        '`"glorot_uniform"` starts bias and alpha at 0 and 1.',
+    ),
+    _positional(
+        "pointwise_initializer",
+        "Identifier | None",
+        "None",
+        "Initializer of the pointwise kernel. None: the depthwise initializer's matching default. "
+        "With `YatNormal` it has the variance 1 / depth_multiplier, so that entries of the "
+        'composed kernel have that of `YatNormal`; with others it is `"glorot_uniform"`. With '
+        "another one bias and alpha start at 0 and 1.",
+    ),
+    replace(KERNEL[3], text=BIAS_INITIALIZER),
+    *_penalties(
+        ("depthwise", "the depthwise kernel"),
+        ("pointwise", "the pointwise kernel"),
+        ("bias", "the bias"),
+    ),
+    *(replace(a, text=_OF_SEPARABLE.get(a.name, a.text)) for a in NEURON),
+]
+
 _OF_CELL = [
     _positional(
         "activation",
@@ -350,7 +407,10 @@ OF_BASE = {
     "KernelLayer": KERNEL,
     "BaseYatConv": KERNEL,
     "BaseYatConvTranspose": KERNEL,
+    "BaseYatDepthwiseConv": DEPTHWISE,
+    "BaseYatSeparableConv": SEPARABLE,
     "LoraLayer": [*LORA, *NEURON],
+    "YatLayer": NEURON,
     "BaseYatAttention": SCORES,
     "BaseYatCell": CELL,
     "BaseGatedYatCell": [*CELL, *RECURRENT_ACTIVATION],

@@ -231,10 +231,11 @@ def on_sphere(x: Tensor, axis: int | tuple[int, ...]) -> Tensor:
 def squared_distance(x: Tensor, kernel: Tensor) -> Tensor:
     """‖x - w‖² for each column w of `kernel`, from the differences: nothing cancels.
 
-    One column after the other: the memory is a few times that of `x`. The gradient is summed from
-    the same differences.
+    With an axis of groups before both `(entries,)` and `(entries, features)` each group has its own
+    columns. One column after the other: the memory is a few times that of `x`. The gradient is
+    summed from the same differences.
     """
-    behind = tuple(range(len(x.shape) - 1))
+    behind = tuple(range(len(x.shape) - len(kernel.shape) + 1))
     features = kernel.shape[-1]
 
     def forward(x, kernel):
@@ -242,10 +243,10 @@ def squared_distance(x: Tensor, kernel: Tensor) -> Tensor:
             difference = x - w
             return ops.sum(difference * difference, axis=-1)
 
-        return ops.moveaxis(ops.map(distance, ops.transpose(kernel)), 0, -1), None
+        return ops.moveaxis(ops.map(distance, ops.moveaxis(kernel, -1, 0)), 0, -1), None
 
     def backward(upstream, _, x, kernel):
-        rows = ops.transpose(kernel)
+        rows = ops.moveaxis(kernel, -1, 0)
         slopes = ops.moveaxis(2.0 * upstream, -1, 0)
 
         def of_row(pair):
@@ -257,6 +258,6 @@ def squared_distance(x: Tensor, kernel: Tensor) -> Tensor:
             return total + ops.expand_dims(slope, -1) * (x - w)
 
         of_x = ops.fori_loop(0, features, add, ops.zeros_like(x))
-        return of_x, ops.transpose(ops.map(of_row, (rows, slopes)))
+        return of_x, ops.moveaxis(ops.map(of_row, (rows, slopes)), 0, -1)
 
     return with_custom_gradient(forward, backward)(x, kernel)

@@ -41,28 +41,41 @@ class LinearMap:
     """The linear map between an input and a kernel, and the squared norms that belong to it.
 
     Attributes:
-        product: Maps an input and a kernel to inner products `(..., features)`.
+        product: Maps an input and the factors of a kernel to inner products `(..., features)`.
         squared_norms: Maps an input to the squared norm of each patch: `(..., 1)`, or
             `(..., features)` with groups.
-        patches_and_columns: Maps an input and a kernel to the factors of the products: for each
-            group the patches `(..., entries)` and the weights `(entries, features)`.
+        patches_and_columns: Maps an input and a kernel to the factors of the products: the patches
+            `(..., entries)` and the weights `(entries, features)`, or with groups
+            `(..., groups, entries)` and `(groups, entries, features / groups)`.
         axes: The axes of the kernel over which a product sums.
-        operation: Argument of `products.mantissa_bits`.
+        operations: For each factor of the kernel the argument of `products.mantissa_bits`.
+        compose: Maps the factors to the kernel. There is a single factor, the kernel, by default.
+        terms: The number of products of factors whose sum is an entry of the kernel.
         in_pieces: Whether long sums are taken in pieces.
     """
 
-    product: Callable[[Tensor, Tensor], Tensor]
+    product: Callable[..., Tensor]
     squared_norms: Callable[[Tensor], Tensor]
-    patches_and_columns: Callable[[Tensor, Tensor], Sequence[tuple[Tensor, Tensor]]]
+    patches_and_columns: Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]
     axes: tuple[int, ...]
-    operation: str
+    operations: tuple[str, ...]
+    compose: Callable[..., Tensor] = lambda kernel: kernel
+    terms: int = 1
     in_pieces: bool = False
+
+    def entries(self, shape: Sequence[int]) -> int:
+        """The number of weights of a neuron, for the shape of a kernel."""
+        return math.prod([shape[axis] for axis in self.axes])
+
+    def neurons(self, shape: Sequence[int]) -> int:
+        """The number of neurons, for the shape of a kernel."""
+        return math.prod(shape) // self.entries(shape)
 
     def half_floor(self, kernel: Tensor, dtype: str, bits: int) -> float:
         """Half the floor of the distance: see `products`."""
-        entries = math.prod([kernel.shape[axis] for axis in self.axes])
+        entries = self.entries(kernel.shape)
         count = pieces(entries) if self.in_pieces else 1
-        return half_floor(dtype, bits, entries / count**2)
+        return half_floor(dtype, bits, self.terms * entries / count**2, 1 + len(self.operations))
 
 
 class PreparedKernel:
@@ -70,7 +83,7 @@ class PreparedKernel:
 
     Args:
         linear_map: The linear map between input and kernel.
-        kernel: The weights of the neurons.
+        kernel: The weights of the neurons, or a tuple of the factors of the linear map.
         dtype: The dtype of the inputs.
         bias: b of each neuron, a number, or None for 0.
         epsilon: Number or scalar tensor above 0.
@@ -78,6 +91,9 @@ class PreparedKernel:
         normalize: One of `NORMALIZATIONS`.
         distance: One of `DISTANCES`.
         multiplier: Factor of the kernel: the weights of the neurons are `multiplier·kernel`.
+
+    With several factors the norms are those of the composed kernel, in float32, while the product
+    applies one factor after the other: products are rounded between them, not the composed kernel.
     """
 
     def __init__(
@@ -98,32 +114,36 @@ class PreparedKernel:
         self._sphere = normalize == "sphere"
         axes = linear_map.axes
         wide = "float64" if self._dtype == "float64" else "float32"
-        kernel = ops.cast(kernel, wide)
+        factors = [ops.cast(f, wide) for f in (kernel if isinstance(kernel, tuple) else (kernel,))]
         bias, epsilon, alpha = (_cast(scale, wide) for scale in (bias, epsilon, alpha))
         if normalize is not None:
             # The result does not depend on the scale; the squares might over- or underflow.
-            kernel = kernel / max_abs(kernel, axes)
+            factors[-1] = factors[-1] / max_abs(linear_map.compose(*factors), axes)
             multiplier = 1.0
-        self._bits = mantissa_bits(linear_map.operation, kernel, self._dtype)
-        kernel = rounded(kernel, self._bits)
+        pairs = list(zip(linear_map.operations, factors, strict=True))
+        each = [mantissa_bits(operation, factor, self._dtype) for operation, factor in pairs]
+        self._bits, least = each[0], min(each)
+        factors = [rounded(factor, bits) for factor, bits in zip(factors, each, strict=True)]
+        kernel = linear_map.compose(*factors)
         square = _squared_norms(kernel, axes)
         self._norms = self._direct_kernel = None
         if normalize is not None:
             scale, square = unit_norm(square)
-            self._norms = _without(scale, axes)
+            self._norms = _flat(scale)
         expanded = distance == "expanded"
         if not expanded:
             self._direct_kernel = kernel * (multiplier if normalize is None else scale)
         self.formula: YatFormula = YatFormula(
-            kernel_square=_without(square, axes) if expanded else 0.0,
+            kernel_square=_flat(square) if expanded else 0.0,
             bias=0.0 if bias is None else bias,
             alpha=1.0 if alpha is None else alpha,
             epsilon=epsilon,
-            floor=linear_map.half_floor(kernel, self._dtype, self._bits) if expanded else None,
+            floor=linear_map.half_floor(kernel, self._dtype, least) if expanded else None,
             limit=FLOAT16_MAX if self._dtype == "float16" else None,
             multiplier=multiplier,
         )
-        self._kernel, self._kernel_scale = self._in_range(kernel)
+        self._largest_entry = math.sqrt(FLOAT16_MAX / 2.0 / linear_map.entries(kernel.shape))
+        self._factors, self._kernel_scale = self._in_range(factors)
 
     def __call__(self, x: Tensor) -> Tensor:
         """The outputs `(..., features)` for an input of the dtype."""
@@ -155,8 +175,8 @@ class PreparedKernel:
         if self._sphere or self._direct_kernel is not None or self._kernel_scale is not None:
             return None
         if self._norms is None:
-            return self._kernel
-        kernel = self._kernel * ops.cast(self._norms, self._dtype)
+            return self._factors[0]
+        kernel = self._factors[0] * ops.cast(self._norms, self._dtype)
         # Where products are rounded, the norm of the rounded kernel is no longer 1.
         return kernel if self.factor(kernel) is kernel else None
 
@@ -164,17 +184,21 @@ class PreparedKernel:
         """`x` as a factor of the product: rounded where products are."""
         return rounded(x, self._bits)
 
-    def _in_range(self, kernel):
-        """`kernel` in the dtype of the inputs, and the factor that was taken out for its range."""
-        if self._dtype != "float16":
-            return ops.cast(kernel, self._dtype), None
-        scale = ops.max(ops.maximum(max_abs(kernel, None) / self._largest_entry(kernel), 1.0))
-        return ops.cast(kernel / scale, self._dtype), scale
+    def _in_range(self, factors):
+        """`factors` in the dtype of the inputs, and the number that was taken out for the range.
 
-    def _largest_entry(self, kernel):
-        """The largest |entry| for which no sum over the window overflows float16."""
-        entries = math.prod([kernel.shape[axis] for axis in self._linear_map.axes])
-        return math.sqrt(FLOAT16_MAX / 2.0 / entries)
+        No sum overflows float16 if the entries of the input and of the first factor are at most
+        `_largest_entry`, and those of a further factor at most 1 / `terms`.
+        """
+        if self._dtype != "float16":
+            return [ops.cast(factor, self._dtype) for factor in factors], None
+        found, total = [], 1.0
+        for i, factor in enumerate(factors):
+            most = 1.0 / self._linear_map.terms if i else self._largest_entry
+            scale = ops.max(ops.maximum(max_abs(factor, None) / most, 1.0))
+            found.append(ops.cast(factor / scale, self._dtype))
+            total = total * scale
+        return found, total
 
     def _max_abs(self, x):
         """max |x| over what a product may contain: a row, or all of an image."""
@@ -183,11 +207,11 @@ class PreparedKernel:
     def _product(self, x):
         """The inner products, computed in the dtype of `x`."""
         if self._kernel_scale is None:
-            return self._linear_map.product(x, self._kernel)
+            return self._linear_map.product(x, *self._factors)
         most = ops.cast(self._max_abs(x), "float32")
-        scale = ops.maximum(most / self._largest_entry(self._kernel), 1.0)
+        scale = ops.maximum(most / self._largest_entry, 1.0)
         x = ops.cast(ops.cast(x, "float32") / scale, self._dtype)
-        product = self._linear_map.product(x, self._kernel)
+        product = self._linear_map.product(x, *self._factors)
         return ops.cast(product, "float32") * (scale * self._kernel_scale)
 
 
@@ -196,9 +220,9 @@ def _cast(scale, dtype):
     return ops.cast(scale, dtype) if hasattr(scale, "shape") else scale
 
 
-def _without(x, axes):
-    """`x` without `axes` of size 1. `ops.squeeze` takes one axis where torch exports to ONNX."""
-    return ops.reshape(x, [size for axis, size in enumerate(x.shape) if axis not in axes])
+def _flat(x):
+    """`x`, with a value for each neuron, as a vector."""
+    return ops.reshape(x, (math.prod(x.shape),))
 
 
 def _squared_norms(x, axes):
@@ -210,9 +234,9 @@ def _squared_norms(x, axes):
 DENSE = LinearMap(
     product=matrix_product,
     squared_norms=lambda x: sum_of_squares(x, axis=-1),
-    patches_and_columns=lambda x, kernel: [(x, kernel)],
+    patches_and_columns=lambda x, kernel: (x, kernel),
     axes=(0,),
-    operation="matmul",
+    operations=("matmul",),
     in_pieces=True,
 )
 
@@ -225,12 +249,15 @@ def _behind_batch(x):
 
 def _direct(linear_map, x, kernel, x_scale):
     """The squared distances, from differences, `(..., features)`."""
-    found, start = [], 0
-    for patches, columns in linear_map.patches_and_columns(x, kernel):
-        patches = ops.cast(patches, at_least_float32(x))
-        if x_scale is not None:
-            place = start if x_scale.shape[-1] > 1 else 0
-            patches = patches * x_scale[..., place : place + 1]
-        found.append(squared_distance(patches, columns))
-        start += columns.shape[-1]
-    return ops.concatenate(found, axis=-1)
+    patches, columns = linear_map.patches_and_columns(x, kernel)
+    patches = ops.cast(patches, at_least_float32(x))
+    grouped = len(columns.shape) > 2
+    if x_scale is not None:
+        if grouped:
+            step = columns.shape[-1] if x_scale.shape[-1] > 1 else 1
+            x_scale = ops.expand_dims(x_scale[..., ::step], -1)
+        patches = patches * x_scale
+    found = squared_distance(patches, columns)
+    if grouped:
+        found = ops.reshape(found, (*ops.shape(found)[:-2], columns.shape[0] * columns.shape[-1]))
+    return found

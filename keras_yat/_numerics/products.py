@@ -10,7 +10,7 @@ total where x ≈ w.
 
 - The rounded vectors. A distance of at least 80·u²·‖w‖² is right to a factor of 1.5: with
   ‖w - x‖ = δ·‖w‖ it may be found as (δ - 2u)², and δ / (δ - 2u) is at most √1.5 from δ = 10.9·u on,
-  where (δ - 2u)² is 79·u².
+  where (δ - 2u)² is 79·u². A kernel of two rounded factors has 3u for 2u, and 178·u² for 79·u².
 - The sums. A sum of n terms one after the other has a relative error of about √n/2 roundings, for
   terms of one sign. Twice its double, for ‖w‖² + ‖x‖² and 2⟨w, x⟩, is 2^-20·√n/8 in float32; not
   less than 2^-20, for few terms. Long sums are taken in pieces, see `matrix_product`.
@@ -47,17 +47,18 @@ _SMALL_SUMS = {"float32": 2.0**-21, "float64": 2.0**-50}
 _HALF_PRECISION = {"bfloat16": 2.0**-8, "float16": 2.0**-7}
 
 
-def half_floor(dtype: str, bits: int, summed: float) -> float:
+def half_floor(dtype: str, bits: int, summed: float, roundings: int = 2) -> float:
     """Half the floor of the distance, in multiples of ‖w‖².
 
     Args:
         dtype: The dtype in which products are computed.
         bits: `mantissa_bits`.
         summed: Number of terms of a product, over the square of the number of its pieces.
+        roundings: Number of rounded tensors: x and the factors of w.
     """
     if dtype in _HALF_PRECISION:
         return _HALF_PRECISION[dtype]
-    return _SMALL_SUMS[dtype] * max(1.0, math.sqrt(summed) / 8.0) + 10.0 * 4.0**-bits
+    return _SMALL_SUMS[dtype] * max(1.0, math.sqrt(summed) / 8.0) + 2.5 * roundings**2 * 4.0**-bits
 
 
 def pieces(entries: int) -> int:
@@ -69,6 +70,12 @@ def matrix_product(x: Tensor, kernel: Tensor) -> Tensor:
     """x·kernel. Long sums are taken in pieces: their rounding errors are then much smaller."""
     pairs = zip(_in_pieces(x, -1), _in_pieces(kernel, 0), strict=True)
     return _total([_product(*pair) for pair in pairs])
+
+
+def exact_product(x: Tensor, kernel: Tensor) -> Tensor:
+    """x·kernel, exact to float32 where products are rounded, for a `kernel` that is `rounded`."""
+    parts = exact_parts(x, mantissa_bits("matmul", x))
+    return _total([matrix_product(part, kernel) for part in parts])
 
 
 def total_of(function: Any, x: Tensor, axis: int) -> Tensor:
@@ -105,7 +112,7 @@ def rounded(x: Tensor, bits: int) -> Tensor:
 
 def exact_parts(x: Tensor, bits: int) -> Iterator[Tensor]:
     """Tensors with mantissas of at most `bits` bits, whose sum is `x`."""
-    count = -(-(1 + _BITS[keras.backend.standardize_dtype(x.dtype)]) // (1 + bits))
+    count = -(-(1 + _BITS.get(keras.backend.standardize_dtype(x.dtype), bits)) // (1 + bits))
     for _ in range(count - 1):
         part = rounded(x, bits)
         yield part
@@ -140,7 +147,7 @@ def mantissa_bits(operation: str, factor: Tensor, dtype: str | None = None) -> i
     their own: a trace, and a scope of Keras, belong to a thread.
 
     Args:
-        operation: `"matmul"`, `"conv"` or `"conv_transpose"`.
+        operation: `"matmul"`, `"conv"`, `"conv_transpose"` or `"depthwise_conv"`.
         factor: A factor of the product.
         dtype: That of the product; None: that of `factor`. All bits are kept in half precision
             and in float64.
@@ -187,7 +194,9 @@ def _measure(function, operation, settings):
             if operation == "matmul":
                 found = function(ops.convert_to_tensor(x), ops.convert_to_tensor(w))
             else:
-                kernel = np.zeros((3, 3, size, size), "float32")
+                if operation == "depthwise_conv":
+                    w = w.diagonal()[:, None]
+                kernel = np.zeros((3, 3, *w.shape), "float32")
                 kernel[1, 1] = w
                 found = function(
                     ops.convert_to_tensor(x.reshape(1, 8, 8, size)),

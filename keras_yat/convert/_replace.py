@@ -170,11 +170,17 @@ class _ByRules:
             self._starts[key] = start_like(rule.target, old)
         return self._starts[key]
 
-    def layer(self, layer: keras.layers.Layer, path: str) -> tuple[type, Mapping[str, Any]] | None:
+    def layer(
+        self, layer: keras.layers.Layer, path: str
+    ) -> tuple[type, Mapping[str, Any]] | str | None:
         self._paths.add(path)
         rule = next((rule for rule in self._rules if rule.matches_layer(layer)), None)
-        if rule is None or not self._selects(path):
+        if rule is None:
             return None
+        if not self._selects(path):
+            return "not selected by `where`"
+        if getattr(layer, "quantization_mode", None):
+            return "quantized: replace it before"
         return rule.target, rule.options
 
     def check(self, plan: Plan) -> None:

@@ -27,11 +27,15 @@ from keras_yat.layers._conv2d_transpose import YatConv2DTranspose
 from keras_yat.layers._conv3d import YatConv3D
 from keras_yat.layers._conv3d_transpose import YatConv3DTranspose
 from keras_yat.layers._dense import YatDense
+from keras_yat.layers._depthwise_conv1d import YatDepthwiseConv1D
+from keras_yat.layers._depthwise_conv2d import YatDepthwiseConv2D
 from keras_yat.layers._embedding import YatEmbedding
 from keras_yat.layers._gru import YatGRU
 from keras_yat.layers._gru_cell import YatGRUCell
 from keras_yat.layers._lstm import YatLSTM
 from keras_yat.layers._lstm_cell import YatLSTMCell
+from keras_yat.layers._separable_conv1d import YatSeparableConv1D
+from keras_yat.layers._separable_conv2d import YatSeparableConv2D
 from keras_yat.layers._simple_rnn import YatSimpleRNN
 from keras_yat.layers._simple_rnn_cell import YatSimpleRNNCell
 
@@ -59,12 +63,16 @@ __all__ = [
     "YatConv3D",
     "YatConv3DTranspose",
     "YatDense",
+    "YatDepthwiseConv1D",
+    "YatDepthwiseConv2D",
     "YatEmbedding",
     "YatGRU",
     "YatGRUCell",
     "YatLSTM",
     "YatLSTMCell",
     "YatMultiHeadAttention",
+    "YatSeparableConv1D",
+    "YatSeparableConv2D",
     "YatSimpleRNN",
     "YatSimpleRNNCell",
 ]

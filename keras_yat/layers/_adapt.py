@@ -6,36 +6,21 @@ import numpy as np
 from keras import ops
 
 from keras_yat import _validate
-from keras_yat._numerics.prepared_kernel import LinearMap
-from keras_yat._types import Tensor
 from keras_yat.layers import _kmeans_pp
 from keras_yat.layers._lora import LoraLayer
+from keras_yat.layers._neurons import NeuronLayer
 
 _OUTPUTS = 2**16  # per position, from which `adapt` computes alpha
 
 
-class AdaptableLayer(LoraLayer):
+class AdaptableLayer(NeuronLayer, LoraLayer):
     """Abstract: a Yat layer whose neurons can start at samples of its input."""
 
     kernel: Any
-    bias: Any
-    features: int
 
     @property
     def kernel_from(self) -> Any:
         """The layer that owns the kernel, or None if this one does."""
-        raise NotImplementedError
-
-    def _linear_map(self) -> LinearMap:
-        """The linear map between input and kernel."""
-        raise NotImplementedError
-
-    def _to_channels_last(self, inputs: Tensor) -> Tensor:
-        """`inputs` in the data format of `_linear_map`."""
-        return inputs
-
-    def _pre_activation(self, inputs: Tensor, training: bool | None) -> Tensor:
-        """The outputs of the neurons, channels last, before the activation."""
         raise NotImplementedError
 
     def adapt(self, data: Any, samples: int = 4096, seed: int | None = 0) -> None:
@@ -56,7 +41,8 @@ class AdaptableLayer(LoraLayer):
             data: Inputs of the layer: an array or tensor with a batch axis, or an iterable of
                 batches (`tf.data.Dataset`, `keras.utils.PyDataset`, …) or of tuples that begin
                 with a batch. Samples of zeros are left out.
-            samples: Maximal number, at least the number of neurons.
+            samples: Maximal number, at least the number of neurons (of a group or channel, if each
+                has its own).
             seed: An int, or None for random draws.
 
         Raises:
@@ -89,11 +75,13 @@ class AdaptableLayer(LoraLayer):
         rng = np.random.default_rng(seed)
         inputs = _kmeans_pp.sample_inputs(data, samples, rng)
         self(inputs[:1])  # builds it, or raises for another shape
-        if samples < self.features:
-            least = f"be at least {self.features}, one for each neuron"
-            _validate.invalid_argument("samples", least, samples)
         groups = _kmeans_pp.sample_patches(self._patches, inputs, samples, rng)
-        count = self.features // len(groups)
+        neurons = self._linear_map().neurons(self.stored_kernel.shape)
+        count = neurons // len(groups)
+        if samples < count:
+            _validate.invalid_argument(
+                "samples", f"be at least {count}, one for each neuron", samples
+            )
         chosen = [_kmeans_pp.kmeans_pp_init(rows, count, rng) for rows in groups]
         columns = np.concatenate(chosen).T / self.multiplier
         self.stored_kernel.assign(self.stored_kernel.from_columns(columns))
@@ -101,12 +89,15 @@ class AdaptableLayer(LoraLayer):
             self.bias.assign(np.zeros(self.bias.shape))
         epsilon = _kmeans_pp.median_distance(self.normalize, groups, chosen)
         self._set_epsilon_and_alpha(epsilon, 1.0)
-        outputs = self._pre_activation(inputs[: max(1, _OUTPUTS // self.features)], training=False)
+        outputs = self._pre_activation(inputs[: max(1, _OUTPUTS // neurons)], training=False)
         rms = np.sqrt(np.mean(np.square(ops.convert_to_numpy(ops.cast(outputs, "float32")))))
         self._set_epsilon_and_alpha(None, 1.0 / float(rms) if rms > 0.0 else 1.0)
 
     def _patches(self, inputs):
         """The patches of each group of neurons."""
         inputs = self._to_channels_last(inputs)
-        pairs = self._linear_map().patches_and_columns(inputs, ops.convert_to_tensor(self.kernel))
-        return [patches for patches, _ in pairs]
+        kernel = ops.convert_to_tensor(self.kernel)
+        patches, columns = self._linear_map().patches_and_columns(inputs, kernel)
+        if len(columns.shape) == 2:
+            return [patches]
+        return [patches[..., group, :] for group in range(columns.shape[0])]

@@ -137,7 +137,7 @@ class YatLayer(EpsilonAlphaLayer):
         return kernel
 
     def _prepared_kernel(
-        self, linear_map: LinearMap, kernel: Tensor, bias: Any, prefix: str = ""
+        self, linear_map: LinearMap, kernel: Any, bias: Any, prefix: str = ""
     ) -> PreparedKernel:
         """`kernel`, prepared for inputs, with the epsilon and alpha of `prefix`."""
         return PreparedKernel(
@@ -152,11 +152,14 @@ class YatLayer(EpsilonAlphaLayer):
         )
 
     def _yat(
-        self, linear_map: LinearMap, x: Tensor, kernel: Tensor, bias: Any, training: bool | None
+        self, linear_map: LinearMap, x: Tensor, kernel: Any, bias: Any, training: bool | None
     ) -> Tensor:
-        """The Yat product of `x` and a kernel, in the compute dtype."""
+        """The Yat product of `x` and a kernel, or of its factors, in the compute dtype."""
         bias = self.constant_bias if bias is None else bias
-        kernel = self._apply_drop_connect(kernel, training)
+        if isinstance(kernel, tuple):
+            kernel = tuple(self._apply_drop_connect(factor, training) for factor in kernel)
+        else:
+            kernel = self._apply_drop_connect(kernel, training)
         prepared = self._prepared_kernel(linear_map, kernel, bias)
         return prepared(ops.cast(x, self.compute_dtype))
 

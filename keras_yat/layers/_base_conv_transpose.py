@@ -7,12 +7,13 @@ import numpy as np
 from keras import ops
 
 from keras_yat import _validate
-from keras_yat._numerics.formula import sum_of_squares
-from keras_yat._types import Config, Shape, Size
-from keras_yat.layers._base_conv import SlidingKernelLayer
+from keras_yat._numerics.prepared_kernel import LinearMap
+from keras_yat._types import Config, Shape, Size, Tensor
+from keras_yat.layers._kernel import KernelLayer
+from keras_yat.layers._sliding import FilterLayer
 
 
-class BaseYatConvTranspose(SlidingKernelLayer):
+class BaseYatConvTranspose(FilterLayer, KernelLayer):
     """Abstract: a transposed Yat convolution of `rank` dimensions."""
 
     _features_axis: ClassVar[int] = -2
@@ -21,18 +22,12 @@ class BaseYatConvTranspose(SlidingKernelLayer):
 
     def __init__(
         self,
+        *,
         filters: int,
-        kernel_size: Size,
-        strides: Size,
-        padding: str,
         output_padding: Size | None,
-        data_format: str | None,
-        dilation_rate: Size,
         **kwargs: Any,
     ) -> None:
-        super().__init__(
-            filters, kernel_size, strides, padding, data_format, dilation_rate, **kwargs
-        )
+        super().__init__(filters=filters, features=filters, **kwargs)
         self.output_padding: Any = None
         if output_padding is not None:
             self.output_padding = _validate.counts("output_padding", output_padding, self.rank, 0)
@@ -50,7 +45,7 @@ class BaseYatConvTranspose(SlidingKernelLayer):
     def _effective_fan_in(self, entries: int) -> float:
         return entries / math.prod(self.strides)
 
-    def _convolve(self, x, kernel):
+    def _convolve(self, x: Any, kernel: Any) -> Any:
         # TensorFlow has no dilation here on a CPU: a kernel with zeros between its entries is
         # equivalent.
         for axis, rate in enumerate(self.dilation_rate):
@@ -85,17 +80,22 @@ class BaseYatConvTranspose(SlidingKernelLayer):
             widths.append([0, max(stop - whole, 0)])
         return ops.pad(outputs[(*slices, slice(None))], [*widths, [0, 0]])
 
-    def _squared_norms(self, x):
-        squares = sum_of_squares(x, axis=-1)
-        return self._window_sums(squares, ops.ones((*self.kernel_size, 1, 1), dtype=squares.dtype))
+    def _linear_map(self) -> LinearMap:
+        return LinearMap(
+            self._correlate,
+            self._squared_norms_of_all_channels,
+            self._patches_and_columns,
+            axes=(*range(self.rank), self.rank + 1),
+            operations=(self._operation,),
+        )
 
-    def _patches_and_columns(self, x, kernel):
+    def _patches_and_columns(self, x: Tensor, kernel: Tensor) -> tuple[Tensor, Tensor]:
         channels, taps = x.shape[-1], math.prod(self.kernel_size)
         each = np.eye(taps * channels).reshape(*self.kernel_size, channels, taps * channels)
         each = ops.convert_to_tensor(each, dtype=x.dtype)
         patches = self._correlate(x, ops.swapaxes(each, -1, -2))
         columns = ops.reshape(ops.swapaxes(kernel, -1, -2), (taps * channels, -1))
-        return [(patches, columns)]
+        return patches, columns
 
     def get_config(self) -> Config:
         return {**super().get_config(), "output_padding": self.output_padding}

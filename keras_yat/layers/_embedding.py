@@ -106,7 +106,7 @@ class YatEmbedding(LoraLayer, ReversibleLayer):
     lora_embeddings_a: Any = None
     lora_embeddings_b: Any = None
     _kernel_name: ClassVar[str] = "embeddings"
-    _features_axis: ClassVar[int] = 0
+    _options_name: ClassVar[str] = "embeddings"
     search_space: ClassVar[Space] = {**YatLayer.search_space, "embeddings_initializer": INITIALIZER}
 
     def __init__(
@@ -186,7 +186,7 @@ class YatEmbedding(LoraLayer, ReversibleLayer):
     def build(self, input_shape: Shape | None = None) -> None:
         initializer = self._embeddings_options.initializer
         self.multiplier: float = self._multiplier_for(initializer, self.output_dim)
-        self._add_kernel(self._embeddings_options, (self.input_dim, self.output_dim))
+        self._add_kernel(self._embeddings_options, (self.input_dim, self.output_dim), (1,))
         _, alpha = self._default_bias_and_alpha(
             initializer, self.output_dim, bias=self.constant_bias or 0.0
         )

@@ -1,6 +1,5 @@
-"""The base of the dense and convolutional Yat layers: a kernel, a bias, and kernel sharing."""
+"""The base of the Yat layers with a single kernel, which they can share."""
 
-import math
 import warnings
 from typing import Any, ClassVar
 
@@ -8,25 +7,25 @@ import keras
 from keras import ops
 
 from keras_yat import _validate
-from keras_yat._backend import dense_tensor
 from keras_yat._space import Space
 from keras_yat._types import Config, Identifier, Shape, Tensor
 from keras_yat.layers._adapt import AdaptableLayer
-from keras_yat.layers._base import INITIALIZER, checked_activation, shared_config
-from keras_yat.layers._weight_options import WeightOptions, checked_regularizer, serialized
+from keras_yat.layers._base import INITIALIZER, shared_config
+from keras_yat.layers._weight_options import WeightOptions
 
 
 class KernelLayer(AdaptableLayer):
-    """Abstract: a Yat layer with a kernel and a bias.
+    """Abstract: a Yat layer with a kernel, which it owns or shares.
 
-    A subclass defines `_kernel_shape` and `_linear_map`, and passes `features`, the number of
-    its neurons.
+    A subclass defines `_kernel_shape` and `_linear_map`, and passes `features`, the size of the
+    kernel along the axis of its neurons.
     """
 
     kernel_scale: Any = None
     lora_kernel_a: Any = None
     lora_kernel_b: Any = None
-    bias: Any
+    _features_axis: ClassVar[int] = -1
+    """The axis of the kernel along which `kernel_slice` selects neurons."""
 
     search_space: ClassVar[Space] = {
         **AdaptableLayer.search_space,
@@ -35,33 +34,19 @@ class KernelLayer(AdaptableLayer):
 
     def __init__(
         self,
-        features: int,
         *,
-        activation: Identifier | None,
-        use_bias: bool,
+        features: int,
         kernel_initializer: Identifier,
-        bias_initializer: Identifier | None,
         kernel_regularizer: Identifier | None,
-        bias_regularizer: Identifier | None,
-        activity_regularizer: Identifier | None,
         kernel_constraint: Identifier | None,
-        bias_constraint: Identifier | None,
         kernel_from: Any,
         kernel_slice: tuple[int, int] | None,
         **kwargs: Any,
     ) -> None:
-        super().__init__(
-            activity_regularizer=checked_regularizer("activity_regularizer", activity_regularizer),
-            **kwargs,
-        )
+        super().__init__(**kwargs)
         self.features: int = features
-        self.activation: Any = checked_activation("activation", activation, self.dtype_policy)
-        self.use_bias: bool = self._checked_use_bias(use_bias)
         self._kernel_options = WeightOptions(
-            self, "kernel", kernel_initializer, kernel_regularizer, kernel_constraint
-        )
-        self._bias_options = WeightOptions(
-            self, "bias", bias_initializer, bias_regularizer, bias_constraint, required=False
+            self, self._options_name, kernel_initializer, kernel_regularizer, kernel_constraint
         )
         self._owner = _Owner(self._checked_owner(kernel_from))
         self.kernel_slice: tuple[int, int] | None = self._checked_slice(kernel_slice)
@@ -73,9 +58,9 @@ class KernelLayer(AdaptableLayer):
             _validate.invalid_argument("kernel_from", f"be a {type(self).__name__}", owner)
         if owner.kernel_from is not None:
             _validate.invalid_argument("kernel_from", "own its kernel", owner.name)
-        none = {"kernel_regularizer": None, "kernel_constraint": None, "kernel_multiplier": "auto"}
-        none["lora_rank"] = None
-        for name, free in none.items():
+        options = [f"{self._options_name}_{name}" for name in ("regularizer", "constraint")]
+        none = {**dict.fromkeys(options), "lora_rank": None}
+        for name, free in {**none, "kernel_multiplier": "auto"}.items():
             value = getattr(self, name)
             if value != free:
                 _validate.invalid_argument(
@@ -89,11 +74,11 @@ class KernelLayer(AdaptableLayer):
         if self.kernel_from is None:
             _validate.invalid_argument("kernel_slice", "be None without `kernel_from`", given)
         start, stop = _validate.counts("kernel_slice", given, 2, least=0)
-        if stop - start != self.features or stop > self.kernel_from.features:
+        size, most = self.features, self.kernel_from.features
+        if stop - start != size or stop > most:
             _validate.invalid_argument(
                 "kernel_slice",
-                f"be (start, stop) with stop - start = {self.features} and stop at most "
-                f"{self.kernel_from.features}",
+                f"be (start, stop) with stop - start = {size} and stop at most {most}",
                 given,
             )
         return start, stop
@@ -114,22 +99,15 @@ class KernelLayer(AdaptableLayer):
     def build(self, input_shape: Shape) -> None:
         shape = self._kernel_shape(input_shape)
         if self.kernel_from is None:
-            fan_in = self._effective_fan_in(math.prod(shape) // self.features)
-            self.multiplier: float = self._multiplier_for(self.kernel_initializer, fan_in)
-            self._add_kernel(self._kernel_options, shape)
+            fan_in = self._effective_fan_in(self._linear_map().entries(shape))
+            self.multiplier: float = self._multiplier_for(self._kernel_options.initializer, fan_in)
+            self._add_kernel(self._kernel_options, shape, self._linear_map().axes)
         else:
             self._check_owner(input_shape, shape)
             self._use_kernel(self.kernel_from.stored_kernel)
             self.multiplier = self.kernel_from.multiplier
-        bias, alpha = self._starting_values(shape)
-        self.bias = None
-        if self.use_bias and self.constant_bias is None:
-            start = self._bias_options.initializer or keras.initializers.Constant(bias)
-            self.bias = self._bias_options.add("bias", (self.features,), initializer=start)
-        self._add_epsilon_and_alpha(alpha)
+        self._add_bias_and_scales(input_shape, shape, self._kernel_options.initializer)
         self._add_lora()
-        if isinstance(self.activation, keras.layers.Layer) and not self.activation.built:
-            self.activation.build(self.compute_output_shape(input_shape))
 
     def _check_owner(self, input_shape, shape):
         owner = self.kernel_from
@@ -148,22 +126,11 @@ class KernelLayer(AdaptableLayer):
                 kernel_slice=self.kernel_slice,
             )
 
-    def _starting_values(self, kernel_shape):
-        entries = math.prod(kernel_shape) // self.features
-        free = self.use_bias and self.constant_bias is None and self.bias_initializer is None
-        bias = None if free else self.constant_bias or 0.0
-        fan_in = self._effective_fan_in(entries)
-        return self._default_bias_and_alpha(self.kernel_initializer, entries, fan_in, bias)
-
-    def _effective_fan_in(self, entries: int) -> float:
-        """The average number of input entries in the product of a neuron with `entries` weights."""
-        return entries
-
     def _kernel_shape(self, input_shape: Shape) -> tuple[int, ...]:
         """The shape of the kernel for an input of this shape."""
         raise NotImplementedError
 
-    def _own_kernel(self) -> Tensor:
+    def _factors(self) -> tuple[Tensor, ...]:
         """The kernel of this layer: that of its owner, or a slice of it."""
         kernel = self.stored_kernel.value()
         if self.kernel_slice is not None:
@@ -172,46 +139,12 @@ class KernelLayer(AdaptableLayer):
             kernel = kernel[(..., slice(start, stop), *behind)]
         if self.kernel_from is not None and not self.kernel_trainable:
             kernel = ops.stop_gradient(kernel)
-        return kernel
-
-    def prototypes(self) -> Tensor:
-        """The weights w of the neurons, on the scale of the input.
-
-        Returns:
-            A tensor of the shape of `kernel`, or of its slice: the trained variable `kernel` times
-            the kernel multiplier, in float32 or wider. With `normalize` each w is divided by its
-            norm.
-
-        Raises:
-            ValueError: If the layer is not built.
-        """
-        self._check_built()
-        return self._prototypes(self._own_kernel(), self.multiplier, self._linear_map().axes)
-
-    def _pre_activation(self, inputs: Tensor, training: bool | None) -> Tensor:
-        """The outputs of the neurons, channels last, before the activation."""
-        inputs = self._to_channels_last(inputs)
-        return self._yat(self._linear_map(), inputs, self._own_kernel(), self.bias, training)
-
-    def call(self, inputs: Tensor, training: bool | None = None) -> Tensor:
-        inputs = dense_tensor(inputs)
-        outputs = self._from_channels_last(self._pre_activation(inputs, training))
-        if self.activation is not None:
-            outputs = self.activation(outputs)
-        return ops.cast(outputs, self.compute_dtype)
-
-    def _from_channels_last(self, outputs: Tensor) -> Tensor:
-        """`outputs` in the data format of the layer."""
-        return outputs
+        return (kernel,)
 
     def get_config(self) -> Config:
         return {
             **super().get_config(),
-            "activation": keras.activations.serialize(self.activation),
-            "use_bias": self.use_bias,
             **self._kernel_options.get_config(),
-            **self._bias_options.get_config(),
-            "activity_regularizer": serialized(self.activity_regularizer),
             "kernel_from": shared_config(self.kernel_from),
             "kernel_slice": self.kernel_slice,
         }

@@ -93,7 +93,7 @@ class LoraLayer(QuantizableLayer):
             self._kernel_changed()
 
     def _check_lora(self):
-        name = f"{self._kernel_name}_constraint"
+        name = f"{self._options_name}_constraint"
         constraint = getattr(self, name)
         if constraint is not None:
             kind = self._kernel_name.removesuffix("s")
@@ -109,7 +109,7 @@ class LoraLayer(QuantizableLayer):
                 name=f"lora_{name}_{part}",
                 shape=shape,
                 initializer=start,
-                regularizer=getattr(self, f"{name}_regularizer"),
+                regularizer=getattr(self, f"{self._options_name}_regularizer"),
                 dtype=self._scale_dtype,
                 autocast=False,
             )

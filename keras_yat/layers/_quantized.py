@@ -25,8 +25,8 @@ class QuantizableLayer(YatLayer, QuantizedCall):
 
     stored_kernel: StoredKernel
     _kernel_name: ClassVar[str] = "kernel"
-    _features_axis: ClassVar[int] = -1
-    """The axis of the kernel along which its neurons lie."""
+    _options_name: ClassVar[str] = "kernel"
+    """The prefix of the arguments of the kernel."""
     _lora_axis: ClassVar[int] = -1
     """The axis of the kernel that the factor B of a low-rank term has."""
 
@@ -34,10 +34,13 @@ class QuantizableLayer(YatLayer, QuantizedCall):
         """Whether the kernel is not that of another layer."""
         return True
 
-    def _add_kernel(self, options: Any, shape: tuple[int, ...]) -> None:
-        """Adds the weight of the kernel with its `WeightOptions`, or integers for it."""
+    def _add_kernel(self, options: Any, shape: tuple[int, ...], axes: tuple[int, ...]) -> None:
+        """Adds the weight of the kernel with its `WeightOptions`, or integers for it.
+
+        `axes` are those over which a product sums.
+        """
         name = self._kernel_name
-        kernel = StoredKernel(name, shape, self._features_axis, self._lora_axis)
+        kernel = StoredKernel(name, shape, axes, self._lora_axis)
         self.stored_kernel = kernel
         if self.quantization_mode:
             mode = _checked_mode(self, self.quantization_mode)
@@ -61,7 +64,7 @@ class QuantizableLayer(YatLayer, QuantizedCall):
 
     def _add_integers(self, integers: Integers) -> None:
         kernel, name = self.stored_kernel, self._kernel_name
-        shapes = integers.shapes(kernel.shape, self._features_axis)
+        shapes = integers.shapes(kernel)
         settings = {"trainable": False, "autocast": False}
         kernel.integers = integers
         kernel.kernel = self.add_weight(

@@ -27,26 +27,24 @@ class Integers:
     mode: str
     block: int | None
 
-    def shapes(self, shape: tuple[int, ...], axis: int) -> tuple[tuple[int, ...], tuple[int, ...]]:
-        """The shapes of integers and scales for a kernel with the features along `axis`."""
-        features = shape[axis]
-        entries = math.prod(shape) // features
-        blocks = () if self.block is None else (math.ceil(entries / self.block),)
-        packed = (math.ceil(entries / 2), features)
-        scales = (*blocks, features)
-        if axis == 0:
+    def shapes(self, kernel: "StoredKernel") -> tuple[tuple[int, ...], tuple[int, ...]]:
+        """The shapes of integers and scales for a kernel."""
+        blocks = () if self.block is None else (math.ceil(kernel.entries / self.block),)
+        packed = (math.ceil(kernel.entries / 2), kernel.neurons)
+        scales = (*blocks, kernel.neurons)
+        if kernel.is_rows:
             packed, scales = packed[::-1], scales[::-1]
-        return packed if self.mode == "int4" else shape, scales
+        return packed if self.mode == "int4" else kernel.shape, scales
 
     def encode(self, columns: Any, quantizer: Any = None) -> tuple[Any, Any]:
-        """`columns`, an array `(entries, features)`, as integers, and their scales by block."""
-        entries, features = columns.shape
+        """`columns`, an array `(entries, neurons)`, as integers, and their scales by block."""
+        entries, neurons = columns.shape
         block = self.block or entries
-        blocks = np.pad(columns, [[0, -entries % block], [0, 0]]).reshape((-1, block, features))
+        blocks = np.pad(columns, [[0, -entries % block], [0, 0]]).reshape((-1, block, neurons))
         if quantizer is None:
             quantizer = keras.quantizers.AbsMaxQuantizer(value_range=RANGES[self.mode])
         integers, scale = quantizer(blocks, axis=1, to_numpy=True)
-        integers = ops.reshape(integers, (-1, features))[:entries]
+        integers = ops.reshape(integers, (-1, neurons))[:entries]
         if self.mode == "int4":
             integers, *_ = keras.quantizers.pack_int4(integers, axis=0)
         return integers, scale
@@ -66,11 +64,13 @@ class StoredKernel:
     Args:
         name: Of the weight of the kernel.
         shape: Of the kernel.
-        features_axis: The axis of the kernel along which its neurons lie. 0: the kernel is a
-            matrix, and `rows` can select neurons.
+        axes: The axes of the kernel over which a product sums. Its neurons lie along the others.
         lora_axis: The axis of the kernel that the factor B has.
 
     Attributes:
+        entries: The number of weights of a neuron.
+        neurons: The number of neurons.
+        is_rows: Whether the kernel is a matrix whose rows are the neurons: `rows` can select them.
         kernel: The trained variable, or integers.
         integers: How integers stand for it, or None.
         scale: The weight by which integers are divided, or None.
@@ -80,11 +80,15 @@ class StoredKernel:
     """
 
     def __init__(
-        self, name: str, shape: tuple[int, ...], features_axis: int, lora_axis: int
+        self, name: str, shape: tuple[int, ...], axes: tuple[int, ...], lora_axis: int
     ) -> None:
         self.name: str = name
         self.shape: tuple[int, ...] = shape
-        self.features_axis: int = features_axis
+        self.entries: int = math.prod([shape[axis] for axis in axes])
+        self.neurons: int = math.prod(shape) // self.entries
+        self.is_rows: bool = axes == (1,) and len(shape) == 2
+        # All axes, those of the neurons last.
+        self._order = (*axes, *(axis for axis in range(len(shape)) if axis not in axes))
         self.lora_axis: int = lora_axis
         self.kernel: Any = None
         self.integers: Integers | None = None
@@ -110,42 +114,38 @@ class StoredKernel:
         return [(*shape, rank), (rank, size)]
 
     def to_columns(self, kernel: Tensor) -> Tensor:
-        """The weights of each neuron as a column: `(entries, features)`."""
-        if self.features_axis == 0:
+        """The weights of each neuron as a column: `(entries, neurons)`."""
+        if self.is_rows:
             return _moved(kernel, -1, 0)
-        kernel = _moved(kernel, self.features_axis, -1)
-        return ops.reshape(kernel, (-1, kernel.shape[-1]))
+        return ops.reshape(ops.transpose(kernel, self._order), (self.entries, self.neurons))
 
     def from_columns(self, columns: Tensor) -> Tensor:
         """The kernel whose neurons have the weights `columns`."""
-        if self.features_axis == 0:
+        if self.is_rows:
             return _moved(columns, 0, -1)
-        shape = list(self.shape)
-        features = shape.pop(self.features_axis)
-        return _moved(ops.reshape(columns, (*shape, features)), -1, self.features_axis)
+        kernel = ops.reshape(columns, [self.shape[axis] for axis in self._order])
+        return ops.transpose(kernel, np.argsort(self._order).tolist())
 
     def base(self, rows: Tensor | None = None) -> Tensor:
         """The kernel without the low-rank term."""
         kernel = ops.convert_to_tensor(self.kernel)
         if self.integers is None:
             return kernel if rows is None else ops.take(kernel, rows, axis=0)
-        features = self.shape[self.features_axis]
         scale = ops.convert_to_tensor(self.scale)
-        if self.features_axis == 0:
-            scale = ops.reshape(scale, (features, -1))
+        if self.is_rows:
+            scale = ops.reshape(scale, (self.neurons, -1))
             if rows is not None:
                 kernel, scale = ops.take(kernel, rows, axis=0), ops.take(scale, rows, axis=0)
             scale = _moved(scale, -1, 0)
         else:
-            scale = ops.reshape(scale, (-1, features))
+            scale = ops.reshape(scale, (-1, self.neurons))
         columns = kernel if self._in_columns() else self.to_columns(kernel)
-        entries = math.prod(self.shape) // features
-        return self.from_columns(self.integers.decode(columns, scale, entries))
+        return self.from_columns(self.integers.decode(columns, scale, self.entries))
 
     def _in_columns(self):
         """Whether integers are stored as columns."""
         packed = self.integers is not None and self.integers.mode == "int4"
-        return packed and self.features_axis != 0
+        return packed and not self.is_rows
 
     def value(self, rows: Tensor | None = None) -> Tensor:
         """The kernel as a tensor, on the scale of the trained variable.
@@ -179,7 +179,7 @@ class StoredKernel:
         columns = self.to_columns(ops.cast(kernel, self.scale.dtype))
         integers, scale = self.integers.encode(ops.convert_to_numpy(columns), quantizer)
         scale = ops.squeeze(scale, 1)
-        if self.features_axis == 0:
+        if self.is_rows:
             scale = ops.transpose(scale)
         return [
             integers if self._in_columns() else self.from_columns(integers),

@@ -45,17 +45,28 @@ class WeightOptions:
         return getattr(self._layer, f"{self._name}_{option}")
 
     def add(
-        self, name: str, shape: tuple[int, ...], multiplier: float = 1.0, **settings: Any
+        self,
+        name: str,
+        shape: tuple[int, ...],
+        multiplier: float = 1.0,
+        *,
+        initializer: Any = None,
+        **settings: Any,
     ) -> Any:
         """Adds the weight to the layer, in the variable dtype whatever the compute dtype is.
 
-        The weight starts at the values of the initializer, divided by `multiplier`.
+        The weight starts at the values of the initializer, or of the given one, divided by
+        `multiplier`.
         """
-        options = {option: getattr(self, option) for option in _OPTIONS}
-        if multiplier != 1.0:
-            options["initializer"] = _divided(self.initializer, multiplier)
+        initializer = self.initializer if initializer is None else initializer
         return self._layer.add_weight(
-            name=name, shape=shape, autocast=False, **{**options, **settings}
+            name=name,
+            shape=shape,
+            autocast=False,
+            initializer=initializer if multiplier == 1.0 else _divided(initializer, multiplier),
+            regularizer=self.regularizer,
+            constraint=self.constraint,
+            **settings,
         )
 
     def get_config(self) -> Config:

@@ -8,14 +8,6 @@ from keras_yat import _validate, layers
 from keras_yat._space import Build, Choice, Space, arguments
 from keras_yat.search._arguments import checked_names, path_of
 
-_CONVOLUTIONS = {
-    (1, False): layers.YatConv1D,
-    (2, False): layers.YatConv2D,
-    (3, False): layers.YatConv3D,
-    (1, True): layers.YatConv1DTranspose,
-    (2, True): layers.YatConv2DTranspose,
-    (3, True): layers.YatConv3DTranspose,
-}
 RECURRENT = {
     "lstm": (layers.YatLSTM, layers.YatLSTMCell),
     "gru": (layers.YatGRU, layers.YatGRUCell),
@@ -91,50 +83,6 @@ def yat_dense(hp: Any, units: int, name: str | None = None, **kwargs: Any) -> An
         This package.
     """
     return layer(hp, layers.YatDense, units, name=path_of(name, "yat_dense"), **kwargs)
-
-
-def yat_conv(
-    hp: Any,
-    filters: int,
-    kernel_size: Any,
-    name: str | None = None,
-    *,
-    rank: int = 2,
-    transpose: bool = False,
-    **kwargs: Any,
-) -> Any:
-    """Builds a Yat convolution, searching its Yat arguments.
-
-    These are epsilon, alpha, `normalize`, `drop_connect` and `kernel_initializer`.
-
-    Args:
-        hp: `HyperParameters` of a model-building function.
-        filters: Number of neurons.
-        kernel_size: Size of the window, an int or one per dimension.
-        name: Prefix of the hyperparameters, `"yat_conv"` by default.
-        rank: Number of dimensions of the window: 1, 2 or 3.
-        transpose: Whether the convolution is transposed.
-        **kwargs: Arguments of the layer. They are fixed: not searched.
-
-    Returns:
-        A `YatConv1D`, `YatConv2D` or `YatConv3D`, or its transpose.
-
-    Raises:
-        ValueError: If an argument is invalid.
-
-    Example:
-
-    >>> import keras_tuner
-    >>> hp = keras_tuner.HyperParameters()
-    >>> keras_yat.search.yat_conv(hp, 16, 3, padding="same").filters
-    16
-
-    Reference:
-        This package.
-    """
-    ranks = _validate.one_of("rank", rank, (1, 2, 3)), _validate.flag("transpose", transpose)
-    cls = _CONVOLUTIONS[ranks]
-    return layer(hp, cls, filters, kernel_size, name=path_of(name, "yat_conv"), **kwargs)
 
 
 def yat_recurrent(

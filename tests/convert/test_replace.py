@@ -105,7 +105,7 @@ def test_wrapped_layers_and_cells():
     model = keras.Sequential(
         [
             keras.Input((5, 3)),
-            layers.Bidirectional(layers.LSTM(2, return_sequences=True), name="both"),
+            layers.Bidirectional(layers.LSTM(2, return_sequences=True, name="lstm"), name="both"),
             layers.RNN([layers.GRUCell(3), layers.SimpleRNNCell(2)], return_sequences=True),
             layers.TimeDistributed(layers.Dense(3, activation="tanh"), name="each"),
             layers.TimeDistributed(dense("tanh", size=3), name="model"),

@@ -21,6 +21,10 @@ LAYERS = {
         (3, 3, 2),
     ),
     "YatConv3DTranspose": ({"filters": 2, "kernel_size": 2, "padding": "same"}, (3, 2, 3, 2)),
+    "YatDepthwiseConv1D": ({"kernel_size": 3, "padding": "same"}, (6, 3)),
+    "YatDepthwiseConv2D": ({"kernel_size": 2, "depth_multiplier": 2, "strides": 2}, (5, 4, 2)),
+    "YatSeparableConv1D": ({"filters": 4, "kernel_size": 3, "depth_multiplier": 2}, (6, 3)),
+    "YatSeparableConv2D": ({"filters": 3, "kernel_size": 2, "padding": "same"}, (4, 4, 3)),
 }
 EVERY = pytest.mark.parametrize("name", LAYERS)
 
@@ -82,7 +86,7 @@ def test_keras_own_layer_test(name):
         init_kwargs=kwargs,
         input_shape=(2, *shape),
         expected_output_shape=cls(**kwargs).compute_output_shape((2, *shape)),
-        expected_num_trainable_weights=3,
+        expected_num_trainable_weights=4 if "Separable" in name else 3,
         expected_num_non_trainable_weights=0,
         expected_num_losses=0,
         supports_masking=name == "YatDense",

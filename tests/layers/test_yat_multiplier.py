@@ -11,7 +11,7 @@ from tests.layers.test_yat import LAYERS
 
 RECURRENT = {f"Yat{kind}": ({"units": 3}, (4, 5)) for kind in ("SimpleRNN", "LSTM", "GRU")}
 EVERY = pytest.mark.parametrize("name", [*LAYERS, *RECURRENT])
-KERNELS = ("kernel", "recurrent_kernel", "embeddings")
+KERNELS = ("kernel", "recurrent_kernel", "embeddings", "depthwise_kernel", "pointwise_kernel")
 SETTINGS = {
     "default": {},
     "kernel normalized": {"normalize": "kernel"},
@@ -33,7 +33,7 @@ def kernels_of(layer):
     """The kernels of a layer by name, with their multipliers."""
     layer = getattr(layer, "cell", layer)
     found = {n: getattr(layer, n) for n in KERNELS if hasattr(layer, n)}
-    prefix = {"recurrent_kernel": "recurrent_"}
+    prefix = {f"{kind}_kernel": f"{kind}_" for kind in ("recurrent", "depthwise", "pointwise")}
     return {n: (w, getattr(layer, f"{prefix.get(n, '')}multiplier")) for n, w in found.items()}
 
 
@@ -114,8 +114,12 @@ def test_prototypes_are_the_normalized_weights(name):
     axes = tuple(range(found.ndim - 1))
     if "Transpose" in name:
         axes = (*axes[:-1], found.ndim - 1)
+    elif "Depthwise" in name:
+        axes = axes[:-1]
     np.testing.assert_allclose(np.sum(found**2, axis=axes), 1.0, rtol=1e-5)
-    direction = to_numpy(kernels_of(layer)["kernel"][0])
+    plain, _ = built(name)
+    plain.set_weights(layer.get_weights())
+    direction = to_numpy(plain.prototypes())
     direction = direction / np.sqrt(np.sum(direction**2, axis=axes, keepdims=True))
     np.testing.assert_allclose(found, direction, rtol=1e-4, atol=1e-6)
 

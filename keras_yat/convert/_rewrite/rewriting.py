@@ -40,8 +40,10 @@ class Choice(Protocol):
     def activation(self, old: Found, path: str, gate: bool) -> Replacement | str:
         """What replaces an activation, or why it stays."""
 
-    def layer(self, layer: keras.layers.Layer, path: str) -> tuple[type, Mapping[str, Any]] | None:
-        """The class that replaces another layer, with options, or None."""
+    def layer(
+        self, layer: keras.layers.Layer, path: str
+    ) -> tuple[type, Mapping[str, Any]] | str | None:
+        """The class that replaces another layer, with options; or why it stays, or None."""
 
 
 class Rewriting:
@@ -101,7 +103,9 @@ class Rewriting:
             self._activation_layer(item, layer, path, gate)
             return
         chosen = self._choice.layer(layer, path)
-        if chosen is None:
+        if isinstance(chosen, str):
+            self.plan.changes.append(Change(path, None, type(layer).__name__, reason=chosen))
+        if chosen is None or isinstance(chosen, str):
             self._arguments(item, layer, path, gate)
         else:
             self._class(item, layer, path, *chosen)

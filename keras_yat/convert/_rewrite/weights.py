@@ -95,7 +95,11 @@ def _without(layers, names):
 
 def _assign(old, new):
     """The weights of a layer of another class that both have: names and shapes agree."""
-    values = {v.name: (ops.convert_to_numpy(v), _multiplier(old, v.name)) for v in old.weights}
+    # The attribute `kernel` includes what LoRA adds to the weight.
+    values = {
+        v.name: (ops.convert_to_numpy(getattr(old, v.name, v)), _multiplier(old, v.name))
+        for v in old.weights
+    }
     for variable in new.weights:
         value, multiplier = values.get(variable.name, (None, 1.0))
         if value is not None and tuple(value.shape) == tuple(variable.shape):
@@ -104,7 +108,7 @@ def _assign(old, new):
 
 def _multiplier(layer, name):
     """The factor between a trained variable and the weights of the neurons."""
-    if name not in ("embeddings", "kernel", "recurrent_kernel"):
+    if not name.endswith(("embeddings", "kernel")):
         return 1.0
     attribute = f"{name.removesuffix('embeddings').removesuffix('kernel')}multiplier"
     found = (getattr(inner, attribute, None) for inner in sublayers(layer))

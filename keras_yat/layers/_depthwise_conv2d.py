@@ -1,0 +1,173 @@
+"""The 2D depthwise Yat convolution."""
+
+from __future__ import annotations
+
+from typing import Any, Literal, Unpack
+
+from keras_yat._register import register
+from keras_yat._types import Identifier, LayerOptions, Size
+from keras_yat.layers._base_depthwise_conv import BaseYatDepthwiseConv
+
+
+@register()
+class YatDepthwiseConv2D(BaseYatDepthwiseConv):
+    """2D depthwise convolution of Yat neurons: `alpha·(⟨W, X⟩ + b)² / (‖W - X‖² + epsilon)`.
+
+    X is the patch of a single channel of the input under the window, with the zeros of the padding.
+    Channel `c·depth_multiplier + m` of the output is the neuron m of the channel c. Replaces
+    `keras.layers.DepthwiseConv2D` and its activation. The kernel has the shape
+    `(*kernel_size, channels, depth_multiplier)`.
+
+    Args:
+        kernel_size: Size of the window, an int, or 2 ints.
+        strides: Strides of the window, an int, or 2 ints; on TensorFlow two equal ints.
+        padding: `"valid"` or `"same"`.
+        depth_multiplier: Number of neurons of each channel of the input, an int of at least 1.
+        data_format: `"channels_last"`, `"channels_first"`, or None for
+            `keras.config.image_data_format()`.
+        dilation_rate: Spacing of the entries of the window, an int, or 2 ints.
+        activation: Activation of the output: a name of `keras_yat.activations.get`, a layer, a
+            callable, or None.
+        use_bias: Whether the neurons have a bias b.
+        depthwise_initializer: Initializer of the kernel: `"yat_normal"` (see
+            `keras_yat.initializers.YatNormal`), or any of `keras.initializers.get`.
+            `"glorot_uniform"` gives the published start: bias 0, alpha 1.
+        bias_initializer: Initializer of the bias. None: the kernel initializer's matching default,
+            that of `YatNormal`, or 0 for others.
+        depthwise_regularizer: Regularizer of the kernel, or None.
+        bias_regularizer: Regularizer of the bias, or None.
+        activity_regularizer: Regularizer of the output, or None.
+        depthwise_constraint: Constraint on the kernel, or None.
+        bias_constraint: Constraint on the bias, or None.
+        lora_rank: Rank of a trained low-rank term of the kernel, which is frozen then: see
+            `enable_lora`. None for no such term.
+        lora_alpha: Factor of the low-rank term, a number above 0, which is divided by `lora_rank`.
+            None for `lora_rank`.
+        kernel_from: A layer of the same class whose kernel this layer uses, or None. The two share
+            a single weight, also in the `.keras` file of a model that has both among its own
+            layers; Keras's `clone_model` and `model_from_json` give each its own. Setting
+            `trainable` to False on either freezes the kernel for both; `kernel_trainable=False`
+            here freezes it for this layer alone. The multiplier is that of `kernel_from`.
+        kernel_slice: (start, stop): the neurons of each channel of `kernel_from` that this layer
+            uses, `depth_multiplier` of them. None: all.
+        epsilon: Added to the squared distance: a number above 0, in squared units of the input.
+            Within this squared distance the output levels off.
+        learn_epsilon: Whether epsilon is trained. It starts at `epsilon` and stays at or above
+            1e-7. Adam moves it by about its learning rate per step: start it at the scale of the
+            squared distances of the data.
+        alpha: Factor of the Yat product: `"learned"` to train it, a number for a constant, None for
+            1.
+        alpha_initializer: Initializer of a learned alpha. None: the kernel initializer's matching
+            default, that of `YatNormal`, or 1 for others.
+        constant_bias: A number that replaces the trained bias, or None.
+        kernel_multiplier: Factor between the trained variable and the weights w of the neurons: a
+            number above 0, or `"auto"` for the kernel initializer's matching default. With that of
+            `YatNormal` the usual learning rates of Keras's layers are suitable; with others it is
+            1. `prototypes()` returns w. Regularizers, constraints and weight decay apply to the
+            trained variable.
+        normalize: None; `"kernel"` to divide each w by its norm; `"sphere"` to divide each input by
+            its norm as well. Vectors of zeros stay zero.
+        distance: `"expanded"`: a single matrix product or convolution. Its rounding hides distances
+            ‖w - x‖ below about 1e-3·‖w‖ in float32, 0.1·‖w‖ in half precision. `"direct"`: the sum
+            of squared differences, exact and slow.
+        drop_connect: DropConnect rate of the kernel in training, in [0, 1). Kept entries are
+            divided by 1 - rate; each call draws a new mask.
+        seed: Seed for reproducible masks, an int, or None.
+        kernel_trainable: Whether the kernel is trained. False freezes the kernel alone.
+        **kwargs: `name`, `dtype`, `trainable` of `keras.layers.Layer`.
+
+    Input shape:
+        `(batch, height, width, channels)`, or `(batch, channels, height, width)` with
+        `data_format="channels_first"`.
+
+    Output shape:
+        `(batch, new_height, new_width, channels·depth_multiplier)`, or
+        `(batch, channels·depth_multiplier, new_height, new_width)` with
+        `data_format="channels_first"`.
+
+    Raises:
+        ValueError: If an argument is out of range or contradicts another, or the number of
+            channels is unknown.
+
+    Example:
+
+    >>> x = np.random.default_rng(0).normal(size=(2, 8, 8, 3))
+    >>> keras_yat.YatDepthwiseConv2D(3, depth_multiplier=2)(x).shape == (2, 6, 6, 6)
+    True
+
+    Reference:
+        T. Bouhsine, Deep Learning 2.0: Artificial Neurons That Matter, 2024; arXiv:2605.03262 and
+        arXiv:2603.12276. The depthwise form, the starting values and the floor of the distance are
+        this package's: see `keras_yat.initializers` and `keras_yat.ops`.
+    """
+
+    rank = 2
+
+    def __init__(
+        self,
+        kernel_size: Size,
+        strides: Size = 1,
+        padding: str = "valid",
+        depth_multiplier: int = 1,
+        data_format: str | None = None,
+        dilation_rate: Size = 1,
+        activation: Identifier | None = None,
+        use_bias: bool = True,
+        depthwise_initializer: Identifier = "yat_normal",
+        bias_initializer: Identifier | None = None,
+        depthwise_regularizer: Identifier | None = None,
+        bias_regularizer: Identifier | None = None,
+        activity_regularizer: Identifier | None = None,
+        depthwise_constraint: Identifier | None = None,
+        bias_constraint: Identifier | None = None,
+        lora_rank: int | None = None,
+        lora_alpha: float | None = None,
+        *,
+        kernel_from: Any = None,
+        kernel_slice: tuple[int, int] | None = None,
+        epsilon: float = 1e-5,
+        learn_epsilon: bool = False,
+        alpha: float | Literal["learned"] | None = "learned",
+        alpha_initializer: Identifier | None = None,
+        constant_bias: float | None = None,
+        kernel_multiplier: float | Literal["auto"] = "auto",
+        normalize: Literal["kernel", "sphere"] | None = None,
+        distance: Literal["expanded", "direct"] = "expanded",
+        drop_connect: float = 0.0,
+        seed: int | None = None,
+        kernel_trainable: bool = True,
+        **kwargs: Unpack[LayerOptions],
+    ) -> None:
+        super().__init__(
+            kernel_size=kernel_size,
+            strides=strides,
+            padding=padding,
+            depth_multiplier=depth_multiplier,
+            data_format=data_format,
+            dilation_rate=dilation_rate,
+            activation=activation,
+            use_bias=use_bias,
+            depthwise_initializer=depthwise_initializer,
+            bias_initializer=bias_initializer,
+            depthwise_regularizer=depthwise_regularizer,
+            bias_regularizer=bias_regularizer,
+            activity_regularizer=activity_regularizer,
+            depthwise_constraint=depthwise_constraint,
+            bias_constraint=bias_constraint,
+            lora_rank=lora_rank,
+            lora_alpha=lora_alpha,
+            kernel_from=kernel_from,
+            kernel_slice=kernel_slice,
+            epsilon=epsilon,
+            learn_epsilon=learn_epsilon,
+            alpha=alpha,
+            alpha_initializer=alpha_initializer,
+            constant_bias=constant_bias,
+            kernel_multiplier=kernel_multiplier,
+            normalize=normalize,
+            distance=distance,
+            drop_connect=drop_connect,
+            seed=seed,
+            kernel_trainable=kernel_trainable,
+            **kwargs,
+        )

@@ -1,0 +1,128 @@
+"""The base of the dense and convolutional Yat layers: a bias, an activation, the call."""
+
+from typing import Any
+
+import keras
+from keras import ops
+
+from keras_yat._backend import dense_tensor
+from keras_yat._numerics.prepared_kernel import LinearMap
+from keras_yat._types import Config, Identifier, Shape, Tensor
+from keras_yat.layers._base import YatLayer, checked_activation
+from keras_yat.layers._weight_options import WeightOptions, checked_regularizer, serialized
+
+
+class NeuronLayer(YatLayer):
+    """Abstract: neurons of one linear map, with a bias and an activation.
+
+    A subclass defines `_linear_map` and `_factors`. Its `build` sets `multiplier`, adds the
+    kernels, and ends with `_add_bias_and_scales`.
+    """
+
+    bias: Any
+
+    def __init__(
+        self,
+        *,
+        activation: Identifier | None,
+        use_bias: bool,
+        bias_initializer: Identifier | None,
+        bias_regularizer: Identifier | None,
+        activity_regularizer: Identifier | None,
+        bias_constraint: Identifier | None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(
+            activity_regularizer=checked_regularizer("activity_regularizer", activity_regularizer),
+            **kwargs,
+        )
+        self.activation: Any = checked_activation("activation", activation, self.dtype_policy)
+        self.use_bias: bool = self._checked_use_bias(use_bias)
+        self._bias_options = WeightOptions(
+            self, "bias", bias_initializer, bias_regularizer, bias_constraint, required=False
+        )
+
+    def _linear_map(self) -> LinearMap:
+        """The linear map between input and kernel."""
+        raise NotImplementedError
+
+    def _factors(self) -> tuple[Tensor, ...]:
+        """The trained variables whose composition is the kernel, or the slices that are used."""
+        raise NotImplementedError
+
+    def _effective_fan_in(self, entries: int) -> float:
+        """The average number of input entries in the product of a neuron with `entries` weights."""
+        return entries
+
+    def _add_bias_and_scales(
+        self, input_shape: Shape, kernel_shape: tuple[int, ...], initializer: Any
+    ) -> None:
+        """Adds bias, alpha and epsilon, and builds the activation.
+
+        Args:
+            input_shape: Argument of `build`.
+            kernel_shape: The shape of the kernel.
+            initializer: The kernel's, to which the starting values belong.
+        """
+        linear_map = self._linear_map()
+        entries = linear_map.entries(kernel_shape)
+        free = self.use_bias and self.constant_bias is None and self.bias_initializer is None
+        bias, alpha = self._default_bias_and_alpha(
+            initializer,
+            entries,
+            self._effective_fan_in(entries),
+            None if free else self.constant_bias or 0.0,
+        )
+        self.bias = None
+        if self.use_bias and self.constant_bias is None:
+            start = self._bias_options.initializer or keras.initializers.Constant(bias)
+            shape = (linear_map.neurons(kernel_shape),)
+            self.bias = self._bias_options.add("bias", shape, initializer=start)
+        self._add_epsilon_and_alpha(alpha)
+        if isinstance(self.activation, keras.layers.Layer) and not self.activation.built:
+            self.activation.build(self.compute_output_shape(input_shape))
+
+    def prototypes(self) -> Tensor:
+        """The weights w of the neurons, on the scale of the input.
+
+        Returns:
+            A tensor of the shape of the kernel, or of its slice: the trained variable times the
+            kernel multiplier, in float32 or wider; of a factorized kernel the product of its
+            factors. With `normalize` each w is divided by its norm.
+
+        Raises:
+            ValueError: If the layer is not built.
+        """
+        self._check_built()
+        linear_map = self._linear_map()
+        kernel = linear_map.compose(*self._factors())
+        return self._prototypes(kernel, self.multiplier, linear_map.axes)
+
+    def _pre_activation(self, inputs: Tensor, training: bool | None) -> Tensor:
+        """The outputs of the neurons, channels last, before the activation."""
+        inputs = self._to_channels_last(inputs)
+        return self._yat(self._linear_map(), inputs, self._factors(), self.bias, training)
+
+    def call(self, inputs: Tensor, training: bool | None = None) -> Tensor:
+        inputs = dense_tensor(inputs)
+        outputs = self._from_channels_last(self._pre_activation(inputs, training))
+        if self.activation is not None:
+            outputs = self.activation(outputs)
+        return ops.cast(outputs, self.compute_dtype)
+
+    def _to_channels_last(self, inputs: Tensor) -> Tensor:
+        """`inputs` in the data format of `_linear_map`."""
+        return inputs
+
+    def _from_channels_last(self, outputs: Tensor) -> Tensor:
+        """`outputs` in the data format of the layer."""
+        return outputs
+
+    def get_config(self) -> Config:
+        return {
+            **super().get_config(),
+            "activation": keras.activations.serialize(self.activation),
+            "use_bias": self.use_bias,
+            **self._bias_options.get_config(),
+            "activity_regularizer": serialized(self.activity_regularizer),
+        }
