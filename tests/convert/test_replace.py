@@ -1,6 +1,5 @@
 """`replace` and `plan` on small models; `test_networks.py` has large ones."""
 
-import functools
 import re
 
 import keras
@@ -175,6 +174,21 @@ def test_a_subclassed_model():
     assert_equal(new, model, draw((2, 4)))
 
 
+def test_operations_become_layers():
+    inputs = keras.Input((4,))
+    x = ops.relu(layers.Dense(4, name="first")(inputs))
+    x = ops.leaky_relu(ops.silu(layers.Dense(4)(x)), negative_slope=0.1)
+    model = keras.Model(inputs, keras_yat.activations.mila(x * 2.0, beta=0.5))
+    rules = {"relu": "shilu", "silu": "lincomb"}
+    new = convert.replace(model, rules)
+    assert_equal(new, model, draw((3, 4)))
+    assert len(new.trainable_weights) == len(model.trainable_weights) + 3
+    plan = convert.plan(model, {**rules, "leaky_relu": "shilu", "mila": "coslu"})
+    starts = {change.old: change.start for change in plan.replaced}
+    exact = dict.fromkeys(("relu", "silu"), "exact")
+    assert starts == {**exact, "leaky_relu": "least squares", "mila": "least squares"}
+
+
 def squeeze_and_excite(gate):
     inputs = keras.Input((4,))
     x = layers.Dense(4, activation="relu", name="weighted")(inputs)
@@ -232,49 +246,6 @@ def test_where(where, paths):
     found = convert.plan(dense("relu", "relu", "relu"), {"relu": "mila"}, where=where)
     assert {change.path for change in found.replaced} == paths
     assert {change.reason for change in found.skipped} == {"not selected by `where`"}
-
-
-def test_layers_of_another_class_keep_their_weights():
-    model = keras.Sequential(
-        [
-            keras.Input((6, 6, 2)),
-            layers.Conv2D(4, 3, activation="relu", name="conv"),
-            layers.Flatten(),
-            layers.Dense(3, activation="softmax", name="head"),
-        ]
-    )
-    rules = {layers.Conv2D: keras_yat.YatConv2D, layers.Dense: keras_yat.YatDense}
-    new = convert.replace(model, rules)
-    conv, head = new.get_layer("conv"), new.get_layer("head")
-    assert type(conv) is keras_yat.YatConv2D
-    assert conv.activation is keras.activations.linear
-    assert head.activation is keras.activations.softmax
-    kernel = to_numpy(model.get_layer("conv").kernel)
-    np.testing.assert_allclose(to_numpy(conv.prototypes()), kernel, rtol=1e-6, atol=1e-7)
-    back = convert.replace(new, {yat: stock for stock, yat in rules.items()})
-    for one, other in zip(back.get_weights(), model.get_weights(), strict=True):
-        np.testing.assert_allclose(one, other, rtol=1e-6, atol=1e-7)
-
-
-def test_alpha_has_the_least_squared_difference_on_normal_inputs():
-    model = dense("relu", size=6)
-    plan = convert.plan(model, {layers.Dense: keras_yat.YatDense})
-    assert plan.replaced[0].residual is None  # known once the layer is there
-    new = convert.replace(model, {layers.Dense: keras_yat.YatDense})
-    x = np.random.default_rng(0).standard_normal((256, 6))  # as `replace` draws
-    wanted, unit = (to_numpy(m(x.astype("float32"))).astype("float64") for m in (model, new))
-    np.testing.assert_allclose(np.sum(wanted * unit) / np.sum(unit * unit), 1.0, rtol=1e-5)
-    default = convert.replace(model, {layers.Dense: keras_yat.YatDense}, start="default")
-    assert not np.allclose(
-        to_numpy(default.layers[0].prototypes()), to_numpy(model.layers[0].kernel)
-    )
-
-
-def test_options_of_a_class():
-    rule = functools.partial(keras_yat.YatDense, epsilon=0.5, alpha=None)
-    new = convert.replace(dense("relu"), {layers.Dense: rule})
-    assert new.layers[0].epsilon == 0.5
-    assert new.layers[0].alpha is None
 
 
 def test_policies_and_frozen_layers_stay():

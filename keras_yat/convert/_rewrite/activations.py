@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import keras
 
-from keras_yat._register import LAYERS
+from keras_yat._register import LAYERS, FunctionCall
 from keras_yat.activations._base import Activation, TrainableActivation
 
 LAYER_CLASSES = (
@@ -62,6 +63,18 @@ def found(activation: Any) -> Found:
     else:
         plain = activation.built and not activation.weights
     return Found((_layer_name(activation),), activation if plain else None, activation)
+
+
+def found_operation(operation: keras.Operation) -> Found | None:
+    """What an operation of a functional model is, such as that of `keras.ops.relu`, or None."""
+    if isinstance(operation, FunctionCall):
+        return Found((operation.function,), operation)
+    words = re.sub(r"(?<!^)(?=[A-Z])", "_", type(operation).__name__)
+    name = known_name(words.lower())
+    if name is None:
+        return None
+    plain = operation.get_config().keys() <= {"name"}
+    return Found((name,), keras.activations.get(name) if plain else operation)
 
 
 def function_names(function: Any) -> tuple[str, ...]:

@@ -12,7 +12,13 @@ import keras
 from keras_yat import _validate
 from keras_yat._keras_compat import sublayers
 from keras_yat._types import Config
-from keras_yat.convert._rewrite.activations import LAYER_CLASSES, Found, found, is_custom
+from keras_yat.convert._rewrite.activations import (
+    LAYER_CLASSES,
+    Found,
+    found,
+    found_operation,
+    is_custom,
+)
 from keras_yat.convert._rewrite.gates import gates
 from keras_yat.convert._rewrite.plan import Change, Plan
 from keras_yat.layers._kernel import KernelLayer
@@ -77,17 +83,27 @@ class Rewriting:
         config = entry["config"]
         gated = gates(config) if "input_layers" in config else set()
         layers = {layer.name: layer for layer in model.layers}
+        operations = {each.name: each for each in getattr(model, "operations", ())}
         for item in config["layers"]:
             name = item["config"]["name"]
-            # Operations and the input of a Sequential model are no layers.
+            path, gate = prefix + name, name in gated
             if name in layers:
-                self._member(item, layers[name], prefix + name, name in gated)
+                self._member(item, layers[name], path, gate)
+            elif name in operations:  # unlike the input of a Sequential model
+                self._operation(item, operations[name], path, gate)
 
     def _member(self, item, layer, path, gate):
         if is_graph(item):
             self._graph(item, layer, f"{path}/")
         else:
             self._leaf_layer(item, layer, path, gate)
+
+    def _operation(self, item, operation, path, gate):
+        """Makes an operation such as that of `keras.ops.relu` a layer."""
+        old = found_operation(operation)
+        chosen = None if old is None else self._choose(old, path, None, gate)
+        if chosen is not None:
+            self._exchange_activation(item, chosen, operation.name)
 
     def _leaf_layer(self, item, layer, path, gate):
         self._leaf = path
@@ -139,7 +155,7 @@ class Rewriting:
             # that live on.
             self._alive.append(value)
             shared = item["config"][name]["shared_object_id"] = id(value)
-        chosen = self._choose(value, path, name, gate)
+        chosen = self._choose(found(value), path, name, gate)
         if chosen is None:
             return
         if isinstance(value, keras.layers.Layer):
@@ -156,17 +172,18 @@ class Rewriting:
         item["config"][name] = _new(chosen, called, settings, shared)
 
     def _activation_layer(self, item, layer, path, gate):
-        chosen = self._choose(layer, path, None, gate)
-        if chosen is None:
-            return
-        self.apart[self._leaf].add(layer.name)
+        chosen = self._choose(found(layer), path, None, gate)
+        if chosen is not None:
+            self.apart[self._leaf].add(layer.name)
+            self._exchange_activation(item, chosen, layer.name)
+
+    def _exchange_activation(self, item, chosen, name):
         if not isinstance(chosen.target, keras.layers.Layer):
             chosen = Replacement(keras.layers.Activation(chosen.target), {})
-        _exchange(item, _new(chosen, layer.name, item["config"]))
+        _exchange(item, _new(chosen, name, item["config"]))
 
-    def _choose(self, value, path, argument, gate):
+    def _choose(self, old, path, argument, gate):
         """The replacement of an activation, or None; listed in the plan."""
-        old = found(value)
         if old.name == "linear":
             return None
         chosen = self._choice.activation(old, path, gate)
@@ -258,11 +275,12 @@ def _new(chosen, name, config, shared=None):
     entry.pop("build_config", None)
     if shared is not None:
         entry["shared_object_id"] = shared
-    policy = config["dtype"]
+    # An operation has neither.
+    given = {key: config[key] for key in ("trainable", "dtype") if key in config}
+    policy = given.get("dtype")
     if isinstance(policy, dict) and "source_name" in policy["config"]:
-        policy = policy["config"]["source_name"]  # that of a quantized layer
-    given = {"name": name, "trainable": config["trainable"], "dtype": policy}
-    entry["config"].update(chosen.arguments, **given)
+        given["dtype"] = policy["config"]["source_name"]  # that of a quantized layer
+    entry["config"].update(chosen.arguments, **given, name=name)
     return entry
 
 

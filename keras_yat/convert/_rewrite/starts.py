@@ -42,6 +42,8 @@ def start_like(template: keras.layers.Layer, old: Found) -> Start:
     if not isinstance(template, TrainableActivation) or old.function is None:
         return DEFAULT
     if isinstance(template, Combination):
+        if isinstance(old.function, keras.Operation) and old.layer is None:
+            return DEFAULT  # no file can name it
         learned = old.layer if isinstance(old.layer, TrainableActivation) else None
         return _selecting(template, frozen(learned) if learned else old.function)
     for name in old.names:

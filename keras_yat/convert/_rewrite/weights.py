@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import keras
@@ -97,13 +98,20 @@ def _assign(old, new):
     """The weights of a layer of another class that both have: names and shapes agree."""
     # The attribute `kernel` includes what LoRA adds to the weight.
     values = {
-        v.name: (ops.convert_to_numpy(getattr(old, v.name, v)), _multiplier(old, v.name))
+        _place(v, old): (ops.convert_to_numpy(getattr(old, v.name, v)), _multiplier(old, v.name))
         for v in old.weights
     }
     for variable in new.weights:
-        value, multiplier = values.get(variable.name, (None, 1.0))
+        value, multiplier = values.get(_place(variable, new), (None, 1.0))
         if value is not None and tuple(value.shape) == tuple(variable.shape):
             variable.assign(value * (multiplier / _multiplier(new, variable.name)))
+
+
+def _place(variable, layer):
+    """Where a variable is in a layer: `"query/kernel"`, `"lstm_cell/kernel"`."""
+    parts = variable.path.rpartition(f"{layer.name}/")[2].split("/")
+    # The names of cells are those of their classes, with numbers.
+    return "/".join(re.sub(r"^yat_|_\d+$", "", part) for part in parts)
 
 
 def _multiplier(layer, name):
