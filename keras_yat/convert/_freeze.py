@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Mapping
 from typing import Any, Unpack
 
 import keras
+import numpy as np
 from keras import ops
 
 from keras_yat import _validate
@@ -42,7 +44,7 @@ class FrozenActivation(Activation):
         Same as the input.
 
     Raises:
-        ValueError: If the name is unknown.
+        ValueError: If the name is unknown, or not that of an activation with these parameters.
 
     Example:
 
@@ -64,8 +66,8 @@ class FrozenActivation(Activation):
         **kwargs: Unpack[LayerOptions],
     ) -> None:
         super().__init__(**kwargs)
-        self.function: str = _validate.one_of("function", function, FUNCTIONS)
-        self.parameters: dict[str, Any] = dict(parameters)
+        self.function: str = _validate.one_of("function", function, _trained())
+        self.parameters: dict[str, Any] = _checked_parameters(self.function, parameters)
         self.axis: int | None = _validate.axis("axis", axis)
         self.functions: Any = None
         if functions is not None:
@@ -96,6 +98,20 @@ class FrozenActivation(Activation):
             "functions": functions,
             "norm": self.norm,
         }
+
+
+def _trained():
+    """The names of the activations with parameters."""
+    return [name for name, cls in LAYERS.items() if issubclass(cls, TrainableActivation)]
+
+
+def _checked_parameters(function, parameters):
+    names = list(inspect.signature(FUNCTIONS[function]).parameters)[1:]
+    names = [name for name in names if name not in ("functions", "norm")]
+    if not isinstance(parameters, Mapping) or set(parameters) != set(names):
+        allowed = f"be a dict with the parameters of {function}: {', '.join(names)}"
+        _validate.invalid_argument("parameters", allowed, parameters)
+    return {name: np.asarray(value, "float64").tolist() for name, value in parameters.items()}
 
 
 @register()

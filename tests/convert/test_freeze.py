@@ -9,7 +9,7 @@ import keras_yat
 from keras_yat import convert
 from keras_yat._register import LAYERS
 from keras_yat.activations._base import TrainableActivation
-from tests.helpers import call, draw, scramble, to_numpy, value_and_gradients
+from tests.helpers import call, check_layer, draw, scramble, to_numpy, value_and_gradients
 
 TRAINED = [n for n, cls in LAYERS.items() if issubclass(cls, TrainableActivation)]
 
@@ -97,6 +97,30 @@ def test_gradients_in_the_input_are_right():
     np.testing.assert_allclose(to_numpy(found[0]), to_numpy(expected[0]), rtol=1e-4, atol=1e-5)
 
 
+CONSTANTS = [
+    ({"function": "mila", "parameters": {"beta": 0.3}}, (4,)),
+    (
+        {"function": "sinlu", "parameters": {"alpha": [1.0, 2.0], "beta": [0.5, 0.1]}, "axis": 1},
+        (2, 3),
+    ),
+    (
+        {
+            "function": "norm_lincomb",
+            "parameters": {"coefficients": [1.0, -0.5]},
+            "functions": ["relu", "tanh"],
+            "norm": "l1",
+        },
+        (4,),
+    ),
+]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("kwargs", "shape"), CONSTANTS)
+def test_the_contract_of_a_layer(kwargs, shape, tmp_path):
+    check_layer(convert.FrozenActivation, kwargs, shape, tmp_path)
+
+
 def test_bad_input():
     with pytest.raises(ValueError, match="`model` must be a Keras model"):
         convert.freeze(keras_yat.Mila())
@@ -104,3 +128,5 @@ def test_bad_input():
         convert.freeze(keras.Sequential([keras_yat.Mila()]))
     with pytest.raises(ValueError, match="`function` must be one of"):
         convert.FrozenActivation("milo", {})
+    with pytest.raises(ValueError, match="`parameters` must be a dict .* of mila: beta"):
+        convert.FrozenActivation("mila", {"alpha": 1.0})
