@@ -128,5 +128,5 @@ def test_bad_input():
         convert.freeze(keras.Sequential([keras_yat.Mila()]))
     with pytest.raises(ValueError, match="`function` must be one of"):
         convert.FrozenActivation("milo", {})
-    with pytest.raises(ValueError, match="`parameters` must be a dict .* of mila: beta"):
+    with pytest.raises(ValueError, match=r"`parameters` must be a dict .* of mila: beta"):
         convert.FrozenActivation("mila", {"alpha": 1.0})
