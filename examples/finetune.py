@@ -23,7 +23,7 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # for `python examples/…`
 
-from examples import command, comparison, data, options
+from examples import command, data, options
 
 CONVOLUTIONS = (16, 32, 64)  # filters
 BASE_RATE = 0.003
@@ -52,6 +52,8 @@ VARIANTS = {
 
 def main(arguments: argparse.Namespace) -> None:
     base, target = data.load(arguments.base), data.load(arguments.data)
+    base = first(base, train=arguments.base_images)
+    target = first(target, test=arguments.test_images)
     if base.x_train.shape[1:] != target.x_train.shape[1:]:
         shapes = f"{base.x_train.shape[1:]} and {target.x_train.shape[1:]}"
         raise SystemExit(f"--base and --data must have images of one shape, not {shapes}.")
@@ -76,9 +78,11 @@ def parse() -> argparse.Namespace:
             f"--{name}", default=default, choices=names, help=f"{text}; default: %(default)s"
         )
     for name, number, text in (
-        ("base-epochs", 2, "epochs on --base"),
+        ("base-images", 20_000, "images of --base, at most"),
+        ("base-epochs", 2, "epochs on them"),
         ("images", 500, "images of --data to fine-tune on"),
         ("epochs", 15, "epochs on them"),
+        ("test-images", 2_000, "images of --data to test on, at most"),
         ("seeds", 5, "number of trained networks"),
     ):
         parser.add_argument(
@@ -158,6 +162,17 @@ def tuned_apart(model: Any, adam: Any, rate: float) -> Any:
     return keras_yat.convert.optimizer(model, adam, learning_rate=rate)
 
 
+def first(images: data.Images, train: int | None = None, test: int | None = None) -> data.Images:
+    """The data with at most the first `train` and `test` images."""
+    return replace(
+        images,
+        x_train=images.x_train[:train],
+        y_train=images.y_train[:train],
+        x_test=images.x_test[:test],
+        y_test=images.y_test[:test],
+    )
+
+
 def drawn(images: Any, count: int, seed: int) -> data.Images:
     """The data with `count` training images, with as many of each class as `count` allows."""
     rng = np.random.default_rng(seed)
@@ -173,7 +188,7 @@ def drawn(images: Any, count: int, seed: int) -> data.Images:
 
 def report(found: dict[str, Any], title: str, folder: Path) -> None:
     """Writes a table with paired differences, and learning curves."""
-    from examples import trials
+    from examples import comparison, trials
 
     by_seed = {name: dict(enumerate(each.accuracies)) for name, each in found.items()}
     tests = {

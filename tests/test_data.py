@@ -11,6 +11,7 @@ from examples import (
     data,
     demo,
     evaluate,
+    finetune,
     image_classifier,
     quickstart,
     runs,
@@ -85,6 +86,7 @@ def letters(tmp_path, monkeypatch):
     [
         (demo, []),
         (evaluate, ["folder"]),
+        (finetune, []),
         (image_classifier, []),
         (quickstart, []),
         (sequences, []),
