@@ -1,6 +1,7 @@
 """`python -m tests`: runs the tests on each installed backend.
 
-    python -m tests                        on each backend: required for every change
+    python -m tests                        on each backend: required for every change. Cases of
+                                           tests marked `spread` are divided among the backends
     python -m tests --fast                 the quick tests, on one backend: after each edit
     python -m tests --all                  on each backend, with the nightly tests
     python -m tests --backend jax -k nami  other arguments are passed to pytest
@@ -37,6 +38,7 @@ def main() -> int:
         sys.exit("No backend is installed: python -m pip install -e . --group dev")
     if arguments.fast and not arguments.backend:
         chosen = [os.environ.get("KERAS_BACKEND") or chosen[-1]]
+    arguments.chosen = chosen
     outcomes = {}
     for backend in chosen:
         for name, marks, environment in runs(backend, arguments, once=backend == chosen[-1]):
@@ -75,6 +77,9 @@ def runs(backend: str, arguments: argparse.Namespace, once: bool):
     marks += [] if once or arguments.all else ["not once"]
     marks += [f"({arguments.marks})"] if arguments.marks else []
     profile = {"HYPOTHESIS_PROFILE": "nightly"} if arguments.all else {}
+    if not arguments.all:
+        # Their cases are divided among the backends: see `conftest.py`.
+        profile["SPREAD_OVER"] = " ".join(arguments.chosen)
     if backend == "jax":
         yield "jax", " and ".join([*marks, "not optimized"]), profile | UNOPTIMIZED
         yield "jax, optimized", " and ".join([*marks, "optimized"]), profile

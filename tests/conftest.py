@@ -1,4 +1,5 @@
 import os
+import zlib
 
 # On few cores torch's threads would wait for each other longer than they compute.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
@@ -20,13 +21,22 @@ hypothesis.settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "default")
 
 
 def pytest_collection_modifyitems(config, items):
-    """Deselects tests that do not apply to this backend."""
+    """Deselects tests that do not apply to this backend, or run on another one."""
     backend = keras.backend.backend()
     marks = {item: item.get_closest_marker("backends") for item in items}
     out = [item for item, mark in marks.items() if mark and backend not in mark.args]
+    backends = os.environ.get("SPREAD_OVER", "").split()
+    if backends:
+        spread = [item for item in items if item.get_closest_marker("spread")]
+        out += [item for item in spread if backend_of(item.nodeid, backends) != backend]
     if out:
         config.hook.pytest_deselected(items=out)
         items[:] = [item for item in items if item not in out]
+
+
+def backend_of(test, backends):
+    """The backend that runs a test marked `spread`."""
+    return backends[zlib.crc32(test.encode()) % len(backends)]
 
 
 @pytest.fixture(autouse=True)

@@ -42,6 +42,7 @@ def command(name, path, *options):
     return list(csv.DictReader(path.read_text().splitlines())), tables
 
 
+@pytest.mark.nightly
 @pytest.mark.once
 @pytest.mark.slow
 def test_activations_benchmark(tmp_path):
@@ -56,6 +57,7 @@ def test_activations_benchmark(tmp_path):
         assert float(row["kept plain"]) > 2.0
 
 
+@pytest.mark.nightly
 @pytest.mark.once
 @pytest.mark.slow
 def test_versions_benchmark(tmp_path):

@@ -261,8 +261,14 @@ REPAIRED = {
 }
 
 
+# Each takes seconds: a study begins anew.
+SLOW = ["oracle.json", *(name for name in REPAIRED if name != "trial.json")]
+
+
 @pytest.mark.parametrize("kind", [*MOST, *(pytest.param(k, marks=NIGHTLY) for k in REST)])
-@pytest.mark.parametrize("name", ["study.json", "oracle.json", *REPAIRED])
+@pytest.mark.parametrize(
+    "name", ["study.json", "trial.json", *(pytest.param(n, marks=NIGHTLY) for n in SLOW)]
+)
 def test_a_study(name, kind, searched, tmp_path, capsys):
     settings, splits, folder, truth = searched[0]
     shutil.copytree(folder, tmp_path / "out")

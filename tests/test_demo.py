@@ -78,6 +78,7 @@ def test_the_demo_learns_and_prints_what_it_measures(monkeypatch, capsys):
     assert f"Test data: accuracy {accuracy:.4f}, loss {entropy.mean():.4f}" in out
 
 
+@pytest.mark.nightly
 @pytest.mark.slow
 def test_the_demo_as_a_command():
     result = run("-m", "examples.demo", "--data", "digits", "--epochs", "1", "--activation", "relu")

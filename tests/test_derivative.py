@@ -28,6 +28,7 @@ def oracle(case):
     return lambda x: case.definition(x, **case.parameters, **power)
 
 
+@pytest.mark.spread
 @BY_ID
 def test_values_and_slopes_agree_with_the_definition(case):
     copy, define = _derivative.copy_of(case.name, **arguments(case)), oracle(case)
@@ -48,6 +49,7 @@ def test_second_derivatives_are_right_to_a_thousandth(case):
     np.testing.assert_allclose(found, exact, atol=1e-3 * max(np.abs(exact).max(), 0.01))
 
 
+@pytest.mark.spread
 @pytest.mark.parametrize("case", TRAINED, ids=[case.id for case in TRAINED])
 def test_partials_agree_with_the_definition(case):
     layer = type(activations.get(case.name))(**arguments(case))

@@ -32,6 +32,7 @@ def load(name, **model):
     return config.load(ROOT / "examples" / "configs" / f"{name}.toml", {"model": model})
 
 
+@pytest.mark.spread
 @pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
 def test_each_file_builds_with_as_many_parameters_as_published(file):
     recipe = config.load(file, {"model": {"activation": "relu"}})
@@ -60,6 +61,7 @@ def test_figures_are_fractions_of_known_activations():
             assert 0.5 < value < 1.0
 
 
+@pytest.mark.spread
 @pytest.mark.parametrize(
     ("name", "neurons"),
     [("dnn3", 2), ("mila", 3), ("resnet8", 7), ("resnet18", 17), ("resnet50", 49)],

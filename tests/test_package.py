@@ -257,6 +257,7 @@ PUBLIC = {
 } | {f"keras_yat.config.{n}": f for n, f in vars(keras_yat.config).items() if n[0] != "_"}
 
 
+@pytest.mark.spread
 @pytest.mark.parametrize("name", PUBLIC)
 def test_docstring_examples_run(name):
     assert run_examples(inspect.getdoc(PUBLIC[name]), name) > 0
@@ -277,6 +278,7 @@ def test_docstrings_give_every_argument_and_the_source(name):
 README = (ROOT / "README.md").read_text()
 
 
+@pytest.mark.spread
 @pytest.mark.slow
 @pytest.mark.parametrize(
     "code", re.findall(r"```python\n(.*?)```", README, re.S), ids=lambda c: c.split("\n")[0]

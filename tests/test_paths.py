@@ -36,6 +36,7 @@ AROUND = {
 }
 
 
+@pytest.mark.spread
 @pytest.mark.parametrize("activation", [keras_yat.Nami, keras_yat.Mila])
 @pytest.mark.parametrize("around", AROUND)
 def test_a_path_is_unique_and_in_its_parent(around, activation, tmp_path):

@@ -195,6 +195,7 @@ def test_a_grid_starts_with_the_plain_layers():
 # All values work.
 
 
+@pytest.mark.spread
 @pytest.mark.parametrize("name", [*CASES, "activation", "optimizer"])
 def test_every_option_and_both_ends_of_each_range(name):
     for each in declared(EVERY[name]).space:
@@ -205,6 +206,7 @@ def test_every_option_and_both_ends_of_each_range(name):
             check_values(item, values, next(iter(values)).split("/")[0])
 
 
+@pytest.mark.spread
 @EACH_ACTIVATION
 @given(data=st.data())
 def test_an_activation_computes_with_any_values(label, data):

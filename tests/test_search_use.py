@@ -163,6 +163,7 @@ def arrays_in(path):
     return found
 
 
+@pytest.mark.nightly
 @OF_KERAS_TUNER
 def test_a_search_with_a_tuner(tmp_path):
     x, y = digits(96)

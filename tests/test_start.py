@@ -228,6 +228,7 @@ def test_ctrl_c_at_any_time(arguments, after, tmp_path):
     assert "Traceback" not in errors
 
 
+@pytest.mark.nightly
 @pytest.mark.slow
 def test_ctrl_c_in_a_training(tmp_path):
     found = process("examples.quickstart", "--epochs", "1000", "--out", tmp_path)

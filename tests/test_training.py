@@ -154,6 +154,7 @@ def ended(folder):
     return metrics, history, parameters, [weight.tolist() for weight in weights]
 
 
+@pytest.mark.nightly
 def test_a_run_that_is_cut_anywhere_ends_as_one_that_is_not(digits, tmp_path, monkeypatch):
     recipe, quiet = small(), lambda done, metrics: None
     write, writes = durable.write, []

@@ -16,6 +16,7 @@ DNN3 = "examples/configs/dnn3.toml"
 QUICK = ("--data", "digits", "--epochs", "1")
 
 
+@pytest.mark.nightly
 @pytest.mark.slow
 def test_a_sweep_skips_what_is_done(tmp_path):
     command = ("-m", "examples.train", DNN3, *QUICK, "--out", str(tmp_path))

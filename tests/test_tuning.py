@@ -147,6 +147,7 @@ def formula(found, folder, begun):
     return oracle, count
 
 
+@pytest.mark.nightly
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", TUNERS)
 def test_a_kill_at_any_write_loses_nothing(kind, small, tmp_path, monkeypatch):
@@ -229,6 +230,7 @@ def build(hp):
 """
 
 
+@pytest.mark.nightly
 @pytest.mark.slow
 def test_trials_that_fail_are_told_and_the_study_goes_on(tmp_path, monkeypatch, capsys):
     (tmp_path / "failing.py").write_text(FAILING)

@@ -51,6 +51,7 @@ def quick():
     jax.config.update("jax_disable_most_optimizations", False)
 
 
+@pytest.mark.spread
 @pytest.mark.usefixtures("quick")
 @pytest.mark.parametrize(("file", "name"), ARMS, ids=[f"{f.stem}: {name}" for f, name in ARMS])
 def test_every_arm_of_every_file_works(file, name):

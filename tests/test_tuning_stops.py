@@ -144,7 +144,14 @@ def one_trial(tmp_path, monkeypatch):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("kind", ["full", "full at its end", "interrupted"])
+@pytest.mark.parametrize(
+    "kind",
+    [
+        "full",
+        pytest.param("full at its end", marks=pytest.mark.nightly),
+        pytest.param("interrupted", marks=pytest.mark.nightly),
+    ],
+)
 def test_orderly_stops_are_not_counted(kind, one_trial, monkeypatch):
     """A study of one trial is stopped in the trial, or when its results are saved."""
     error = KeyboardInterrupt() if kind == "interrupted" else OSError(errno.ENOSPC, "full")

@@ -18,6 +18,7 @@ def assert_equal(new, old, x):
     np.testing.assert_allclose(to_numpy(call(new, x)), to_numpy(call(old, x)), rtol=1e-6, atol=1e-6)
 
 
+@pytest.mark.spread
 @pytest.mark.parametrize("axis", [None, 1])
 @pytest.mark.parametrize("name", TRAINED)
 def test_every_activation(name, axis, tmp_path):

@@ -53,6 +53,7 @@ def counterpart(name):
     return keras.Model(inputs, stock(*sizes, name="layer")(inputs)), stock, yat
 
 
+@pytest.mark.spread
 @pytest.mark.slow
 @pytest.mark.parametrize(
     "name", [*WINDOWS, "Dense", "SimpleRNN", "LSTM", "GRU", "MultiHeadAttention"]

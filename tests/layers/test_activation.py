@@ -15,12 +15,14 @@ from tests.helpers import all_gradients, draw, to_numpy
 from tests.layers.catalogue import ALL, ARGUMENTS, EVERY, EVERY_TRAINABLE, TRAINABLE
 
 
+@pytest.mark.spread
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ALL)
 def test_contract(name, tmp_path):
     helpers.check_layer(ALL[name], ARGUMENTS[name], (3, 4), tmp_path, jit=True)
 
 
+@pytest.mark.spread
 @pytest.mark.slow
 @pytest.mark.parametrize("name", TRAINABLE)
 def test_contract_per_channel(name, tmp_path):
@@ -80,6 +82,7 @@ def test_one_set_per_channel(cls, rank, axis):
         np.testing.assert_allclose(output[tuple(take)], found, rtol=1e-5, atol=1e-6)
 
 
+@pytest.mark.spread
 @EVERY_TRAINABLE
 @pytest.mark.parametrize("axis", [None, -1])
 @pytest.mark.parametrize("policy", ["mixed_float16", "mixed_bfloat16"])

@@ -14,6 +14,7 @@ from tests.helpers import draw, to_numpy
 from tests.layers.catalogue import EVERY_TRAINABLE
 
 
+@pytest.mark.spread
 @EVERY_TRAINABLE
 def test_in_a_stock_layer(cls, tmp_path):
     """Parameters are counted, trained, frozen, saved and loaded like weights of the layer."""

@@ -55,6 +55,7 @@ ARGUMENTS = {
 }
 
 
+@pytest.mark.spread
 @pytest.mark.slow
 @EVERY
 def test_contract(name, tmp_path):
@@ -66,6 +67,7 @@ def test_contract(name, tmp_path):
 OF_WINDOWS = ("kernel normalized", "sphere", "direct", "drop_connect", "constant_bias")
 
 
+@pytest.mark.spread
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "argument"),
@@ -77,6 +79,7 @@ def test_contract_with_each_argument(name, argument, tmp_path):
     helpers.check_layer(getattr(keras_yat, name), kwargs, shape, tmp_path)
 
 
+@pytest.mark.spread
 @EVERY
 def test_keras_own_layer_test(name):
     kwargs, shape = LAYERS[name]
@@ -115,6 +118,7 @@ def test_an_activation_by_name_is_one_layer():
     assert half.activation.compute_dtype == "bfloat16"
 
 
+@pytest.mark.spread
 @EVERY
 @pytest.mark.parametrize("normalize", [None, "kernel", "sphere"])
 @pytest.mark.parametrize("policy", ["float32", "mixed_float16"])
@@ -166,6 +170,7 @@ def test_published_starting_values():
     np.testing.assert_array_equal(to_numpy(layer.alpha), 1.0)
 
 
+@pytest.mark.spread
 @EVERY
 @pytest.mark.parametrize("policy", ["float32", "mixed_bfloat16", "mixed_float16"])
 @pytest.mark.parametrize("scale", [0.0, 1.0, 1e4])

@@ -141,6 +141,7 @@ CONTRACTS = {
 }  # fmt: skip
 
 
+@pytest.mark.spread
 @pytest.mark.slow
 @pytest.mark.parametrize("arguments", CONTRACTS)
 def test_contract(arguments, tmp_path):

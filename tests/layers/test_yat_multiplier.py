@@ -37,6 +37,7 @@ def kernels_of(layer):
     return {n: (w, getattr(layer, f"{prefix.get(n, '')}multiplier")) for n, w in found.items()}
 
 
+@pytest.mark.spread
 @pytest.mark.parametrize(
     ("name", "setting"),
     [

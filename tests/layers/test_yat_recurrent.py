@@ -166,6 +166,7 @@ ARGUMENTS = {
 }
 
 
+@pytest.mark.spread
 @TO_MANY_DIGITS
 @pytest.mark.parametrize("argument", ARGUMENTS)
 def test_yat_arguments(kind, argument):

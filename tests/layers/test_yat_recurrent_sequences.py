@@ -77,6 +77,7 @@ def test_initial_and_last_states(kind):
     assert model.predict(x, verbose=0).shape == (3, 6, 3)
 
 
+@pytest.mark.spread
 @KINDS
 @pytest.mark.parametrize("activation", ["sinlu", "softermax", keras_yat.CosLU, "gelu"])
 def test_any_activation(kind, activation):

@@ -47,6 +47,7 @@ ARGUMENTS = {
 }
 
 
+@pytest.mark.spread
 @pytest.mark.parametrize(
     ("kind", "arguments"),
     [(kind, "sequences") for kind in KINDS] + [("GRU", name) for name in list(ARGUMENTS)[1:]],
