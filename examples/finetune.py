@@ -81,7 +81,7 @@ def parse() -> argparse.Namespace:
         ("base-images", 20_000, "images of --base, at most"),
         ("base-epochs", 2, "epochs on them"),
         ("images", 500, "images of --data to fine-tune on"),
-        ("epochs", 15, "epochs on them"),
+        ("epochs", 10, "epochs on them"),
         ("test-images", 2_000, "images of --data to test on, at most"),
         ("seeds", 5, "number of trained networks"),
     ):
@@ -133,7 +133,8 @@ def build(shape: tuple[int, ...], classes: int) -> Any:
                 filters, 3, strides=strides, padding="same", use_bias=False, name=f"conv{i}"
             )
         )
-        layers.append(keras.layers.BatchNormalization(name=f"norm{i}"))
+        # A few hundred steps of fine-tuning have to replace the statistics of --base.
+        layers.append(keras.layers.BatchNormalization(momentum=0.9, name=f"norm{i}"))
         layers.append(keras.layers.Activation("silu", name=f"act{i}"))
     pool = keras.layers.GlobalAveragePooling2D(name="pool")
     return keras.Sequential([*layers, pool, keras.layers.Dense(classes, name=HEAD)])

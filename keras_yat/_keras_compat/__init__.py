@@ -5,7 +5,7 @@ If Keras changes one, fix this folder. `tests/test_package.py` finds private nam
 
 from keras_yat._keras_compat._attention import BaseAttention, TransformedAttention
 from keras_yat._keras_compat._layers import QuantizedCall, ReversibleLayer
-from keras_yat._keras_compat._models import is_functional, sharing, sublayers
+from keras_yat._keras_compat._models import is_functional, overrides_call, sharing, sublayers
 from keras_yat._keras_compat._recurrent import BaseDropoutCell, BaseRNN, FixedSeed, loop_of_rnn
 from keras_yat._keras_compat._typed import (
     Callback,
@@ -48,6 +48,7 @@ __all__ = [
     "loop_of_rnn",
     "mark_quantized",
     "move",
+    "overrides_call",
     "own_variables",
     "set_policy",
     "set_weight",

@@ -1,6 +1,7 @@
 """Layers of a model, and its configuration."""
 
 import contextlib
+import itertools
 from typing import Any
 
 import keras
@@ -14,6 +15,15 @@ def sublayers(layer: keras.layers.Layer) -> list[keras.layers.Layer]:
 def is_functional(model: Any) -> bool:
     """Whether a model is a graph of layers: functional, or of a class that builds such a graph."""
     return any(base.__name__ == "Functional" for base in type(model).__mro__)
+
+
+def overrides_call(model: Any) -> bool:
+    """Whether the class of a graph of layers has another `call`."""
+    own = itertools.takewhile(lambda base: base.__name__ not in _GRAPHS, type(model).__mro__)
+    return any("call" in vars(base) for base in own)
+
+
+_GRAPHS = ("Functional", "Sequential")
 
 
 def sharing() -> contextlib.AbstractContextManager[Any]:

@@ -1,4 +1,4 @@
-"""`freeze`: a model with constants in the place of trained activations."""
+"""`freeze`: replaces trained activations by constants."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import numpy as np
 from keras import ops
 
 from keras_yat import _validate
-from keras_yat._keras_compat import Model, is_functional
+from keras_yat._keras_compat import Model, is_functional, overrides_call
 from keras_yat._numerics.gradients import derived_gradients
 from keras_yat._register import FUNCTIONS, LAYERS, register
 from keras_yat._types import Config, LayerOptions, Tensor
@@ -152,10 +152,11 @@ def freeze(model: keras.Model) -> keras.Model:
 
     Args:
         model: A built model. Of a subclassed model or layer, the configuration must describe the
-            activations; custom gradients stay in it.
+            activations. Custom gradients stay in a model with a `call` of its own.
 
     Returns:
-        The new model, not compiled.
+        The new model, not compiled: functional for a functional or Sequential one, without methods
+        of its class such as `train_step`.
 
     Raises:
         ValueError: If `model` is no model, or is not built.
@@ -177,9 +178,11 @@ def freeze(model: keras.Model) -> keras.Model:
     entry, graph = configuration(model)
     rewriting = Rewriting(_Freezing())
     rewriting.rewrite(entry, graph)
-    new = model_of(entry, model, rewriting.functions)
+    new = model_of(entry, model, rewriting.custom)
     carry_over(model, new, rewriting, fit=False)
-    if isinstance(new, keras.Sequential):
+    if overrides_call(new):
+        pass  # The graph is not all of it: custom gradients stay.
+    elif isinstance(new, keras.Sequential):
         new = FrozenModel(new.inputs[0], new.outputs[0], name=new.name)
     elif is_functional(new):
         new = FrozenModel(new.input, new.output, name=new.name)
@@ -190,9 +193,13 @@ def freeze(model: keras.Model) -> keras.Model:
 class _Freezing:
     """Chooses the trained activations."""
 
+    keeps_weights: bool = False
+
     def activation(self, old: Found, path: str, gate: bool) -> Replacement | str:
         if not isinstance(old.layer, TrainableActivation):
             return "not trained"
+        if type(old.layer) not in LAYERS.values():
+            return "a class of another package"
         return Replacement(frozen(old.layer), {})
 
     def layer(self, layer: keras.layers.Layer, path: str) -> None:

@@ -1,4 +1,4 @@
-"""`optimizer`: another treatment for the parameters of activations."""
+"""`optimizer`: separate settings for the parameters of activations."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from keras_yat.activations._base import TrainableActivation
 def optimizer(
     model: keras.Model, base: Any = "adamw", *, learning_rate: Any = None
 ) -> keras.optimizers.Optimizer:
-    """Returns an optimizer that treats the parameters of activations apart.
+    """Returns an optimizer with separate settings for the parameters of activations.
 
     They get no weight decay, which would pull them towards 0 instead of a neutral value. With a
     `learning_rate` they are also trained at that rate, by an optimizer of the same class and
@@ -56,6 +56,8 @@ def optimizer(
     activations = [layer for layer in sublayers(model) if isinstance(layer, _KINDS)]
     if not activations:
         _validate.invalid_argument("model", "have trained activations", model.name)
+    if base is None:
+        _validate.invalid_argument("base", "be an optimizer, or the name or config of one", base)
     base = _validate.resolved("base", base, "an optimizer", keras.optimizers.get)
     wraps = (keras.optimizers.MultiOptimizer, keras.optimizers.LossScaleOptimizer)
     if base.built or isinstance(base, wraps):

@@ -12,7 +12,7 @@ from keras_yat.convert._rewrite.activations import Found
 from keras_yat.convert._rewrite.copy import configuration, model_of
 from keras_yat.convert._rewrite.plan import Plan, error_if_empty
 from keras_yat.convert._rewrite.rewriting import Replacement, Rewriting
-from keras_yat.convert._rewrite.rules import EVERY, Rule, parsed, selected, unknown_keys
+from keras_yat.convert._rewrite.rules import EVERY, Rule, fits, parsed, selected, unknown_keys
 from keras_yat.convert._rewrite.starts import DEFAULT, start_like
 from keras_yat.convert._rewrite.weights import carry_over
 
@@ -65,8 +65,9 @@ def replace(
 ) -> keras.Model:
     """Returns a copy of a model with other activations or layers.
 
-    Names and all other weights are kept, layers that occur twice still do. The copy is not
-    compiled. The model itself does not change.
+    Names and all other weights are kept, and so are layers that a graph uses twice; a layer that is
+    used in several nested models cannot be copied. The copy is not compiled. The model itself does
+    not change.
 
     Activations are found in `Activation`, `ReLU` and similar layers, in `activation=` of any layer,
     in nested models, in the layers of wrappers, and in the configuration of layers of other
@@ -119,7 +120,7 @@ def replace(
     """
     rewriting, entry = _rewritten(model, rules, where, start)
     error_if_empty(rewriting.plan)
-    new = model_of(entry, model, rewriting.functions)
+    new = model_of(entry, model, rewriting.custom)
     carry_over(model, new, rewriting, fit=start == "same")
     if verbose:
         print(rewriting.plan)
@@ -143,6 +144,7 @@ class _ByRules:
 
     def __init__(self, rules: list[Rule], where: Where, start: str):
         self._rules, self._start = rules, start
+        self.keeps_weights: bool = start == "same"
         self._selects, self._named = selected(where)
         self._starts: dict[Any, Any] = {}
         self._paths: set[str] = set()
@@ -180,12 +182,17 @@ class _ByRules:
         if not self._selects(path):
             return "not selected by `where`"
         if getattr(layer, "quantization_mode", None):
-            return "quantized: replace it before"
+            return "quantized: replace it before quantization"
+        if getattr(layer, "kernel_from", None) is not None:
+            return "shares the kernel of another layer"
         return rule.target, rule.options
 
     def check(self, plan: Plan) -> None:
         """Raises errors for names and places that the model does not have."""
         unknown_keys(self._rules, self._names | {change.old for change in plan.changes})
+        unknown = [one for one in self._named if not any(fits(one, path) for path in self._paths)]
+        if unknown:
+            _validate.invalid_argument("where", "select layers of the model", sorted(unknown))
         if not any(map(self._selects, self._paths)):
             _validate.invalid_argument(
                 "where", "select a layer of the model", sorted(self._named) or "a function"

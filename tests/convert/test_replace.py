@@ -329,7 +329,7 @@ BAD = [
     ({"relu": keras_yat.YatDense}, {}, "`rules.'relu'.` must be an instance or a name"),
     ({layers.Dense: "mila"}, {}, "`rules.Dense.` must be a layer class"),
     ({layers.Dense: keras_yat.YatConv2D}, {}, r"same required arguments.*'filters', 'kernel_size'"),
-    ({"relu": "mila"}, {"where": "d9"}, r"`where` must select a layer.*\['d9'\]"),
+    ({"relu": "mila"}, {"where": "d9"}, r"`where` must select layers.*\['d9'\]"),
     ({"relu": "mila"}, {"where": []}, "`where` must be None, a path"),
     ({"relu": "mila"}, {"where": 3}, "`where` must be None, a path"),
     ({"relu": "mila"}, {"start": "fast"}, "`start` must be one of 'same', 'default'"),

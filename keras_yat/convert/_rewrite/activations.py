@@ -25,7 +25,7 @@ LAYER_CLASSES = (
 GATES = frozenset(
     ("sigmoid", "hard_sigmoid", "softer_sigmoid", "softmax", "log_softmax", "softermax")
 )
-"""Activations that are seldom there for their shape: gates and distributions."""
+"""Activations that are used as gates or distributions."""
 
 _NAMES = {cls: name for name, cls in LAYERS.items()}
 

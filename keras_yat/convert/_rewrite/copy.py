@@ -7,9 +7,9 @@ from typing import Any
 
 import keras
 
-from keras_yat._keras_compat import is_functional, sharing, sublayers
+from keras_yat._keras_compat import is_functional, overrides_call, sharing, sublayers
 from keras_yat._types import Config
-from keras_yat.convert._rewrite.rewriting import is_graph
+from keras_yat.convert._rewrite.entries import is_graph
 
 
 def configuration(model: keras.Model) -> tuple[Config, keras.Model]:
@@ -18,6 +18,12 @@ def configuration(model: keras.Model) -> tuple[Config, keras.Model]:
     The entry of a graph has its layers, whatever class of model built the graph.
     """
     if any(is_functional(m) and not _shows_layers(m) for m in _models(model)):
+        for each in _models(model):
+            if is_functional(each) and not _shows_layers(each) and overrides_call(each):
+                raise ValueError(
+                    f"{type(each).__name__} {each.name!r} has a `call` of its own, and a "
+                    "configuration that does not describe its layers."
+                )
         # Plain models of the same layers.
         model = keras.models.clone_model(model, clone_function=lambda layer: layer, recursive=True)
     with sharing(), warnings.catch_warnings():
@@ -26,9 +32,9 @@ def configuration(model: keras.Model) -> tuple[Config, keras.Model]:
         return keras.saving.serialize_keras_object(model), model
 
 
-def model_of(entry: Config, old: keras.Model, functions: dict[str, Any]) -> keras.Model:
-    """The model of an entry, not compiled, with the classes of `old` and functions by name."""
-    with keras.saving.custom_object_scope({**_classes(old), **functions}), sharing():
+def model_of(entry: Config, old: keras.Model, custom: dict[str, Any]) -> keras.Model:
+    """The model of an entry, not compiled, with the classes of `old` and other objects by name."""
+    with keras.saving.custom_object_scope({**_classes(old), **custom}), sharing():
         new = keras.saving.deserialize_keras_object(_uncompiled(entry), safe_mode=False)
     if old.built and not new.built:
         new.build_from_config(old.get_build_config())

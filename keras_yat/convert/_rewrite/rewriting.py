@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any, NamedTuple, Protocol
 
 import keras
@@ -19,9 +19,17 @@ from keras_yat.convert._rewrite.activations import (
     found_operation,
     is_custom,
 )
+from keras_yat.convert._rewrite.entries import (
+    FUNCTION,
+    exchange,
+    is_graph,
+    layers_in,
+    new_entry,
+    target_name,
+)
 from keras_yat.convert._rewrite.gates import gates
 from keras_yat.convert._rewrite.plan import Change, Plan
-from keras_yat.layers._kernel import KernelLayer
+from keras_yat.layers._neurons import NeuronLayer
 
 
 class Replacement(NamedTuple):
@@ -43,6 +51,9 @@ class Replacement(NamedTuple):
 class Choice(Protocol):
     """Chooses what is replaced, for `Rewriting`."""
 
+    keeps_weights: bool
+    """Whether layers of another class get the weights of those that they replace."""
+
     def activation(self, old: Found, path: str, gate: bool) -> Replacement | str:
         """What replaces an activation, or why it stays."""
 
@@ -57,7 +68,7 @@ class Rewriting:
 
     Attributes:
         plan: What was replaced.
-        functions: Those of the model that no file could name, by a name.
+        custom: Functions and classes that no file could name, by a name.
         apart: For the path of each layer of the graph the names of the activations in it that the
             old or the new layer has alone.
         classes: The changes of layers, by the path of the layer of the graph and their name.
@@ -66,11 +77,12 @@ class Rewriting:
     def __init__(self, choice: Choice):
         self._choice = choice
         self.plan = Plan()
-        self.functions: dict[str, Any] = {}
+        self.custom: dict[str, Any] = {}
         self.apart: dict[str, set[str]] = defaultdict(set)
         self.classes: dict[tuple[str, str], Change] = {}
         self._leaf = ""
         self._alive: list[keras.layers.Layer] = []
+        self._twice: set[str] = set()
         self._inside: dict[str, keras.layers.Layer] = {}
 
     def rewrite(self, entry: Config, model: keras.Model) -> None:
@@ -85,7 +97,8 @@ class Rewriting:
         layers = {layer.name: layer for layer in model.layers}
         operations = {each.name: each for each in getattr(model, "operations", ())}
         for item in config["layers"]:
-            name = item["config"]["name"]
+            # A layer without `get_config` has its name in the entry alone.
+            name = item["config"].setdefault("name", item.get("name"))
             path, gate = prefix + name, name in gated
             if name in layers:
                 self._member(item, layers[name], path, gate)
@@ -108,6 +121,8 @@ class Rewriting:
     def _leaf_layer(self, item, layer, path, gate):
         self._leaf = path
         self._inside = {sub.name: sub for sub in sublayers(layer)}
+        names = [sub.name for sub in sublayers(layer)]
+        self._twice = {name for name in names if names.count(name) > 1}
         first = len(self.plan.changes)
         self._layer(item, layer, path, gate)
         seen = {change.old for change in self.plan.changes[first:]}
@@ -133,9 +148,14 @@ class Rewriting:
             if name == "activation" or name.endswith("_activation"):
                 self._argument(item, name, layer, path, gate or name == "recurrent_activation")
                 continue
-            for inner in _layers_in(value):
+            for inner in layers_in(value):
                 # The cell of a layer, the layer of a wrapper.
-                own = self._inside.get(inner["config"]["name"])
+                called = inner["config"]["name"]
+                if called in self._twice:
+                    raise ValueError(
+                        f"Two layers in {path!r} have the name {called!r}: rename one."
+                    )
+                own = self._inside.get(called)
                 if own is None:
                     own = keras.saving.deserialize_keras_object(inner, safe_mode=False)
                 self._layer(inner, own, f"{path}/{own.name}", False)
@@ -146,10 +166,7 @@ class Rewriting:
             value = keras.activations.get(item["config"][name])
         shared = None
         if is_custom(value):
-            # The copy gets the function itself.
-            called = f"{found(value).name}_{id(value)}"
-            self.functions[called] = value
-            item["config"][name] = {**_FUNCTION, "config": called}
+            item["config"][name] = self._entry_of(value)
         if isinstance(value, keras.layers.Layer):
             # Keras marks some layers that occur twice: mark all. Their ids are those of objects
             # that live on.
@@ -161,15 +178,16 @@ class Rewriting:
         if isinstance(value, keras.layers.Layer):
             self.apart[self._leaf].add(value.name)
         if not isinstance(chosen.target, keras.layers.Layer):
-            item["config"][name] = keras.activations.serialize(chosen.target)
+            item["config"][name] = self._entry_of(chosen.target)
             return
+        self._know(type(chosen.target))
         prefix = name.removesuffix("activation")
         called = f"{layer.name}_{prefix}{type(chosen.target).__name__.lower()}"
         settings = item["config"]
         if isinstance(value, keras.layers.Layer):
             called, settings = value.name, item["config"][name]["config"]
         self.apart[self._leaf].add(called)
-        item["config"][name] = _new(chosen, called, settings, shared)
+        item["config"][name] = new_entry(*chosen[:2], called, settings, shared)
 
     def _activation_layer(self, item, layer, path, gate):
         chosen = self._choose(found(layer), path, None, gate)
@@ -178,9 +196,25 @@ class Rewriting:
             self._exchange_activation(item, chosen, layer.name)
 
     def _exchange_activation(self, item, chosen, name):
-        if not isinstance(chosen.target, keras.layers.Layer):
-            chosen = Replacement(keras.layers.Activation(chosen.target), {})
-        _exchange(item, _new(chosen, name, item["config"]))
+        if isinstance(chosen.target, keras.layers.Layer):
+            self._know(type(chosen.target))
+        else:
+            function = {"activation": self._entry_of(chosen.target)}
+            chosen = Replacement(keras.layers.Activation("linear"), function)
+        exchange(item, new_entry(*chosen[:2], name, item["config"]))
+
+    def _entry_of(self, function):
+        """The entry of a function. If no file could name it, the copy gets the function itself."""
+        if not is_custom(function):
+            return keras.activations.serialize(function)
+        called = f"{found(function).name}_{id(function)}"
+        self.custom[called] = function
+        return {**FUNCTION, "config": called}
+
+    def _know(self, cls):
+        """Lets the copy have layers of a class, registered or not."""
+        if cls.__module__.split(".")[0] not in ("keras", "keras_yat"):
+            self.custom[cls.__name__] = cls
 
     def _choose(self, old, path, argument, gate):
         """The replacement of an activation, or None; listed in the plan."""
@@ -204,7 +238,8 @@ class Rewriting:
             for name, value in old.items()
             if name in known and not name.endswith("initializer")
         }
-        into_yat = issubclass(cls, KernelLayer) and not isinstance(layer, KernelLayer)
+        self._know(cls)
+        into_yat = issubclass(cls, NeuronLayer) and not isinstance(layer, NeuronLayer)
         # Yat neurons need no activation; a gate or a distribution stays.
         if into_yat and not found(layer.activation).is_gate:
             config["activation"] = None
@@ -222,8 +257,9 @@ class Rewriting:
                 cls.__name__,
                 missing=missing,
             )
-        _exchange(item, keras.saving.serialize_keras_object(cls.from_config(config)))
-        change = Change(path, None, type(layer).__name__, cls.__name__, "default")
+        exchange(item, keras.saving.serialize_keras_object(cls.from_config(config)))
+        start = "weights kept" if self._choice.keeps_weights else "default"
+        change = Change(path, None, type(layer).__name__, cls.__name__, start)
         self.plan.changes.append(change)
         self.classes[self._leaf, layer.name] = change
 
@@ -240,52 +276,3 @@ class Rewriting:
             seen.add(old.name)
             reason = f"set in the code of {type(layer).__name__}, not by its configuration"
             self.plan.changes.append(Change(place, None, old.name, reason=reason))
-
-
-_FUNCTION = {"module": "builtins", "class_name": "function", "registered_name": "function"}
-
-
-def is_graph(entry: Config) -> bool:
-    """Whether an entry is that of a functional or Sequential model."""
-    return isinstance(entry["config"].get("layers"), list)
-
-
-def target_name(target: Any) -> str:
-    """The name of what replaces an activation."""
-    return type(target).__name__ if isinstance(target, keras.layers.Layer) else found(target).name
-
-
-def _layers_in(value: Any) -> Iterator[Config]:
-    """The entries of layers in the value of an argument."""
-    if isinstance(value, (list, tuple)):
-        for item in value:
-            yield from _layers_in(item)
-    elif isinstance(value, dict) and _is_layer(value):
-        yield value
-
-
-def _is_layer(entry):
-    config = entry.get("config") if "class_name" in entry else None
-    return isinstance(config, dict) and {"name", "trainable"} <= set(config)
-
-
-def _new(chosen, name, config, shared=None):
-    """The entry of a new activation, with the settings of the layer that it belongs to."""
-    entry = keras.saving.serialize_keras_object(chosen.target)
-    entry.pop("build_config", None)
-    if shared is not None:
-        entry["shared_object_id"] = shared
-    # An operation has neither.
-    given = {key: config[key] for key in ("trainable", "dtype") if key in config}
-    policy = given.get("dtype")
-    if isinstance(policy, dict) and "source_name" in policy["config"]:
-        given["dtype"] = policy["config"]["source_name"]  # that of a quantized layer
-    entry["config"].update(chosen.arguments, **given, name=name)
-    return entry
-
-
-def _exchange(item, new):
-    """Replaces an entry, in its place in the graph."""
-    kept = {k: item[k] for k in ("name", "inbound_nodes", "shared_object_id") if k in item}
-    item.clear()
-    item.update(new, **kept)

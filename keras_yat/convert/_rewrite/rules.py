@@ -142,4 +142,9 @@ def selected(where: Any) -> tuple[Places, frozenset[str]]:
 
 
 def _fits_one(patterns, path):
-    return any(fnmatch.fnmatchcase(path, pattern) for pattern in patterns)
+    return any(fits(pattern, path) for pattern in patterns)
+
+
+def fits(pattern: str, path: str) -> bool:
+    """Whether a path fits a pattern of `where`."""
+    return fnmatch.fnmatchcase(path, pattern)
