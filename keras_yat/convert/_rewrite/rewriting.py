@@ -187,7 +187,7 @@ class Rewriting:
         if isinstance(value, keras.layers.Layer):
             called, settings = value.name, item["config"][name]["config"]
         self.apart[self._leaf].add(called)
-        item["config"][name] = new_entry(*chosen[:2], called, settings, shared)
+        item["config"][name] = new_entry(chosen.target, chosen.arguments, called, settings, shared)
 
     def _activation_layer(self, item, layer, path, gate):
         chosen = self._choose(found(layer), path, None, gate)
@@ -201,7 +201,7 @@ class Rewriting:
         else:
             function = {"activation": self._entry_of(chosen.target)}
             chosen = Replacement(keras.layers.Activation("linear"), function)
-        exchange(item, new_entry(*chosen[:2], name, item["config"]))
+        exchange(item, new_entry(chosen.target, chosen.arguments, name, item["config"]))
 
     def _entry_of(self, function):
         """The entry of a function. If no file could name it, the copy gets the function itself."""
