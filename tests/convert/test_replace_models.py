@@ -35,12 +35,12 @@ def test_vocabularies_are_kept():
     lookup, scale = layers.IntegerLookup(), layers.Normalization()
     lookup.adapt(np.array([3, 5, 7, 7]))
     scale.adapt(draw((20, 4), scale=3.0))
-    ids, x = keras.Input((4,), dtype="int64"), keras.Input((4,))
+    ids, x = keras.Input((4,), dtype="int32"), keras.Input((4,))
     found = layers.Flatten()(layers.Embedding(6, 4)(lookup(ids)))
     found = layers.Concatenate()([found, scale(x)])
     model = keras.Model([ids, x], layers.Dense(3, activation="relu")(found))
     new = convert.replace(model, RULES)
-    inputs = [np.array([[3, 5, 7, 9], [7, 7, 1, 3]]), draw((2, 4))]
+    inputs = [np.array([[3, 5, 7, 9], [7, 7, 1, 3]], "int32"), draw((2, 4))]
     for each in (new, convert.freeze(new)):
         np.testing.assert_allclose(
             each.predict(inputs, verbose=0), model.predict(inputs, verbose=0), atol=1e-6
