@@ -3,7 +3,7 @@
     python -m benchmarks.nmn                                  # all three backends
     python -m benchmarks.nmn --backend jax --only torch
 
-Install `nmn` in an environment of its own, as its license is the AGPL: `pip install nmn==0.3.5`.
+Install `nmn` in a separate environment, as its license is the AGPL: `pip install nmn==0.3.5`.
 Its front ends need flax, torch, TensorFlow and MLX; those that are missing are left out. For each
 layer of `benchmarks/nmn_cases.py` with random weights and inputs a row: the largest difference
 between the outputs of the two, relative to each output, or to their median where that is larger.

@@ -1,4 +1,4 @@
-"""Fine-tunes a trained network with its own activations, and with trainable ones in their place.
+"""Fine-tunes a trained network with its activations, and with trainable ones instead.
 
     KERAS_YAT_DATA=data python -m examples.finetune
     python -m examples.finetune --base digits --data digits --seeds 2 --epochs 3
@@ -7,7 +7,7 @@ A convolutional network with SiLU is trained on one data set (`--base`), gets a 
 and is fine-tuned on a few images of another (`--data`). Each variant starts from the same
 trained network of its seed, with the same last layer: `keras_yat.convert.replace` puts in
 activations that start as SiLU, or with their default values, and
-`keras_yat.convert.optimizer` trains their parameters at a rate of their own. Images, epochs
+`keras_yat.convert.optimizer` trains their parameters at a higher rate. Images, epochs
 and Adam's rate for all other weights are equal. Test accuracy is measured after each epoch but
 selects nothing: the table has the values after the last epoch, and paired differences over
 the seeds.
@@ -100,6 +100,7 @@ def study(base: Any, target: Any, arguments: argparse.Namespace, folder: Path) -
     import keras
 
     from examples import trials
+    from keras_yat import convert
 
     epochs, seeds = arguments.epochs, range(arguments.seeds)
     steps = arguments.seeds * (arguments.base_epochs + len(VARIANTS) * epochs)
@@ -115,7 +116,8 @@ def study(base: Any, target: Any, arguments: argparse.Namespace, folder: Path) -
             keras.utils.set_random_seed(seed)  # the same batches
             adam = keras.optimizers.Adam(arguments.rate)
             if variant.factor is not None:
-                adam = tuned_apart(model, adam, arguments.rate * variant.factor)
+                rate = arguments.rate * variant.factor
+                adam = convert.optimizer(model, adam, learning_rate=rate)
             found[name].train(model, few, epochs, bar, batch_size=32, validate=True, optimizer=adam)
     title = f"{arguments.base}, then {arguments.images} images of {arguments.data}: {epochs} epochs"
     report(found, title, folder)
@@ -154,13 +156,6 @@ def prepared(network: Any, variant: Variant, classes: int, seed: int) -> Any:
         classes, kernel_initializer=keras.initializers.GlorotUniform(seed), name=HEAD
     )
     return keras.Sequential([keras.Input(network.input_shape[1:]), *model.layers[:-1], head])
-
-
-def tuned_apart(model: Any, adam: Any, rate: float) -> Any:
-    """An optimizer with another rate for the parameters of activations."""
-    import keras_yat
-
-    return keras_yat.convert.optimizer(model, adam, learning_rate=rate)
 
 
 def first(images: data.Images, train: int | None = None, test: int | None = None) -> data.Images:

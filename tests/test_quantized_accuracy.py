@@ -1,4 +1,7 @@
-"""Accuracy and size of quantized networks, on scikit-learn's digits."""
+"""Accuracy and size of quantized networks, on scikit-learn's digits.
+
+`python -m pytest -s tests/test_quantized_accuracy.py` prints them.
+"""
 
 import keras
 import numpy as np
@@ -46,8 +49,10 @@ def test_accuracy_and_size(mode, most, size, tmp_path):
     before, kernels, file = accuracy(), bytes_of_kernels(), bytes_of_file()
     model.quantize(mode, filters="^yat")
     after = accuracy()
+    smaller = bytes_of_kernels() / kernels, bytes_of_file() / file
+    print(f"{mode}: {before:.4f} to {after:.4f}; kernels {smaller[0]:.3f}, file {smaller[1]:.3f}")
     assert before > 0.9
     assert abs(before - after) <= most
-    assert bytes_of_kernels() < size * kernels
+    assert smaller[0] < size
     # About 25 kB are the configuration, and places in the file.
     assert bytes_of_file() - 25_000 < size * (file - 25_000)

@@ -7,7 +7,9 @@ import pytest
 from tests.fault_cases import FAULTS
 from tests.faults import ROOT
 from tools import arguments, readme
-from tools.shared_arguments import CELL, KERNEL, OF_BASE
+from tools.arguments import OF_BASE
+from tools.recurrent_arguments import CELL
+from tools.shared_arguments import KERNEL
 
 pytestmark = pytest.mark.once
 

@@ -4,9 +4,9 @@
     python -m tools.arguments --check    ends with the status 1 if the source is stale
 
 A new class needs `def __init__(self, its, own, arguments, **kwargs)` with a docstring whose `Args:`
-describe them. What its base shares with others is inserted, from `tools/shared_arguments.py`:
-after the shared argument before it, or at the end. Own arguments, and defaults that differ from
-the shared ones, stay as they are.
+describe them. What its base shares with others is inserted, from `tools/shared_arguments.py` and
+`tools/recurrent_arguments.py`: after the shared argument before it, or at the end. Own arguments,
+and defaults that differ from the shared ones, stay as they are.
 """
 
 import argparse
@@ -17,11 +17,42 @@ import textwrap
 from dataclasses import dataclass
 from pathlib import Path
 
-from tools.shared_arguments import CALL, OF_BASE, OPTIONS, Argument
+from tools.recurrent_arguments import CALL, CELL, LAYER, RECURRENT_ACTIVATION
+from tools.shared_arguments import (
+    AXIS_AND_BOUNDS,
+    DEPTHWISE,
+    FUNCTIONS,
+    KERNEL,
+    LORA,
+    NEURON,
+    OPTIONS,
+    SCORES,
+    SEPARABLE,
+    Argument,
+)
 
 ROOT = Path(__file__).parent.parent
 FOLDERS = ("keras_yat/activations", "keras_yat/layers")
 WIDTH = 100
+OF_BASE = {
+    "Activation": [],
+    "Squasher": [],
+    "TrainableActivation": AXIS_AND_BOUNDS,
+    "Combination": [*FUNCTIONS, *AXIS_AND_BOUNDS],
+    "KernelLayer": KERNEL,
+    "BaseYatConv": KERNEL,
+    "BaseYatConvTranspose": KERNEL,
+    "BaseYatDepthwiseConv": DEPTHWISE,
+    "BaseYatSeparableConv": SEPARABLE,
+    "LoraLayer": [*LORA, *NEURON],
+    "YatLayer": NEURON,
+    "BaseYatAttention": SCORES,
+    "BaseYatCell": CELL,
+    "BaseGatedYatCell": [*CELL, *RECURRENT_ACTIVATION],
+    "BaseYatRecurrent": LAYER,
+    "BaseGatedYatRecurrent": [*LAYER, *RECURRENT_ACTIVATION],
+}
+"""The shared arguments of the subclasses of each base class."""
 
 
 @dataclass

@@ -44,6 +44,11 @@ class Activation(Layer):
         # built, and stock layers do not build their activation.
         self.quantize = _quantize_nothing
 
+    @property
+    def _parameter_dtype(self) -> str:
+        """The dtype of the parameters."""
+        return "float64" if self.variable_dtype == "float64" else "float32"
+
     def compute_output_shape(self, input_shape: Shape) -> Shape:
         return input_shape
 
@@ -141,11 +146,6 @@ class TrainableActivation(Activation):
             )
         self.input_spec: Any = keras.layers.InputSpec(min_ndim=2, axes={axis: channels})
         return (channels,)
-
-    @property
-    def _parameter_dtype(self) -> str:
-        """The dtype of the parameters."""
-        return "float64" if self.variable_dtype == "float64" else "float32"
 
     def _add_parameters(self, channels: tuple[int, ...]) -> None:
         for name, start in self._starts.items():

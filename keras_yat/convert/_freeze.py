@@ -75,9 +75,8 @@ class FrozenActivation(Activation):
         self.norm: str | None = norm
 
     def call(self, inputs: Tensor) -> Tensor:
-        dtype = "float64" if self.variable_dtype == "float64" else "float32"
         given: dict[str, Any] = {
-            name: along_axis(ops.convert_to_tensor(value, dtype), self.axis, inputs)
+            name: along_axis(ops.convert_to_tensor(value, self._parameter_dtype), self.axis, inputs)
             for name, value in self.parameters.items()
         }
         given |= {k: v for k, v in self._settings().items() if v is not None}
@@ -152,7 +151,7 @@ def freeze(model: keras.Model) -> keras.Model:
 
     Args:
         model: A built model. Of a subclassed model or layer, the configuration must describe the
-            activations. Custom gradients stay in a model with a `call` of its own.
+            activations. Custom gradients stay in a model that overrides `call`.
 
     Returns:
         The new model, not compiled: functional for a functional or Sequential one, without methods
@@ -180,14 +179,18 @@ def freeze(model: keras.Model) -> keras.Model:
     rewriting.rewrite(entry, graph)
     new = model_of(entry, model, rewriting.custom)
     carry_over(model, new, rewriting, fit=False)
-    if overrides_call(new):
-        pass  # The graph is not all of it: custom gradients stay.
-    elif isinstance(new, keras.Sequential):
-        new = FrozenModel(new.inputs[0], new.outputs[0], name=new.name)
-    elif is_functional(new):
-        new = FrozenModel(new.input, new.output, name=new.name)
+    if not overrides_call(new):
+        new = _without_custom_gradients(new)
     new.trainable = False
     return new
+
+
+def _without_custom_gradients(model):
+    if isinstance(model, keras.Sequential):
+        return FrozenModel(model.inputs[0], model.outputs[0], name=model.name)
+    if is_functional(model):
+        return FrozenModel(model.input, model.output, name=model.name)
+    return model
 
 
 class _Freezing:

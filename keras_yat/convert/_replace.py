@@ -8,6 +8,7 @@ from typing import Any, Literal
 import keras
 
 from keras_yat import _validate
+from keras_yat._keras_compat import sublayers
 from keras_yat.convert._rewrite.activations import Found
 from keras_yat.convert._rewrite.copy import configuration, model_of
 from keras_yat.convert._rewrite.plan import Plan, error_if_empty
@@ -77,7 +78,7 @@ def replace(
     and a layer whose output multiplies a tensor that does not depend on it, which `where` has to
     name by its path. `plan` shows what is replaced, what is not, and why.
 
-    A functional model of a class of its own, such as a backbone of KerasHub, becomes a plain
+    A model whose class builds a graph of layers, such as a backbone of KerasHub, becomes a plain
     functional model.
 
     Args:
@@ -131,7 +132,7 @@ def _rewritten(model, rules, where, start):
     if not isinstance(model, keras.Model):
         _validate.invalid_argument("model", "be a Keras model", model)
     rules = parsed(rules)
-    choice = _ByRules(rules, where, _validate.one_of("start", start, ("same", "default")))
+    choice = _ByRules(rules, where, _validate.one_of("start", start, ("same", "default")), model)
     entry, graph = configuration(model)
     rewriting = Rewriting(choice)
     rewriting.rewrite(entry, graph)
@@ -142,11 +143,13 @@ def _rewritten(model, rules, where, start):
 class _ByRules:
     """Chooses what is replaced by rules."""
 
-    def __init__(self, rules: list[Rule], where: Where, start: str):
+    def __init__(self, rules: list[Rule], where: Where, start: str, model: keras.Model):
         self._rules, self._start = rules, start
         self.keeps_weights: bool = start == "same"
         self._selects, self._named = selected(where)
         self._starts: dict[Any, Any] = {}
+        owners = (getattr(layer, "kernel_from", None) for layer in sublayers(model))
+        self._owners = {id(owner) for owner in owners if owner is not None}
         self._paths: set[str] = set()
         self._names: set[str] = set()
 
@@ -167,7 +170,8 @@ class _ByRules:
     def _start_of(self, rule, old):
         if self._start == "default":
             return DEFAULT
-        key = (rule.key, old.name, None if old.layer is None else id(old.layer))
+        # Functions of a model may have the same name. They live as long as the model.
+        key = (rule.key, id(old.function))
         if key not in self._starts:
             self._starts[key] = start_like(rule.target, old)
         return self._starts[key]
@@ -183,8 +187,8 @@ class _ByRules:
             return "not selected by `where`"
         if getattr(layer, "quantization_mode", None):
             return "quantized: replace it before quantization"
-        if getattr(layer, "kernel_from", None) is not None:
-            return "shares the kernel of another layer"
+        if id(layer) in self._owners or getattr(layer, "kernel_from", None) is not None:
+            return "shares its kernel with another layer"
         return rule.target, rule.options
 
     def check(self, plan: Plan) -> None:
@@ -194,6 +198,4 @@ class _ByRules:
         if unknown:
             _validate.invalid_argument("where", "select layers of the model", sorted(unknown))
         if not any(map(self._selects, self._paths)):
-            _validate.invalid_argument(
-                "where", "select a layer of the model", sorted(self._named) or "a function"
-            )
+            _validate.invalid_argument("where", "select a layer of the model", "a function")

@@ -88,7 +88,7 @@ class QuantizableLayer(YatLayer, QuantizedCall):
         are computed in float from the same q / scale: the distance ‖w - x‖ needs both, and an input
         without rounding, so that activations are never quantized, also where `config` has an
         `activation_quantizer` for Keras's layers. File and memory shrink to about a quarter or an
-        eighth; a call takes as long as before. Bias, alpha and epsilon stay as they are. The
+        eighth. Bias, alpha and epsilon stay as they are. The
         kernel can no longer be trained: train it before, or call `enable_lora` after. A layer with
         `kernel_from` follows the layer that owns the kernel.
 

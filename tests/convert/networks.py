@@ -20,7 +20,7 @@ def application(name, **options):
 
 
 def encoder():
-    """A backbone of KerasHub, a model of a class of its own, within another model."""
+    """A backbone of KerasHub within another model."""
     import keras_hub
 
     backbone = keras_hub.models.BertBackbone(

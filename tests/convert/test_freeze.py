@@ -1,4 +1,4 @@
-"""`freeze`: constants in the place of trained activations, the same numbers, no custom gradient."""
+"""`freeze`: constants instead of trained activations, equal outputs, no custom gradient."""
 
 import keras
 import numpy as np

@@ -38,7 +38,7 @@ def one_step(model, optimizer):
 ACTIVATIONS = {"act/beta", "prelu/alpha", "coslu/alpha", "coslu/beta"}
 
 
-def test_a_rate_of_its_own():
+def test_another_rate():
     model = model_of()
     base = keras.optimizers.SGD(1e-3, weight_decay=0.5)
     optimizer = convert.optimizer(model, base, learning_rate=1e-1)

@@ -178,7 +178,7 @@ def test_operations_become_layers():
     inputs = keras.Input((4,))
     x = ops.relu(layers.Dense(4, name="first")(inputs))
     x = ops.leaky_relu(ops.silu(layers.Dense(4)(x)), negative_slope=0.1)
-    model = keras.Model(inputs, keras_yat.activations.mila(x * 2.0, beta=0.5))
+    model = keras.Model(inputs, keras_yat.activations.mila(x * 2.0))
     rules = {"relu": "shilu", "silu": "lincomb"}
     new = convert.replace(model, rules)
     assert_equal(new, model, draw((3, 4)))

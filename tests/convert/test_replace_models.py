@@ -79,7 +79,7 @@ class Scale(layers.Layer):
 def test_classes_of_the_user():
     built = Built()
     assert_equal(convert.replace(built, RULES), built, draw((2, 4)))
-    with pytest.raises(ValueError, match=r"Shifted .* has a `call` of its own"):
+    with pytest.raises(ValueError, match="but overrides `call`"):
         convert.replace(Shifted(), RULES)
     inputs = keras.Input((4,))
     x = layers.Dense(3, activation="relu")(Scale(2.0, name="scale")(inputs))
@@ -89,6 +89,34 @@ def test_classes_of_the_user():
 
 class MyMila(keras_yat.Mila):
     pass
+
+
+def relu(x):
+    """Not Keras's."""
+    return x * x
+
+
+def test_functions_are_told_apart_by_identity():
+    model = dense(relu, "relu", lambda x: x * 2.0, lambda x: x * 3.0)
+    shilu = convert.plan(model, {"relu": "shilu"})
+    assert [change.path for change in shilu.replaced] == ["d1"]
+    found = convert.replace(model, {relu: "shilu", "<lambda>": keras_yat.ShiLU})
+    slopes = [float(to_numpy(found.layers[i].activation.alpha)) for i in (2, 3)]
+    np.testing.assert_allclose(slopes[1], 1.5 * slopes[0], rtol=1e-3)
+    assert convert.plan(model, {relu: "shilu"}).replaced[0].start == "least squares"
+
+
+def test_operations_are_told_apart():
+    inputs = keras.Input((4,))
+    x = keras.ops.leaky_relu(inputs, negative_slope=0.1)
+    x = keras.ops.leaky_relu(x, negative_slope=0.6)
+    model = keras.Model(inputs, keras_yat.activations.mila(x, beta=0.5))
+    plan = convert.plan(model, {"leaky_relu": "shilu", "mila": "coslu"})
+    first, second = (change.residual for change in plan.replaced)
+    assert first < 0.5 * second
+    assert "further arguments" in plan.skipped[0].reason
+    with pytest.raises(ValueError, match="further arguments"):
+        convert.replace(model, {"mila": "coslu"})
 
 
 def half(x):
@@ -149,7 +177,21 @@ def test_kernels_that_are_shared_stay():
     inputs = keras.Input((4,))
     model = keras.Model(inputs, keras_yat.YatDense(4, kernel_from=owner)(owner(inputs)))
     plan = convert.plan(model, {keras_yat.YatDense: layers.Dense})
-    assert "shares the kernel of another layer" in {change.reason for change in plan.skipped}
+    assert plan.replaced == []
+    reasons = {change.path: change.reason for change in plan.skipped}
+    assert set(reasons.values()) == {"shares its kernel with another layer"}
+    assert "owner" in reasons
+
+
+def test_the_activation_of_an_owner_that_comes_last():
+    owner = keras_yat.YatDense(4, activation="relu", name="owner")
+    inputs = keras.Input((4,))
+    x = keras_yat.YatDense(4, kernel_from=owner, name="tied")(inputs)
+    model = keras.Model(inputs, owner(x))
+    new = convert.replace(model, RULES)
+    assert isinstance(new.get_layer("owner").activation, keras_yat.ShiLU)
+    assert new.get_layer("tied").kernel is new.get_layer("owner").kernel
+    assert_equal(new, model, draw((2, 4)))
 
 
 def test_a_window_larger_than_samples():

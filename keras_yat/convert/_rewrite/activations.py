@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import keras
 
-from keras_yat._register import LAYERS, FunctionCall
+from keras_yat._register import FUNCTIONS, LAYERS, FunctionCall
 from keras_yat.activations._base import Activation, TrainableActivation
 
 LAYER_CLASSES = (
@@ -78,11 +78,18 @@ def found_operation(operation: keras.Operation) -> Found | None:
 
 
 def function_names(function: Any) -> tuple[str, ...]:
-    """The names of a function: with and without the package that registered it."""
+    """The names of a function: with and without the package that registered it.
+
+    Without it only where no activation of Keras or of this package has that name.
+    """
     bare = getattr(function, "__name__", None)
     if bare is None:
         return (type(function).__name__,)
+    if name_of(function) is not None or FUNCTIONS.get(bare) is function:
+        return (bare,)
     registered = keras.saving.get_registered_name(function)
+    if bare in LAYERS or hasattr(keras.activations, bare):
+        return (f"{function.__module__}.{bare}",) if registered == bare else (registered,)
     return (bare,) if registered == bare else (registered, bare)
 
 
@@ -112,7 +119,8 @@ def is_custom(function: Any) -> bool:
     """Whether a function is neither Keras's nor registered with it."""
     if isinstance(function, keras.layers.Layer) or name_of(function) is not None:
         return False
-    return len(function_names(function)) == 1
+    name = getattr(function, "__name__", None)
+    return name is None or keras.saving.get_registered_name(function) == name
 
 
 def name_of(function: Callable[..., Any]) -> str | None:

@@ -21,8 +21,8 @@ def configuration(model: keras.Model) -> tuple[Config, keras.Model]:
         for each in _models(model):
             if is_functional(each) and not _shows_layers(each) and overrides_call(each):
                 raise ValueError(
-                    f"{type(each).__name__} {each.name!r} has a `call` of its own, and a "
-                    "configuration that does not describe its layers."
+                    f"{type(each).__name__} {each.name!r} builds a graph of layers but overrides "
+                    "`call`: its configuration does not describe what it computes."
                 )
         # Plain models of the same layers.
         model = keras.models.clone_model(model, clone_function=lambda layer: layer, recursive=True)

@@ -84,8 +84,10 @@ class Rewriting:
         self._alive: list[keras.layers.Layer] = []
         self._twice: set[str] = set()
         self._inside: dict[str, keras.layers.Layer] = {}
+        self._everywhere: dict[str, keras.layers.Layer] = {}
 
     def rewrite(self, entry: Config, model: keras.Model) -> None:
+        self._everywhere = {layer.name: layer for layer in sublayers(model)}
         if is_graph(entry):
             self._graph(entry, model, "")
         else:
@@ -114,7 +116,14 @@ class Rewriting:
     def _operation(self, item, operation, path, gate):
         """Makes an operation such as that of `keras.ops.relu` a layer."""
         old = found_operation(operation)
-        chosen = None if old is None else self._choose(old, path, None, gate)
+        if old is None:
+            return
+        if any(call["kwargs"] or len(call["args"]) > 1 for call in item["inbound_nodes"]):
+            # A layer takes the tensor alone.
+            reason = "an operation that is called with further arguments"
+            self.plan.changes.append(Change(path, None, old.name, reason=reason))
+            return
+        chosen = self._choose(old, path, None, gate)
         if chosen is not None:
             self._exchange_activation(item, chosen, operation.name)
 
@@ -155,7 +164,8 @@ class Rewriting:
                     raise ValueError(
                         f"Two layers in {path!r} have the name {called!r}: rename one."
                     )
-                own = self._inside.get(called)
+                # The latter: a layer elsewhere in the model, such as `kernel_from`.
+                own = self._inside.get(called) or self._everywhere.get(called)
                 if own is None:
                     own = keras.saving.deserialize_keras_object(inner, safe_mode=False)
                 self._layer(inner, own, f"{path}/{own.name}", False)

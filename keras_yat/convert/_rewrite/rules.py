@@ -46,15 +46,6 @@ class Rule(NamedTuple):
     def matches_layer(self, layer: keras.layers.Layer) -> bool:
         return type(layer) is self.key
 
-    @property
-    def name(self) -> str:
-        """The target, for a report."""
-        if inspect.isclass(self.target):
-            return self.target.__name__
-        if isinstance(self.target, keras.layers.Layer):
-            return type(self.target).__name__
-        return getattr(self.target, "__name__", repr(self.target))
-
 
 def parsed(rules: Any) -> list[Rule]:
     """The rules of the argument `rules`, those for a single name or class before `"*"`."""
