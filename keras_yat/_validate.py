@@ -25,15 +25,17 @@ def invalid_argument(name: str, allowed: str, received: Any, **context: Any) -> 
     raise error
 
 
-def number(name: str, value: Any, above: float | None = None) -> float:
-    """`value` as a finite Python float, greater than `above` if that is given.
+def number(name: str, value: Any, above: float | None = None, least: float | None = None) -> float:
+    """`value` as a finite Python float, greater than `above` and at least `least`, if given.
 
     Numbers that float32 cannot hold would become 0 or infinity.
     """
     allowed = "be a finite number" + ("" if above is None else f" greater than {above:g}")
+    allowed += "" if least is None else f" of at least {least:g}"
     if isinstance(value, bool) or not isinstance(value, numbers.Real):
         invalid_argument(name, allowed, value)
-    if not math.isfinite(value) or (above is not None and value <= above):
+    low = (above is not None and value <= above) or (least is not None and value < least)
+    if not math.isfinite(value) or low:
         invalid_argument(name, allowed, value)
     value = float(value)
     if value != 0.0 and not _LEAST <= abs(value) <= _LARGEST:

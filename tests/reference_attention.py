@@ -14,6 +14,7 @@ def attention(
     mask=None,
     *,
     scale=None,
+    score_bias=None,
     epsilon=1e-5,
     alpha=None,
     normalize=None,
@@ -26,7 +27,8 @@ def attention(
     """The output (batch, T, heads, value_size) and the weights (batch, heads, T, S).
 
     `dropped` multiplies the weights before the sum over the values. `product(q, k)` replaces the
-    Yat product of vectors on the last axis, to compare with Keras's attention.
+    Yat product of vectors on the last axis. Epsilon and the bias are numbers, arrays with a value
+    for each head, or for each score.
     """
     query, key, value = (_exact(a) for a in (query, key, value))
     if normalize == "sphere":
@@ -39,7 +41,9 @@ def attention(
     q = np.moveaxis(query, 2, 1)[:, :, :, None]
     k = np.moveaxis(key, 2, 1)[:, :, None]
     if product is None:
-        scores = np.sum(q * k, axis=-1) ** 2 / (np.sum((q - k) ** 2, axis=-1) + epsilon)
+        bias, epsilon = (_of_heads(0.0 if v is None else v) for v in (score_bias, epsilon))
+        scores = (np.sum(q * k, axis=-1) + bias) ** 2
+        scores = scores / (np.sum((q - k) ** 2, axis=-1) + epsilon)
     else:
         scores = product(q, k)
     there = allowed(scores.shape, mask, **masks)
@@ -55,6 +59,9 @@ def allowed(
     key_mask=None,
     is_causal=False,
     sliding_window=None,
+    num_global_tokens=0,
+    block_mask=None,
+    mask_block_size=64,
     query_offset=0,
 ):
     """The keys that each query may attend to, of `shape` (batch, heads, T, S)."""
@@ -68,9 +75,27 @@ def allowed(
         found &= np.asarray(key_mask, bool)[:, None, None, :]
     if is_causal:
         found &= j <= i
-    if sliding_window is not None:
-        found &= np.abs(i - j) < sliding_window
+    if sliding_window is not None or block_mask is not None:
+        pattern = (i < num_global_tokens) | (j < num_global_tokens)
+        if sliding_window is not None:
+            pattern |= np.abs(i - j) < sliding_window
+        if block_mask is not None:
+            pattern |= np.asarray(block_mask)[i // mask_block_size, j // mask_block_size]
+        found &= pattern
     return found
+
+
+def fitted_square(score_bias, epsilon, size):
+    """The product (c₀ + c₁·s)² of unit vectors, fitted to the root of the Yat product.
+
+    Least squares on a dense grid of angles, each with its share of the sphere.
+    """
+    angles = (np.arange(20_000) + 0.5) * np.pi / 20_000
+    s, density = np.cos(angles), np.sin(angles) ** (size - 2)
+    rows = np.sqrt(density)[:, None] * np.stack([np.ones_like(s), s], axis=1)
+    root = (s + score_bias) / np.sqrt(2.0 + epsilon - 2.0 * s)
+    (first, second), *_ = np.linalg.lstsq(rows, np.sqrt(density) * root, rcond=None)
+    return lambda q, k: (first + second * np.sum(q * k, axis=-1)) ** 2
 
 
 def normalized(scores, there, normalization="softmax", power=1):
@@ -115,6 +140,11 @@ def slopes(function, arrays, step=1e-20):
             moved[place] += step * 1j
             found[name][place] = function({**arrays, name: moved}).imag / step
     return found
+
+
+def _of_heads(value):
+    """A number or an array of scores as it is; values of the heads along the axis of heads."""
+    return value[:, None, None] if np.ndim(value) == 1 else value
 
 
 def _exact(a):

@@ -4,9 +4,9 @@
     python -m tools.arguments --check    ends with the status 1 if the source is stale
 
 A new class needs `def __init__(self, its, own, arguments, **kwargs)` with a docstring whose `Args:`
-describe them. What its base shares with others is inserted, from `tools/shared_arguments.py` and
-`tools/recurrent_arguments.py`: after the shared argument before it, or at the end. Own arguments,
-and defaults that differ from the shared ones, stay as they are.
+describe them. What its base shares with others is inserted, from `tools/shared_arguments.py`,
+`tools/attention_arguments.py` and `tools/recurrent_arguments.py`: after the shared argument before
+it, or at the end. Own arguments, and defaults that differ from the shared ones, stay as they are.
 """
 
 import argparse
@@ -17,6 +17,7 @@ import textwrap
 from dataclasses import dataclass
 from pathlib import Path
 
+from tools.attention_arguments import ATTENTION
 from tools.recurrent_arguments import CALL, CELL, LAYER, RECURRENT_ACTIVATION
 from tools.shared_arguments import (
     AXIS_AND_BOUNDS,
@@ -26,7 +27,6 @@ from tools.shared_arguments import (
     LORA,
     NEURON,
     OPTIONS,
-    SCORES,
     SEPARABLE,
     Argument,
 )
@@ -46,7 +46,7 @@ OF_BASE = {
     "BaseYatSeparableConv": SEPARABLE,
     "LoraLayer": [*LORA, *NEURON],
     "YatLayer": NEURON,
-    "BaseYatAttention": SCORES,
+    "BaseYatAttention": ATTENTION,
     "BaseYatCell": CELL,
     "BaseGatedYatCell": [*CELL, *RECURRENT_ACTIVATION],
     "BaseYatRecurrent": LAYER,

@@ -1,7 +1,8 @@
 """The constructor arguments that several layers share: their types, defaults and texts.
 
-`recurrent_arguments.py` has those of recurrent layers. A class gets the arguments that `OF_BASE` in
-`arguments.py` lists for its base. Change a text here, then run `python -m tools.arguments`.
+`attention_arguments.py` and `recurrent_arguments.py` have those of such layers. A class gets the
+arguments that `OF_BASE` in `arguments.py` lists for its base. Change a text here, then run
+`python -m tools.arguments`.
 """
 
 from dataclasses import dataclass, replace
@@ -116,12 +117,6 @@ EPSILON_AND_ALPHA = [
         "of `YatNormal`, or 1 for others.",
     ),
 ]
-
-_OF_SCORES = {
-    "alpha": 'Factor of the scores: `"learned"` to train it, a number for a constant, None for 1.',
-    "alpha_initializer": "Initializer of a learned alpha. None: 1.",
-}
-SCORES = [replace(a, text=_OF_SCORES.get(a.name, a.text)) for a in EPSILON_AND_ALPHA]
 
 NEURON = [
     *EPSILON_AND_ALPHA,

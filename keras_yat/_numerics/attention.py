@@ -19,13 +19,14 @@ import keras
 from keras import ops
 
 from keras_yat._keras_compat import FixedSeed
+from keras_yat._numerics import sparse_attention
 from keras_yat._numerics.attention_masks import AttentionMasks
-from keras_yat._numerics.formula import YatFormula, sum_of_squares, summed
+from keras_yat._numerics.formula import sum_of_squares, summed
 from keras_yat._numerics.gradients import with_custom_gradient
 from keras_yat._numerics.row_blocks import RowBlocks
-from keras_yat._numerics.scan import is_unrolled, scan
+from keras_yat._numerics.scan import in_blocks, scan
 from keras_yat._numerics.sums import sum_to
-from keras_yat._sizes import is_known, is_one, positions, product
+from keras_yat._sizes import is_known, product
 
 SPANS = 4
 """Number of parts of the queries that are attended separately, each with the keys it may reach."""
@@ -36,67 +37,81 @@ class Attention:
     """Attention as a function of tensors, with fixed settings.
 
     Attributes:
+        formula: Maps keys to the formula of the scores: an object with the methods of
+            `formula.YatFormula`.
         normalize: Maps scores and allowed positions to weights, and to the function from their
             upstream gradient to that of the scores.
-        floor: `products.half_floor`.
         masks: Which query may attend to which key.
         block: Number of queries in a block; None: all.
         rate: Dropout rate of the weights.
         seed: The state of a random generator, with a rate above 0.
     """
 
+    formula: Callable[[Any], Any]
     normalize: Callable[[Any, Any], Any]
-    floor: float
     masks: AttentionMasks
     block: int | None = None
     rate: float = 0.0
     seed: Any = None
 
-    def __call__(self, query: Any, key: Any, value: Any, alpha: Any, epsilon: Any) -> Any:
+    def __call__(self, query: Any, key: Any, value: Any) -> Any:
         """The weighted sums of the values, for each query."""
-        spans = self._spans(query.shape[3], key.shape[3])
+        queries, keys = query.shape[3], key.shape[3]
+        if self.block is None:
+            return self.sums(query, key, value)
+        plan = sparse_attention.plan(self.masks, queries, keys)
+        if plan is not None:
+            return sparse_attention.attend(plan, self.masks, query, key, value, self._group)
+        spans = self._spans(queries, keys)
         if len(spans) == 1:
-            return self.sums(query, key, value, alpha, epsilon)
+            return self.sums(query, key, value)
         parts = []
-        for rows, keys in spans:
-            masks, seed = self.masks.cut(rows, keys), self.seed
-            if self.rate:
-                seed = _moved(seed, rows.start)
-            cut = query[:, :, :, rows], key[:, :, :, keys], value[:, :, :, keys]
-            parts.append(replace(self, masks=masks, seed=seed).sums(*cut, alpha, epsilon))
+        for rows, some in spans:
+            part = self._part(self.masks.cut(rows, some), rows.start)
+            parts.append(part.sums(query[:, :, :, rows], key[:, :, :, some], value[:, :, :, some]))
         return ops.concatenate(parts, axis=3)
+
+    def _part(self, masks, number):
+        """This attention with other masks, and other random numbers for each part."""
+        seed = _moved(self.seed, number) if self.rate else None
+        return replace(self, masks=masks, seed=seed)
+
+    def _group(self, masks, number, query, key, value):
+        return replace(self._part(masks, number), block=None).sums(query, key, value)
 
     def _spans(self, queries, keys):
         """A few spans of queries, each with the keys that any of its queries may attend to."""
         known = is_known(queries, keys, self.masks.offset)
-        if self.block is None or not known or not self.masks.limit:
+        if not known or not self.masks.causal or self.masks.pattern is not None:
             return [(slice(queries), slice(keys))]
         step = self.block * -(-queries // (SPANS * self.block))
         found = []
         for start in range(0, queries, step):
-            rows = slice(start, min(start + step, queries))
-            found.append((rows, self.masks.reach(rows, keys)))
+            stop = min(start + step, queries)
+            last = min(keys, stop + self.masks.offset)
+            found.append((slice(start, stop), slice(0, max(last, 1))))
         return found
 
-    def sums(self, query, key, value, alpha, epsilon):
-        formula = self._formula(key, alpha, epsilon)
+    def sums(self, query: Any, key: Any, value: Any) -> Any:
+        """As a call, with all keys for all queries. An axis of steps may stand before the five."""
+        formula = self.formula(key)
         constants = self._constants(query)
         tensors = [query, sum_of_squares(query, -1), key, value, *formula.tensors]
         forward = functools.partial(self._forward, formula)
         backward = functools.partial(self._backward, formula)
-        blocks = self._row_blocks(tensors)
+        evaluate = self._evaluation(tensors)
 
         def all_backward(upstream, _, *line):
             ahead, behind = line[: len(constants)], line[len(constants) :]
-            return blocks.evaluate(backward, *ahead, upstream, *behind)
+            return evaluate(backward, *ahead, upstream, *behind)
 
         return with_custom_gradient(
-            lambda *line: (blocks.evaluate(forward, *line), None), all_backward, constants
+            lambda *line: (evaluate(forward, *line), None), all_backward, constants
         )(*tensors)
 
-    def weights(self, query: Any, key: Any, alpha: Any, epsilon: Any) -> Any:
+    def weights(self, query: Any, key: Any) -> Any:
         """The weights of all keys for all queries, before dropout."""
-        formula = self._formula(key, alpha, epsilon)
+        formula = self.formula(key)
 
         def block(*line):
             (query, square, key, *scales), seed, places = self._apart(line)
@@ -108,22 +123,18 @@ class Attention:
             self._constants(query),
         )(query, sum_of_squares(query, -1), key, *formula.tensors)
 
-    def _formula(self, key, alpha, epsilon):
-        square = ops.swapaxes(sum_of_squares(key, -1), -1, -2)
-        return YatFormula(square, 0.0, alpha, epsilon, floor=self.floor, limit=None)
-
     def dropout_mask(self, weights: Any, seed: Any, number: Any) -> Any:
         """Factors of the weights of block `number`: 0 where one is dropped."""
         seed = FixedSeed(_moved(seed, number))
         return keras.random.dropout(ops.ones_like(weights), self.rate, seed=seed)
 
     def _constants(self, query):
-        return [*([self.seed] if self.rate else []), *self.masks.places(ops.shape(query)[3])]
+        return [*([self.seed] if self.rate else []), *self.masks.constants(ops.shape(query)[3])]
 
     def _apart(self, line):
         """The parts of `line`: the tensors, the seed if there is one, and the positions."""
         start = 1 if self.rate else 0
-        end = start + 1 + len(self.masks.tensors)
+        end = start + (1 if self.masks.places is None else 2) + len(self.masks.tensors)
         return line[end:], line[:start], line[start:end]
 
     def _forward(self, formula, *line):
@@ -134,7 +145,7 @@ class Attention:
             block = _Block(self, formula, key, seed, query, square, places)
             return [], [ops.cast(block.dropped, value.dtype) @ value]
 
-        _, (output,) = _in_blocks(self.block, step, [], [query, square, *places])
+        _, (output,) = in_blocks(self.block, step, [], [query, square, *places])
         return output
 
     def _backward(self, formula, *line):
@@ -153,17 +164,23 @@ class Attention:
         likes = [value, key, *formula.tensors]
         totals = [ops.zeros(ops.shape(like), dtype=key.dtype) for like in likes]
         sequences = [upstream, query, square, *places]
-        totals, (of_query, of_square) = _in_blocks(self.block, step, totals, sequences)
+        totals, (of_query, of_square) = in_blocks(self.block, step, totals, sequences)
         of_value, of_key, *of_scales = totals
         return of_query, of_square, of_key, ops.cast(of_value, value.dtype), *of_scales
 
-    def _row_blocks(self, tensors):
-        """The blocks of batch entries and heads, by the number of their scores."""
+    def _evaluation(self, tensors):
+        """Evaluates a function of tensors in blocks, as `RowBlocks.evaluate`.
+
+        Blocks are the steps, if there is an axis of them. Otherwise they are blocks of batch
+        entries and heads, by the number of their scores.
+        """
         query, _, key, *_ = tensors
+        if len(query.shape) == 6:
+            return functools.partial(_step_by_step, len(tensors))
         sizes = key.shape[3], query.shape[2], self.block or query.shape[3]
         # Random masks are drawn for all heads at once.
         axes = 0 if self.rate or not is_known(*sizes) else 2
-        return RowBlocks(tensors, product(sizes) if axes else None, axes)
+        return RowBlocks(tensors, product(sizes) if axes else None, axes).evaluate
 
 
 class _Block:
@@ -208,40 +225,34 @@ def _moved(seed, number):
     return seed + ops.stack([number, ops.zeros_like(number)])
 
 
-def _in_blocks(block, step, totals, sequences):
-    """Calls `step` on blocks of `block` entries along the fourth axis of `sequences`.
+def _step_by_step(count, function, *tensors):
+    """`function(*tensors)`, a step after the other along the first of six axes.
 
-    `step(totals, *entries)` returns the next totals and any number of outputs. Returns the last
-    totals, and each output concatenated. A sequence with a single entry goes to every block.
+    Several outputs belong to the last `count` tensors: they are summed for those without steps.
     """
-    count = ops.shape(sequences[0])[3]
-    known = is_known(count)
-    if block is None or (count <= block if known else is_unrolled()):
-        return step(totals, *sequences)
-    number = -(-count // block)
-    places = positions(number * block)
-    moving = [not is_one(s.shape[3]) for s in sequences]
+    moving = [len(t.shape) == 6 for t in tensors]
+    likes = list(zip(tensors, moving, strict=True))[len(tensors) - count :]
+    several = False
 
-    def apart(x):
-        """The blocks of `x` along a new first axis, the last one padded with zeros."""
-        if not known or count % block:
-            inside = ops.reshape(places < count, (-1, 1))
-            x = ops.take(x, ops.minimum(places, count - 1), axis=3)
-            x = ops.where(inside, x, ops.zeros_like(x))
-        shape = ops.shape(x)
-        return ops.moveaxis(ops.reshape(x, (*shape[:3], number, block, shape[4])), 3, 0)
-
-    def together(y):
-        y = ops.moveaxis(y, 0, 3)
-        shape = ops.shape(y)
-        return ops.reshape(y, (*shape[:3], number * block, shape[5]))[:, :, :, :count]
-
-    def entry_of(totals, entries):
-        entries = iter(entries)
-        return step(
-            totals, *(next(entries) if m else s for m, s in zip(moving, sequences, strict=True))
+    def step(totals, entries):
+        nonlocal several
+        entries, totals = iter(entries), iter(totals)
+        found = function(*(next(entries) if m else t for t, m in zip(tensors, moving, strict=True)))
+        several = isinstance(found, tuple)
+        if not several:
+            return list(totals), [found]
+        pairs = list(zip(found, likes, strict=True))
+        sums = [f if m else next(totals) + f for f, (_, m) in pairs]
+        kept = [m for _, (_, m) in pairs]
+        return (
+            [s for s, m in zip(sums, kept, strict=True) if not m],
+            [s for s, m in zip(sums, kept, strict=True) if m],
         )
 
-    parts = [apart(s) for s, m in zip(sequences, moving, strict=True) if m]
-    totals, outputs = scan(entry_of, totals, parts, differentiable=False)
-    return totals, [together(output) for output in outputs]
+    totals = [ops.zeros_like(like) for like, m in likes if not m]
+    sequences = [t for t, m in zip(tensors, moving, strict=True) if m]
+    totals, outputs = scan(step, totals, sequences, differentiable=False)
+    if not several:
+        return outputs[0]
+    totals, outputs = iter(totals), iter(outputs)
+    return tuple(next(outputs) if m else next(totals) for _, m in likes)

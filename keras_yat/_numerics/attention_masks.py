@@ -10,6 +10,7 @@ import keras
 from keras import ops
 
 from keras_yat import _validate
+from keras_yat._numerics.sparse_pattern import SparsePattern
 from keras_yat._sizes import all_fit, fits, is_one, positions
 
 
@@ -20,27 +21,26 @@ class AttentionMasks:
     Attributes:
         tensors: Booleans of five axes that broadcast to the scores.
         causal: Whether keys at later positions are masked.
-        window: None, or the distance in positions from which on keys are masked.
+        pattern: A sparse pattern of positions, or None.
         offset: The position of the first query; the first key is at 0.
+        places: None, or the positions of queries and keys, which are then not consecutive.
     """
 
     tensors: Sequence[Any] = ()
     causal: bool = False
-    window: int | None = None
+    pattern: SparsePattern | None = None
     offset: Any = 0
+    places: tuple[Any, Any] | None = None
 
-    @property
-    def limit(self) -> bool:
-        """Whether the masks depend on positions."""
-        return self.causal or self.window is not None
-
-    def places(self, queries: int) -> list[Any]:
-        """The positions of the queries, and the tensors, all with five axes."""
-        places = positions(queries) + self.offset
-        return [ops.reshape(places, (1, 1, 1, -1, 1)), *self.tensors]
+    def constants(self, queries: int) -> list[Any]:
+        """The positions of the queries, those of the keys if given, and the tensors."""
+        if self.places is not None:
+            return [*self.places, *self.tensors]
+        rows = positions(queries) + self.offset
+        return [ops.reshape(rows, (1, 1, 1, -1, 1)), *self.tensors]
 
     def cut(self, rows: slice, keys: slice) -> "AttentionMasks":
-        """The masks of a part of the queries and a part of the keys."""
+        """The masks of a part of the queries and a part of the keys, without a pattern."""
 
         def part(x):
             for axis, some in ((3, rows), (4, keys)):
@@ -51,25 +51,14 @@ class AttentionMasks:
         start = self.offset + rows.start - keys.start
         return replace(self, tensors=[part(x) for x in self.tensors], offset=start)
 
-    def reach(self, rows: slice, keys: int) -> slice:
-        """The range of keys, at least one, that contains all that `rows` may attend to."""
-        first, last = 0, keys
-        if self.window is not None:
-            first = max(0, rows.start + self.offset - self.window + 1)
-            last = min(last, rows.stop + self.offset + self.window - 1)
-        if self.causal:
-            last = min(last, rows.stop + self.offset)
-        first = min(first, keys - 1)
-        return slice(first, max(last, first + 1))
-
-    def allowed(self, places: Sequence[Any], keys: int) -> Any:
-        """Booleans for the queries at `places`; None if every key is allowed."""
-        rows, *parts = places
-        columns = positions(keys)
+    def allowed(self, constants: Sequence[Any], keys: int) -> Any:
+        """Booleans for the queries of `constants`; None if every key is allowed."""
+        rows, *parts = constants
+        columns = positions(keys) if self.places is None else parts.pop(0)
         if self.causal:
             parts.append(columns <= rows)
-        if self.window is not None:
-            parts.append(ops.abs(columns - rows) < self.window)
+        if self.pattern is not None:
+            parts.append(self.pattern.allows(rows, columns))
         return functools.reduce(ops.logical_and, parts) if parts else None
 
 

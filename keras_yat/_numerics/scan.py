@@ -7,7 +7,7 @@ import keras
 from keras import ops
 
 from keras_yat._keras_compat import loop_of_rnn
-from keras_yat._sizes import positions
+from keras_yat._sizes import is_known, is_one, positions
 
 Step = Callable[[list[Any], list[Any]], tuple[list[Any], list[Any]]]
 
@@ -40,6 +40,53 @@ def scan(
     if keras.backend.backend() == "jax":
         return _scanned(step, states, sequences, reverse)
     return _rolled(step, states, sequences, reverse, differentiable)
+
+
+def in_blocks(
+    block: int | None,
+    step: Step,
+    totals: Sequence[Any],
+    sequences: Sequence[Any],
+    *,
+    reverse: bool = False,
+) -> tuple[list[Any], list[Any]]:
+    """Calls `step` on blocks of `block` entries along the fourth axis of `sequences`.
+
+    `step(totals, *entries)` returns the next totals and any number of outputs. Returns the last
+    totals, and each output concatenated. A sequence with a single entry goes to every block. None
+    is a single block. The backend derives no gradient.
+    """
+    count = ops.shape(sequences[0])[3]
+    known = is_known(count)
+    if block is None or (count <= block if known else is_unrolled()):
+        return step(list(totals), *sequences)
+    number = -(-count // block)
+    places = positions(number * block)
+    moving = [not is_one(s.shape[3]) for s in sequences]
+
+    def apart(x):
+        """The blocks of `x` along a new first axis, the last one padded with zeros."""
+        if not known or count % block:
+            inside = ops.reshape(places < count, (-1, 1))
+            x = ops.take(x, ops.minimum(places, count - 1), axis=3)
+            x = ops.where(inside, x, ops.zeros_like(x))
+        shape = ops.shape(x)
+        return ops.moveaxis(ops.reshape(x, (*shape[:3], number, block, shape[4])), 3, 0)
+
+    def together(y):
+        y = ops.moveaxis(y, 0, 3)
+        shape = ops.shape(y)
+        return ops.reshape(y, (*shape[:3], number * block, shape[5]))[:, :, :, :count]
+
+    def entry_of(totals, entries):
+        entries = iter(entries)
+        return step(
+            totals, *(next(entries) if m else s for m, s in zip(moving, sequences, strict=True))
+        )
+
+    parts = [apart(s) for s, m in zip(sequences, moving, strict=True) if m]
+    totals, outputs = scan(entry_of, totals, parts, reverse=reverse, differentiable=False)
+    return totals, [together(output) for output in outputs]
 
 
 def is_unrolled() -> bool:

@@ -32,6 +32,7 @@ from keras_yat.layers._depthwise_conv2d import YatDepthwiseConv2D
 from keras_yat.layers._embedding import YatEmbedding
 from keras_yat.layers._gru import YatGRU
 from keras_yat.layers._gru_cell import YatGRUCell
+from keras_yat.layers._linear_attention import YatLinearAttention
 from keras_yat.layers._lstm import YatLSTM
 from keras_yat.layers._lstm_cell import YatLSTMCell
 from keras_yat.layers._separable_conv1d import YatSeparableConv1D
@@ -70,6 +71,7 @@ __all__ = [
     "YatGRUCell",
     "YatLSTM",
     "YatLSTMCell",
+    "YatLinearAttention",
     "YatMultiHeadAttention",
     "YatSeparableConv1D",
     "YatSeparableConv2D",

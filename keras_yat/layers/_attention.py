@@ -2,28 +2,35 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, ClassVar, Literal, Unpack
-
-import keras
 
 from keras_yat import _validate
 from keras_yat._register import register
 from keras_yat._space import Choice, Float, Option, Space
 from keras_yat._types import Config, Identifier, LayerOptions, Size
+from keras_yat.layers import _attention_cache as caches
 from keras_yat.layers._base_attention import BaseYatAttention
 from keras_yat.layers._epsilon_alpha import ALPHA, EpsilonAlphaLayer
-from keras_yat.layers._weight_options import checked, checked_regularizer
-from keras_yat.ops._yat_attention import NORMS, block_of, normalization_of
+from keras_yat.layers._projected_attention import SCORE_BIAS
+from keras_yat.ops import yat_attention
+from keras_yat.ops._yat_attention import NORMS, normalization_of
 
 
 @register()
 class YatMultiHeadAttention(BaseYatAttention):
-    """Attention with the scores `alpha·⟨q, k⟩² / (‖q - k‖² + epsilon) / sqrt(key_dim)`.
+    """Attention with the scores `alpha·(⟨q, k⟩ + b)² / (‖q - k‖² + epsilon) / sqrt(key_dim)`.
 
     Replaces `keras.layers.MultiHeadAttention`, with the same arguments, projections and masks. A
     key has a large score when it points along the query and lies close to it. Scores are
     normalized by a softmax, or by a softermax, which has no exponential, and computed in float32
     or wider.
+
+    b is `score_bias`. With b > 0 the kernel is universal, and a query or a key of zeros still
+    attends; with b = 0, the default, all its scores are 0.
+
+    Sparse attention: `sliding_window`, `num_global_tokens` and `block_mask` are united, and time
+    and memory grow with the number of pairs that they allow.
 
     Additional features: rotary embedding, grouped-query attention, a cache for decoding, and
     memory that grows linearly with the length. A `query_mask` is applied too: a query without any
@@ -37,10 +44,10 @@ class YatMultiHeadAttention(BaseYatAttention):
         use_bias: Whether the projections have a bias.
         output_shape: The shape of an output after batch and positions, an int or ints; None: the
             size of the query.
-        attention_axes: The axes over which attention is applied, an int or ints; None: all but
-            the batch and the features.
-        sliding_window: None, or an int of at least 1: keys are masked at this distance in
-            positions from the query and beyond, on either side.
+        attention_axes: The axes over which attention is applied, an int or ints; None: all but the
+            batch and the features.
+        sliding_window: None, or an int of at least 1: keys are masked at this distance in positions
+            from the query and beyond, on either side.
         flash_attention: None or False. Fused attention is not supported; for long sequences see
             `block_size`.
         kernel_initializer: Initializer of the kernels of the projections, any of
@@ -64,15 +71,23 @@ class YatMultiHeadAttention(BaseYatAttention):
         rope_max_wavelength: None, or a number above 0, such as 10 000.0, for rotary embedding: the
             slowest pair of entries has a period of about 2π times this number of positions.
             Requires an even `key_dim`.
-        block_size: Number of queries in a block: an int, None for all of them, or `"auto"` for
-            blocks of at most about 2¹⁸ scores per head. Memory is proportional to it, in the
-            backward pass too; the result does not depend on it. In blocks, a causal mask and a
-            window skip most of the masked keys.
-        epsilon: Added to the squared distance: a number above 0, in squared units of the input.
-            Within this squared distance the output levels off.
-        learn_epsilon: Whether epsilon is trained. It starts at `epsilon` and stays at or above
-            1e-7. Adam moves it by about its learning rate per step: start it at the scale of the
-            squared distances of the data.
+        num_global_tokens: Number of first positions that attend to all positions, and to which all
+            attend, whatever the window and `block_mask` are. Above 0 only with one of these.
+        block_mask: None, or booleans `(query blocks, key blocks)`, an array or lists: True where
+            the queries of a block may attend to the keys of a block.
+        mask_block_size: Number of positions in a block of `block_mask`. The last may be shorter.
+        block_size: Number of positions that are computed at a time: an int, None for all of them,
+            or `"auto"`. Memory is proportional to it, in the backward pass too; the result does not
+            depend on it. In blocks, a causal mask and sparse patterns skip most of the masked keys.
+        score_bias: b: a number of at least 0, a list with one for each head, None for 0, or
+            `"learned"` to train a value for each head, at least 0.
+        score_bias_initializer: Initializer of a learned `score_bias`. None: 1.
+        epsilon: Added to the squared distance: a number above 0, in squared units of the projected
+            query, or a list with one for each head. Within this squared distance the score levels
+            off.
+        learn_epsilon: Whether an epsilon for each head is trained. It starts at `epsilon` and stays
+            at or above 1e-7. Adam moves it by about its learning rate per step: start it at the
+            scale of the squared distances of the data.
         alpha: Factor of the scores: `"learned"` to train it, a number for a constant, None for 1.
         alpha_initializer: Initializer of a learned alpha. None: 1.
         **kwargs: `name`, `dtype`, `trainable` of `keras.layers.Layer`.
@@ -130,6 +145,7 @@ class YatMultiHeadAttention(BaseYatAttention):
     search_space: ClassVar[Space] = {
         **{n: d for n, d in EpsilonAlphaLayer.search_space.items() if n != "alpha"},
         "normalize": Choice.of(*NORMS),
+        "score_bias": SCORE_BIAS,
         # A softermax does not change with a factor of all scores.
         "normalization": Choice(
             {
@@ -167,82 +183,106 @@ class YatMultiHeadAttention(BaseYatAttention):
         normalize: Literal["sphere"] | None = None,
         num_key_value_heads: int | None = None,
         rope_max_wavelength: float | None = None,
+        num_global_tokens: int = 0,
+        block_mask: Any = None,
+        mask_block_size: int = 64,
         block_size: int | Literal["auto"] | None = "auto",
-        epsilon: float = 1e-5,
+        score_bias: float | Sequence[float] | Literal["learned"] | None = None,
+        score_bias_initializer: Identifier | None = None,
+        epsilon: float | Sequence[float] = 1e-5,
         learn_epsilon: bool = False,
         alpha: float | Literal["learned"] | None = "learned",
         alpha_initializer: Identifier | None = None,
         **kwargs: Unpack[LayerOptions],
     ) -> None:
-        if flash_attention not in (None, False):
-            _validate.invalid_argument("flash_attention", "be None or False", flash_attention)
-        count = _validate.count
         super().__init__(
-            num_heads=count("num_heads", num_heads),
-            key_dim=count("key_dim", key_dim),
-            value_dim=_optional(count, "value_dim", value_dim),
-            dropout=_validate.rate("dropout", dropout),
-            use_bias=_validate.flag("use_bias", use_bias),
-            output_shape=_optional(_validate.ints, "output_shape", output_shape, 1),
-            attention_axes=_optional(_validate.ints, "attention_axes", attention_axes),
-            sliding_window=_optional(count, "sliding_window", sliding_window),
-            use_gate=_validate.flag("use_gate", use_gate),
-            seed=_validate.seed("seed", seed),
-            activity_regularizer=checked_regularizer("activity_regularizer", activity_regularizer),
-            **checked("kernel", kernel_initializer, kernel_regularizer, kernel_constraint),
-            **checked("bias", bias_initializer, bias_regularizer, bias_constraint),
-            epsilon=epsilon,
-            learn_epsilon=learn_epsilon,
+            num_heads=num_heads,
+            key_dim=key_dim,
             alpha=alpha,
             alpha_initializer=alpha_initializer,
+            value_dim=value_dim,
+            dropout=dropout,
+            use_bias=use_bias,
+            output_shape=output_shape,
+            attention_axes=attention_axes,
+            sliding_window=sliding_window,
+            flash_attention=flash_attention,
+            kernel_initializer=kernel_initializer,
+            bias_initializer=bias_initializer,
+            kernel_regularizer=kernel_regularizer,
+            bias_regularizer=bias_regularizer,
+            activity_regularizer=activity_regularizer,
+            kernel_constraint=kernel_constraint,
+            bias_constraint=bias_constraint,
+            use_gate=use_gate,
+            seed=seed,
+            num_key_value_heads=num_key_value_heads,
+            rope_max_wavelength=rope_max_wavelength,
+            num_global_tokens=num_global_tokens,
+            block_mask=block_mask,
+            mask_block_size=mask_block_size,
+            block_size=block_size,
+            score_bias=score_bias,
+            score_bias_initializer=score_bias_initializer,
+            epsilon=epsilon,
+            learn_epsilon=learn_epsilon,
             **kwargs,
         )
-        # False, whatever Keras's global switch is.
-        self.flash_attention: bool | None = flash_attention
-        self._set_flash_attention(flash_attention)
         normalization_of(normalization, power)
-        self.normalization = normalization
+        self.normalization: str = normalization
         self.power: float = float(power)
         self.normalize: str | None = _validate.one_of("normalize", normalize, NORMS)
-        self.num_key_value_heads: int = _heads(num_key_value_heads, num_heads)
-        self.rope_max_wavelength: float | None = _wavelength(rope_max_wavelength, key_dim)
-        block_of(block_size, 1, 1)
-        self.block_size = block_size
-        self.seed_generator: Any = keras.random.SeedGenerator(seed) if dropout else None
+
+    @property
+    def _default_alpha(self) -> float | None:
+        # A softermax does not change with a factor of all scores.
+        return 1.0 if self.normalization == "softmax" else None
+
+    def _attend(self, heads: list[Any], cache: Any, **settings: Any) -> tuple[Any, Any]:
+        found = yat_attention(
+            *heads,
+            score_bias=self._bias_of_scores(),
+            normalize=self.normalize,
+            normalization=self.normalization,
+            power=self.power,
+            **self._epsilon_and_alpha(),
+            **settings,
+        )
+        return found, cache
+
+    def make_cache(self, batch_size: int, length: int) -> tuple[Any, Any]:
+        """An empty cache of keys and values.
+
+        Args:
+            batch_size: Number of sequences.
+            length: Maximal number of positions.
+
+        Returns:
+            Two tensors of zeros, `(batch_size, length, num_key_value_heads, size)`.
+        """
+        return caches.empty(
+            _validate.count("batch_size", batch_size),
+            _validate.count("length", length),
+            self._cached_shapes,
+            self.compute_dtype,
+        )
+
+    @property
+    def _cached_shapes(self):
+        heads = self.num_key_value_heads
+        return (heads, self.key_dim), (heads, self.value_dim)
+
+    def _check_cache(self, cache: Any, start: Any, query: Any) -> None:
+        caches.check(cache, start, query, self._cached_shapes)
+
+    def _with_cache(self, cache: Any, heads: list[Any], start: Any, key: Any) -> tuple[Any, Any]:
+        heads[1:] = cache = caches.updated(cache, heads[1:], start)
+        return cache, cache[0]
 
     def get_config(self) -> Config:
         return {
             **super().get_config(),
-            "flash_attention": self.flash_attention,
             "normalization": self.normalization,
             "power": self.power,
             "normalize": self.normalize,
-            "num_key_value_heads": self.num_key_value_heads,
-            "rope_max_wavelength": self.rope_max_wavelength,
-            "block_size": self.block_size,
         }
-
-
-def _optional(check, name, value, *rest):
-    """The checked value, or None."""
-    return None if value is None else check(name, value, *rest)
-
-
-def _heads(value, heads):
-    found = heads if value is None else _validate.count("num_key_value_heads", value)
-    if heads % found:
-        _validate.invalid_argument(
-            "num_key_value_heads", "divide `num_heads`", found, num_heads=heads
-        )
-    return found
-
-
-def _wavelength(value, size):
-    if value is None:
-        return None
-    value = _validate.number("rope_max_wavelength", value, above=0.0)
-    if size % 2:
-        _validate.invalid_argument(
-            "rope_max_wavelength", "be None where `key_dim` is odd", value, key_dim=size
-        )
-    return value

@@ -54,7 +54,7 @@ class EpsilonAlphaLayer(Layer):
     def __init__(
         self,
         *,
-        epsilon: float = 1e-5,
+        epsilon: Any = 1e-5,
         learn_epsilon: bool = False,
         alpha: float | str | None = "learned",
         alpha_initializer: Identifier | None = None,
@@ -73,9 +73,14 @@ class EpsilonAlphaLayer(Layer):
                 "alpha_initializer", "be None", alpha_initializer, alpha=alpha
             )
 
-    def _set_epsilon(self, epsilon: float) -> None:
-        epsilon = _validate.number("epsilon", epsilon, above=0.0)
-        if self.learn_epsilon and epsilon < LEAST_EPSILON:
+    @property
+    def _epsilon_shape(self) -> tuple[int, ...]:
+        """The shape of a learned epsilon."""
+        return ()
+
+    def _set_epsilon(self, epsilon: Any) -> None:
+        epsilon = self._checked_scales("epsilon", epsilon, above=0.0)
+        if self.learn_epsilon and np.min(epsilon) < LEAST_EPSILON:
             _validate.invalid_argument(
                 "epsilon", f"be at least {LEAST_EPSILON:g} where it is learned", epsilon
             )
@@ -86,6 +91,16 @@ class EpsilonAlphaLayer(Layer):
     def _scale_dtype(self) -> str:
         """The dtype of alpha and epsilon."""
         return "float64" if self.variable_dtype == "float64" else "float32"
+
+    def _checked_scales(self, name: str, value: Any, **limits: float) -> Any:
+        """`value` as a float, or as a list of them, if it may have the shape of epsilon."""
+        values = value.tolist() if hasattr(value, "tolist") else value
+        if not self._epsilon_shape or not isinstance(values, (list, tuple)):
+            return _validate.number(name, value, **limits)
+        (count,) = self._epsilon_shape
+        if len(values) != count:
+            _validate.invalid_argument(name, f"be a number, or {count} of them", value)
+        return [_validate.number(f"{name}[{i}]", v, **limits) for i, v in enumerate(values)]
 
     def _add_epsilon_and_alpha(self, alpha: float | None, prefix: str = "") -> None:
         """Adds the weights alpha, starting at `alpha`, and epsilon, if they are learned.
@@ -98,19 +113,19 @@ class EpsilonAlphaLayer(Layer):
             scale = None
         elif scale == "learned":
             start = self.alpha_initializer or keras.initializers.Constant(alpha)
-            scale = self._add_scalar(f"{prefix}alpha", start)
+            scale = self._add_scale(f"{prefix}alpha", start)
         setattr(self, f"{prefix}alpha", scale)
         epsilon: Any = self._epsilon
         if self.learn_epsilon:
             # The value, not its logarithm, whose gradient would be epsilon times that of the value.
             start = keras.initializers.Constant(self._epsilon)
-            epsilon = self._add_scalar(f"{prefix}epsilon", start, _BOUNDS)
+            epsilon = self._add_scale(f"{prefix}epsilon", start, _BOUNDS, self._epsilon_shape)
         setattr(self, f"{prefix}epsilon", epsilon)
 
-    def _add_scalar(self, name, initializer, constraint=None):
+    def _add_scale(self, name, initializer, constraint=None, shape=()):
         weight = self.add_weight(
             name=name,
-            shape=(),
+            shape=shape,
             dtype=self._scale_dtype,
             initializer=initializer,
             constraint=constraint,
@@ -151,7 +166,7 @@ class EpsilonAlphaLayer(Layer):
     def get_config(self) -> Config:
         return {
             **super().get_config(),
-            "epsilon": self._epsilon,
+            "epsilon": plain(self._epsilon),
             "learn_epsilon": self.learn_epsilon,
             "alpha": self._alpha,
             "alpha_initializer": serialized(self.alpha_initializer),
@@ -170,6 +185,11 @@ def _fitting(array, shape):
     """An array of shape (1,) as a scalar, if that is the shape of the weight."""
     single = shape == () and tuple(getattr(array, "shape", ())) == (1,)
     return np.reshape(array, ()) if single else array
+
+
+def plain(value: Any) -> Any:
+    """`value`, without the list in which Keras tracks variables."""
+    return list(value) if isinstance(value, (list, tuple)) else value
 
 
 def tensor(value: Any) -> Tensor:

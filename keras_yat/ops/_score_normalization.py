@@ -14,6 +14,9 @@ from keras_yat.activations._softermax import softermax_with_gradient
 _FAR = -2e38
 """Added to the score of a masked key: far below any score, and finite in every sum."""
 
+SMALLEST_SUM = 1e-12
+"""Added to the sum of the scores of a softermax."""
+
 Weights = tuple[Tensor, Callable[[Tensor], Tensor]]
 """Weights, and the function that maps their upstream gradient to that of the scores."""
 
@@ -48,4 +51,4 @@ class Softermax:
     def __call__(self, scores: Tensor, allowed: Tensor | None) -> Weights:
         if allowed is not None:
             scores = scores * ops.cast(allowed, scores.dtype)
-        return softermax_with_gradient(scores, self.power, -1, 1e-12)
+        return softermax_with_gradient(scores, self.power, -1, SMALLEST_SUM)

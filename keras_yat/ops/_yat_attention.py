@@ -2,28 +2,23 @@
 
 from __future__ import annotations
 
+import functools
 import math
-import numbers
 from typing import Any
 
-import keras
 from keras import ops
 
 from keras_yat import _validate
-from keras_yat._numerics.attention import Attention
-from keras_yat._numerics.attention_masks import AttentionMasks, masks_of, position
-from keras_yat._numerics.formula import on_sphere
-from keras_yat._numerics.gradients import as_parameter, as_tensor, at_least_float32
+from keras_yat._numerics.formula import YatFormula, on_sphere, sum_of_squares
+from keras_yat._numerics.gradients import as_parameter
 from keras_yat._numerics.products import half_floor, mantissa_bits, rounded
 from keras_yat._register import register
-from keras_yat._sizes import all_fit, fits, is_known
 from keras_yat._types import Tensor
+from keras_yat.ops._attention_call import AttentionCall
 from keras_yat.ops._score_normalization import Softermax, Softmax
 
 NORMALIZATIONS = ("softmax", "softermax")
 NORMS = (None, "sphere")
-LONG = 2**18
-"""Largest number of scores of a head in a block of `block_size="auto"`."""
 
 
 @register("yat_attention")
@@ -37,8 +32,12 @@ def yat_attention(
     key_mask: Tensor | None = None,
     is_causal: bool = False,
     sliding_window: int | None = None,
+    num_global_tokens: int = 0,
+    block_mask: Any = None,
+    mask_block_size: int = 64,
     query_offset: int | Tensor = 0,
     scale: float | None = None,
+    score_bias: float | Tensor | None = None,
     epsilon: float | Tensor = 1e-5,
     alpha: float | Tensor | None = None,
     normalize: str | None = None,
@@ -49,11 +48,18 @@ def yat_attention(
     block_size: int | str | None = "auto",
     return_attention_scores: bool = False,
 ) -> Any:
-    """Attention whose scores are Yat products: `alpha·scale·⟨q, k⟩² / (‖q - k‖² + epsilon)`.
+    """Attention whose scores are Yat products: `alpha·scale·(⟨q, k⟩ + b)² / (‖q - k‖² + epsilon)`.
 
     A key has a large score when it points along the query and lies close to it. The scores of a
     query are normalized to weights of the keys; the output is the weighted sum of their values.
     Scores are computed in float32 or wider. A query without any allowed key gets zeros.
+
+    With b = `score_bias` > 0 the kernel is universal: sums of it approximate any continuous
+    function. With b = 0 it is 0 wherever a query or a key is 0.
+
+    Sparse attention: a pair of positions is attended if it is in the window, if one of both is a
+    global token, or if its block is in `block_mask`. Time and memory then grow with the number of
+    such pairs, where the lengths are known and `block_size` is not None.
 
     Args:
         query: Tensor of shape `(batch, length, heads, size)`.
@@ -67,10 +73,18 @@ def yat_attention(
         is_causal: Whether keys at later positions than the query are masked.
         sliding_window: None, or an int of at least 1: keys are masked at this distance in
             positions from the query and beyond, on either side.
+        num_global_tokens: Number of first positions that attend to all positions, and to which
+            all attend, whatever the window and `block_mask` are. Above 0 only with one of these.
+        block_mask: None, or booleans `(query blocks, key blocks)`, an array: True where the
+            queries of a block may attend to the keys of a block.
+        mask_block_size: Number of positions in a block of `block_mask`. The last may be shorter.
         query_offset: Position of the first query among the keys, an int or a scalar
-            tensor; for `is_causal` and `sliding_window`.
+            tensor; for `is_causal` and the sparse patterns.
         scale: Constant factor of the scores; None for `1 / sqrt(size)`.
-        epsilon: Number or scalar tensor above 0, in squared units of the input.
+        score_bias: b: None for 0, or at least 0: a number, a scalar, or a value for each head
+            `(heads,)`.
+        epsilon: Above 0, in squared units of the input: a number, a scalar, or a value for each
+            head `(heads,)`.
         alpha: Factor of the scores: None for 1, a number, or a scalar tensor.
         normalize: None, or `"sphere"` to divide queries and keys by their norms, so that the
             distance is `2 - 2·cos`. Vectors of zeros stay zero.
@@ -81,8 +95,8 @@ def yat_attention(
         seed: An int or a `keras.random.SeedGenerator`, for `dropout`.
         block_size: Number of queries in a block: an int, None for all of them, or `"auto"` for
             blocks of at most about 2¹⁸ scores per head. Memory is proportional to it, in the
-            backward pass too; the result does not depend on it. In blocks, `is_causal` and
-            `sliding_window` skip most of the masked keys.
+            backward pass too; the result does not depend on it. In blocks, `is_causal` and sparse
+            patterns skip most of the masked keys.
         return_attention_scores: Whether to return the weights before `dropout` as well. All
             queries are then in a single block.
 
@@ -106,77 +120,49 @@ def yat_attention(
         J. Ainslie et al., GQA, 2023. The floor of the distance is this package's: see
         `keras_yat.ops.yat_product`.
     """
-    query, key, value = as_tensor(query), as_tensor(key), as_tensor(value)
-    _check_shapes(query, key, value)
-    is_causal = _validate.call_flag("is_causal", is_causal)
-    return_attention_scores = _validate.call_flag(
-        "return_attention_scores", return_attention_scores
+    call = AttentionCall(
+        query,
+        key,
+        value,
+        mask,
+        query_mask=query_mask,
+        key_mask=key_mask,
+        is_causal=is_causal,
+        sliding_window=sliding_window,
+        num_global_tokens=num_global_tokens,
+        block_mask=block_mask,
+        mask_block_size=mask_block_size,
+        query_offset=query_offset,
+        dropout=dropout,
+        seed=seed,
+        block_size=block_size,
+        return_attention_scores=return_attention_scores,
     )
-    if sliding_window is not None:
-        sliding_window = _validate.count("sliding_window", sliding_window)
-    query_offset = position("query_offset", query_offset)
-    size, dtype = query.shape[-1], keras.backend.standardize_dtype(query.dtype)
-    scale = 1.0 / math.sqrt(size) if scale is None else _validate.number("scale", scale)
-    rate = _validate.rate("dropout", dropout)
     normalized = normalization_of(normalization, power)
     _validate.one_of("normalize", normalize, NORMS)
-    if isinstance(epsilon, numbers.Real) or not hasattr(epsilon, "shape"):
-        epsilon = _validate.number("epsilon", epsilon, above=0.0)
+    size = call.query.shape[-1]
+    scale = 1.0 / math.sqrt(size) if scale is None else _validate.number("scale", scale)
     if not hasattr(alpha, "shape"):
         alpha = 1.0 if alpha is None else _validate.number("alpha", alpha)
-    epsilon, alpha = as_parameter(epsilon), scale * as_parameter(alpha)
-    block = None if return_attention_scores else block_of(block_size, query.shape[1], key.shape[1])
-    heads = key.shape[2]
-    group = query.shape[2] // heads
-    masks = masks_of(mask, query_mask, key_mask, query, key)
-    precision = at_least_float32(query)
-    bits = mantissa_bits("matmul", query, precision)
-    attention = Attention(
-        normalized,
+    bits = mantissa_bits("matmul", call.query, call.precision)
+    formula = functools.partial(
+        _formula,
+        0.0 if score_bias is None else call.of_heads("score_bias", score_bias, least=0.0),
+        scale * as_parameter(alpha),
+        call.of_heads("epsilon", epsilon, above=0.0),
         # Products are not rounded to bfloat16; gradients must stay in the range of float16.
-        half_floor(dtype if dtype == "float16" else precision, bits, size),
-        AttentionMasks(masks, is_causal, sliding_window, query_offset),
-        block,
-        rate,
-        _state(seed) if rate else None,
+        half_floor(call.dtype if call.dtype == "float16" else call.precision, bits, size),
     )
-    query, key = (ops.cast(x, precision) for x in (query, key))
+    query, key = call.query, call.key
     if normalize == "sphere":
         query, key = on_sphere(query, -1), on_sphere(key, -1)
-    query, key = (_in_heads(rounded(x, bits), heads) for x in (query, key))
-    value = _in_heads(ops.cast(value, dtype), heads)
-    if not return_attention_scores:
-        return _out_of_heads(attention(query, key, value, alpha, epsilon), heads * group)
-    weights = attention.weights(query, key, alpha, epsilon)
-    dropped = weights
-    if rate:
-        dropped = weights * attention.dropout_mask(weights, attention.seed, query_offset)
-    output = _out_of_heads(ops.cast(dropped, dtype) @ value, heads * group)
-    shape = ops.shape(weights)
-    weights = ops.reshape(weights, (shape[0], heads * group, *shape[3:]))
-    return output, ops.cast(weights, dtype)
+    query, key = (call.in_heads(rounded(x, bits)) for x in (query, key))
+    return call.attend(query, key, formula, normalized)
 
 
-def _check_shapes(query, key, value):
-    shapes = {"query": query.shape, "key": key.shape, "value": value.shape}
-    for name, shape in shapes.items():
-        if len(shape) != 4:
-            _validate.invalid_argument(
-                name, "have four axes: batch, length, heads, size", tuple(shape)
-            )
-    shapes = {name: tuple(shape) for name, shape in shapes.items()}
-    (batch, _, heads, size), keys, values = shapes.values()
-    if keys[3] != size or not fits(keys[0], batch) or heads % keys[2]:
-        _validate.invalid_argument(
-            "key",
-            "have the batch and size of the query, and a number of heads that divides the query's",
-            keys,
-            query=shapes["query"],
-        )
-    if not all_fit(values[:3], keys[:3]):
-        _validate.invalid_argument(
-            "value", "have the batch, length and heads of the key", values, key=keys
-        )
+def _formula(bias, alpha, epsilon, floor, key):
+    square = ops.swapaxes(sum_of_squares(key, -1), -1, -2)
+    return YatFormula(square, bias, alpha, epsilon, floor=floor, limit=None)
 
 
 def normalization_of(name: str, power: float) -> Any:
@@ -186,42 +172,3 @@ def normalization_of(name: str, power: float) -> Any:
     if name == "softmax" and power != 1.0:
         _validate.invalid_argument("power", "be 1 where `normalization` is 'softmax'", power)
     return Softmax() if name == "softmax" else Softermax(power)
-
-
-def block_of(size: Any, queries: Any, keys: Any) -> int | None:
-    """Number of queries in a block of `block_size`; None for all."""
-    if size is None:
-        return None
-    if size == "auto":
-        if not is_known(queries, keys) or queries * keys <= LONG:
-            return None
-        return max(16, LONG // keys)
-    if isinstance(size, bool) or not isinstance(size, numbers.Integral) or size < 1:
-        _validate.invalid_argument("block_size", "be an int of at least 1, None or 'auto'", size)
-    return int(size)
-
-
-def _in_heads(x, key_heads):
-    """From `(batch, length, heads, size)` to the five axes of `Attention`."""
-    batch, length, heads, size = ops.shape(x)
-    x = ops.reshape(x, (batch, length, key_heads, heads // key_heads, size))
-    return ops.transpose(x, (0, 2, 3, 1, 4))
-
-
-def _out_of_heads(x, heads):
-    x = ops.transpose(x, (0, 3, 1, 2, 4))
-    batch, length, _, _, size = ops.shape(x)
-    return ops.reshape(x, (batch, length, heads, size))
-
-
-def _state(seed):
-    """The next state of a random generator."""
-    if isinstance(seed, keras.random.SeedGenerator):
-        return seed.next()
-    if seed is None:
-        _validate.invalid_argument(
-            "seed", "be an int or a SeedGenerator where `dropout` is above 0", seed
-        )
-    seed = _validate.seed("seed", seed)
-    dtype = "uint32" if keras.backend.backend() == "jax" else "int32"
-    return ops.convert_to_tensor([seed & 0x7FFFFFFF, 0], dtype=dtype)

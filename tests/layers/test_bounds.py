@@ -30,10 +30,10 @@ def test_the_formula_sees_no_epsilon_below_its_bound(name, value):
     layer(*[x] * (2 if "Attention" in name else 1))
     epsilons = [w for w in layer.weights if "epsilon" in w.path]
     for epsilon in epsilons:
-        epsilon.assign(1e-7)
+        epsilon.assign(np.full(epsilon.shape, 1e-7))
     expected = all_gradients(layer, x)
     for epsilon in epsilons:
-        epsilon.assign(value)
+        epsilon.assign(np.full(epsilon.shape, value))
     found = all_gradients(layer, x)
     np.testing.assert_array_equal(to_numpy(found[0]), to_numpy(expected[0]))
     np.testing.assert_array_equal(found[1], expected[1])

@@ -23,9 +23,10 @@ def randomized(layer, *shapes):
     rng = np.random.default_rng(0)
     for weight in helpers.floats(layer.weights):
         weight.assign(0.5 * rng.normal(size=tuple(weight.shape)))
-    for name, value in {"alpha": 1.3, "epsilon": 0.4}.items():
-        if isinstance(getattr(layer, name, None), keras.Variable):
-            getattr(layer, name).assign(value)
+    for name, value in SCALES.items():
+        weight = getattr(layer, name, None)
+        if isinstance(weight, keras.Variable):
+            weight.assign(np.broadcast_to(value, weight.shape))
     return layer
 
 
@@ -56,7 +57,7 @@ def definition(layer, query, value, key=None, *, mask=None, axes=(1,), start=0, 
     if mask is not None:
         mask = np.repeat(mask, len(q) // len(mask), axis=0)
     if "product" not in settings:
-        scales = {n: getattr(layer, n) for n in ("alpha", "epsilon")}
+        scales = {n: getattr(layer, n) for n in SCALES}
         settings = {
             **{n: None if s is None else to_numpy(s) for n, s in scales.items()},
             **settings,
@@ -162,6 +163,10 @@ OWN = {
                       normalization="softermax", power=2, query_mask=HALF, mask=MASK[:, :1]),
     "epsilon": Case({"epsilon": 0.7}),
     "learned epsilon": Case({"learn_epsilon": True}),
+    "epsilon of each head": Case({"epsilon": [0.7, 0.2]}),
+    "score bias": Case({"score_bias": 0.8, "epsilon": 0.3}),
+    "score bias of each head": Case({"score_bias": [0.8, 0.2], "epsilon": 0.3}),
+    "learned score bias": Case({"score_bias": "learned", "learn_epsilon": True}),
     "alpha": Case({"alpha": 0.3, "epsilon": 0.1}),
     "no alpha": Case({"alpha": None, "epsilon": 0.1}),
     "blocks": Case({"block_size": 2}, {**CAUSAL, "query_mask": HALF}, is_causal=True,
@@ -171,6 +176,9 @@ OWN = {
                                 axes=(1, 2)),
 }  # fmt: skip
 CASES = SHARED | OWN
+
+
+SCALES = {"alpha": 1.3, "epsilon": np.array([0.4, 0.7]), "score_bias": np.array([0.3, 0.9])}
 
 
 def built(cls, case, **more):
@@ -237,6 +245,7 @@ def test_outputs_and_scores(name):
         "rotary, all",
         "softermax",
         "learned epsilon",
+        "learned score bias",
         "blocks",
     ],
 )
@@ -257,17 +266,23 @@ def test_gradients_in_the_query(name):
     assert_near(found, truth["query"])
 
 
-def test_gradients_of_alpha_and_epsilon():
-    case = Case({"learn_epsilon": True, "rope_max_wavelength": 100.0}, wavelength=100.0)
+def _of_scores(value):
+    """A number, or values of the heads, for each score."""
+    return np.zeros((2, 2, 5, 5)) + (value[:, None, None] if np.ndim(value) else value)
+
+
+def test_gradients_of_the_parameters_of_scores():
+    arguments = {"learn_epsilon": True, "score_bias": "learned", "rope_max_wavelength": 100.0}
+    case = Case(arguments, wavelength=100.0)
     layer = built(YatMultiHeadAttention, case)
     x, upstream = case.inputs[0], draw((2, 5, 6), seed=9)
     found = helpers.weight_gradients(layer, ops.convert_to_tensor(x), upstream)
 
     def total(scales):
-        scales = {n: v + np.zeros((2, 2, 5, 5)) for n, v in scales.items()}
+        scales = {n: _of_scores(v) for n, v in scales.items()}
         return np.sum(upstream * definition(layer, x, x, wavelength=100.0, **scales)[0])
 
-    truth = reference_attention.slopes(total, {"alpha": 1.3, "epsilon": 0.4})
+    truth = reference_attention.slopes(total, SCALES)
     for name, slope in truth.items():
         np.testing.assert_allclose(found[name], slope, rtol=1e-4, err_msg=name)
 

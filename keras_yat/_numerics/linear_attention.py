@@ -1,0 +1,250 @@
+"""Attention with the scores ⟨x, a⟩², in time that grows linearly with the length.
+
+⟨x, a⟩² = ⟨φ(x), w·φ(a)⟩, where φ(x) are the products of any two entries of x, and w is 1 for the
+squares and 2 for the others: n·(n+1)/2 features of n entries, exact and never negative in sum. The
+sum over positions j of ⟨x, a_j⟩²·b_j is then φ(x) times a state, Σ w·φ(a_j)·b_jᵀ, of constant size.
+
+Features exist for one block of positions at a time. Causal sums carry the state from block to
+block, and compute the scores within a block. The backward pass goes over the blocks again, for
+the gradient in `a` and `b` from the last to the first: it keeps no features and no states.
+
+Tensors have the five axes of `attention`.
+"""
+
+import functools
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from keras import ops
+
+from keras_yat._numerics.gradients import with_custom_gradient
+from keras_yat._numerics.scan import in_blocks
+from keras_yat._numerics.sums import sum_to
+from keras_yat._sizes import positions
+
+
+class SquaredProduct:
+    """The scores as a formula of `attention`: the square of the inner product."""
+
+    tensors: tuple[Any, ...] = ()
+
+    def with_tensors(self, tensors: Any) -> "SquaredProduct":
+        return self
+
+    def value(self, product: Any, x_square: Any) -> Any:
+        return product * product
+
+    def gradient(
+        self, upstream: Any, product: Any, x_square: Any, collect: Any
+    ) -> tuple[Any, Any, list[Any]]:
+        return 2.0 * upstream * product, ops.zeros_like(x_square), []
+
+    def scaled(self, arrays: Any) -> list[Any]:
+        return []
+
+
+@dataclass(frozen=True)
+class LinearAttention:
+    """Sums of `b` with the weights ⟨x, a⟩².
+
+    Attributes:
+        causal: Whether a position takes part in the sums of itself and later ones alone.
+        block: Number of positions in a block; None: all.
+    """
+
+    causal: bool
+    block: int | None
+
+    def sums(self, x: Any, a: Any, b: Any) -> Any:
+        """Σ_j ⟨x_i, a_j⟩²·b_j for each i."""
+
+        def forward(x, a, b):
+            _, (value,) = self._pass(_value, [x], [a, b])
+            return value, None
+
+        def backward(upstream, _, x, a, b):
+            _, (of_x,) = self._pass(_slope, [x, upstream], [a, b])
+            _, (of_a, of_b) = self._pass(_both, [a, b], [x, upstream], reverse=True)
+            return of_x, of_a, of_b
+
+        return with_custom_gradient(forward, backward)(x, a, b)
+
+    def next_sums(self, state: Any, x: Any, a: Any, b: Any) -> tuple[Any, Any]:
+        """The state after `a` and `b`, and causal sums that include those of `state`."""
+        (state,), (value,) = self._pass(_value, [x], [a, b], state=state)
+        return state, value
+
+    def _pass(self, read, readers, writers, reverse=False, state=None):
+        """The last state, and what `read` returns for each position, summed over positions."""
+        a, b = writers
+        if state is None:
+            state = empty_state(ops.shape(a)[0], a.shape[1], a.shape[-1], b.shape[-1], a.dtype)
+        count = len(readers)
+
+        def step(states, *line):
+            x, *slopes = line[:count]
+            found = read(x, slopes, _State(states[0]))
+            within = read(x, slopes, _Within(*line[count:], reverse))
+            found = [f + sum_to(w, f) for f, w in zip(found, within, strict=True)]
+            return [states[0] + _written(*line[count:])], found
+
+        if self.causal:
+            return in_blocks(self.block, step, [state], [*readers, a, b], reverse=reverse)
+
+        def write(states, a, b):
+            # A loop of TensorFlow has an output.
+            return [states[0] + _written(a, b)], [b[..., :1]]
+
+        (state,), _ = in_blocks(self.block, write, [state], [a, b])
+        total = _State(state)
+        return in_blocks(
+            self.block, lambda _, x, *slopes: ([], read(x, slopes, total)), [], readers
+        )
+
+
+def empty_state(batch: Any, heads: int, entries: int, columns: int, dtype: Any) -> Any:
+    """The state before the first position: zeros."""
+    return ops.zeros((batch, heads, entries * (entries + 1) // 2, columns), dtype=dtype)
+
+
+class _State:
+    """The sums over all positions of a state, for any x."""
+
+    def __init__(self, state):
+        size = _entries(state.shape[2])
+        factors = np.concatenate([np.full(n, 2.0 if shift else 1.0) for shift, n in _pairs(size)])
+        self._state = state * ops.convert_to_tensor(factors[:, None], state.dtype)
+
+    def value(self, x):
+        return _split(_features(_merged(x)) @ self._state, x)
+
+    def slope(self, x, upstream):
+        """The gradient of Σ upstream·value in `x`."""
+        of_features = _merged(upstream) @ ops.swapaxes(self._state, -1, -2)
+        return _split(_features_slope(_merged(x), of_features), x)
+
+
+class _Within:
+    """The sums over the positions of a block up to each one, or from each one on."""
+
+    def __init__(self, a, b, reverse):
+        self._a, self._b, self._reverse = a, b, reverse
+
+    def _there(self, x):
+        # The operator: `ops.matmul` reduces float64 to float32 on torch.
+        scores = x @ ops.swapaxes(self._a, -1, -2)
+        places = positions(ops.shape(x)[3])
+        rows = ops.expand_dims(places, -1)
+        there = places >= rows if self._reverse else places <= rows
+        return ops.where(there, scores, ops.zeros_like(scores))
+
+    def value(self, x):
+        scores = self._there(x)
+        return (scores * scores) @ self._b
+
+    def slope(self, x, upstream):
+        of_scores = upstream @ ops.swapaxes(self._b, -1, -2)
+        return (2.0 * self._there(x) * of_scores) @ self._a
+
+
+def _value(x, _, source):
+    return [source.value(x)]
+
+
+def _slope(x, slopes, source):
+    return [source.slope(x, *slopes)]
+
+
+def _both(x, slopes, source):
+    return [*_slope(x, slopes, source), *_value(x, slopes, source)]
+
+
+def _written(a, b):
+    """What a block adds to the state."""
+    return ops.swapaxes(_features(_merged(a)), -1, -2) @ _merged(b)
+
+
+def _merged(x):
+    """Query heads and positions as one axis."""
+    shape = ops.shape(x)
+    return ops.reshape(x, (*shape[:2], -1, shape[4]))
+
+
+def _split(y, x):
+    """The inverse of `_merged`, with the axes of `x`."""
+    return ops.reshape(y, (*ops.shape(x)[:4], y.shape[-1]))
+
+
+def _pairs(size: int) -> Iterator[tuple[int, int]]:
+    """Pairs of entries i and (i + shift) % size for i < count: `(shift, count)`."""
+    for shift in range((size + 1) // 2):
+        yield shift, size
+    if size % 2 == 0:
+        yield size // 2, size // 2
+
+
+def _entries(features: int) -> int:
+    """The number of entries that have so many features."""
+    return int((np.sqrt(8 * features + 1) - 1) / 2)
+
+
+def _features(x):
+    """The products of any two entries."""
+    size = x.shape[-1]
+    twice = ops.concatenate([x, x[..., : size // 2]], axis=-1)
+    parts = [x[..., :n] * twice[..., shift : shift + n] for shift, n in _pairs(size)]
+    return ops.concatenate(parts, axis=-1)
+
+
+def _features_slope(x, upstream):
+    """The gradient of Σ upstream·features in `x`."""
+    size, start, total = x.shape[-1], 0, ops.zeros_like(x)
+    twice = ops.concatenate([x, x[..., : size // 2]], axis=-1)
+    for shift, n in _pairs(size):
+        part = upstream[..., start : start + n]
+        one, other = part * twice[..., shift : shift + n], part * x[..., :n]
+        if n < size:
+            total = total + ops.concatenate([one, other], axis=-1)
+        elif shift:
+            total = total + one + ops.roll(other, shift, axis=-1)
+        else:
+            total = total + one + other
+        start += n
+    return total
+
+
+_NODES = 200
+
+
+@functools.cache
+def _nodes(size):
+    """Nodes and weights for means over the inner product of unit vectors of `size` entries."""
+    from scipy.special import roots_jacobi  # a fifth of a second
+
+    if size == 1:
+        return np.array([-1.0, 1.0]), np.array([0.5, 0.5])
+    exponent = (size - 3) / 2
+    nodes, weights = roots_jacobi(_NODES, exponent, exponent)
+    return nodes, weights / weights.sum()
+
+
+def affine_root(bias: Any, epsilon: Any, size: int) -> tuple[Any, Any]:
+    """c₀ and c₁ for which c₀ + c₁·s is nearest to (s + bias) / √(2 + epsilon - 2s).
+
+    Least squares over the inner product s of vectors that are uniform on the sphere: its mean is 0,
+    and that of its square 1 / size. Both are numbers, or tensors of the shape of `bias` and
+    `epsilon`.
+    """
+    nodes, weights = _nodes(size)
+    if isinstance(bias, float) and isinstance(epsilon, float):
+        roots = (nodes + bias) / np.sqrt(2.0 + epsilon - 2.0 * nodes)
+        return float(weights @ roots), float(size * weights @ (nodes * roots))
+    dtype = next(x.dtype for x in (bias, epsilon) if not isinstance(x, float))
+    bias, epsilon = (x if isinstance(x, float) else ops.expand_dims(x, -1) for x in (bias, epsilon))
+    places, first, second = (
+        ops.convert_to_tensor(x, dtype) for x in (nodes, weights, size * weights * nodes)
+    )
+    roots = (places + bias) * ops.rsqrt(2.0 + epsilon - 2.0 * places)
+    return ops.sum(first * roots, axis=-1), ops.sum(second * roots, axis=-1)
