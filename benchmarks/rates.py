@@ -185,11 +185,15 @@ def recurrent(name: str) -> Callable[[str], Any]:
 
 
 def transformer(net: str) -> Any:
+    """Builds a language model as `language_model` does, of Yat layers or Keras's."""
+    return language_model("Yat" if net == "yat" else "Keras, rotary")
+
+
+def language_model(variant: str) -> Any:
     """Builds the language model of `examples/tiny_gpt.py`, with two smaller blocks."""
     from examples.language_model import LanguageModel
     from examples.transformer import Size
 
-    variant = "Yat" if net == "yat" else "Keras, rotary"
     letters = int(max(part.max() for part in text())) + 1
     return LanguageModel(variant, Size(CONTEXT, 64, 4, 2, 128), letters, "dense").model
 
@@ -238,12 +242,14 @@ def measure(arguments: argparse.Namespace) -> list[dict]:
     return rows
 
 
-def accuracies(task: Task, net: str, seeds: int, bar: Any) -> list[dict]:
-    """A row for each optimizer, rate and seed."""
+def accuracies(
+    task: Task, net: str, seeds: int, bar: Any, every: dict[str, Sequence[float]] = RATES
+) -> list[dict]:
+    """A row for each optimizer, each of its rates in `every`, and each seed."""
     import keras
 
     rows = []
-    for name, rates in RATES.items():
+    for name, rates in every.items():
         starts = []
         for seed in range(seeds):
             keras.backend.clear_session()

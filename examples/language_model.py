@@ -21,8 +21,7 @@ class LanguageModel:
 
     def __init__(self, variant: str, size: Size, characters: int, head: str):
         self.size = size
-        yat = VARIANTS[variant] is not None
-        if yat:
+        if VARIANTS[variant].is_yat:
             self.embedding = keras_yat.YatEmbedding(
                 characters, size.width, alpha="learned" if head == "tied" else None
             )
@@ -34,7 +33,8 @@ class LanguageModel:
         self.norm = keras.layers.LayerNormalization()
         self.dense = keras.layers.Dense(characters) if head == "dense" else None
         # Before `model`: Keras allows no more outputs of a layer than in its first call.
-        self.step: Any = self._step() if yat else None
+        has_cache = hasattr(self.blocks[0].attention, "make_cache")
+        self.step: Any = self._step() if has_cache else None
         tokens = keras.Input((None,), dtype="int32")
         x = embed_tokens(tokens, self.embedding, variant, size)
         for block in self.blocks:
@@ -125,16 +125,23 @@ class LanguageModel:
         """A model from a token, its position and caches to logits and the next caches."""
         token = keras.Input(batch_shape=(1, 1), dtype="int32")
         index = keras.Input(batch_shape=(1,), dtype="int32")
-        shape = (1, None, self.size.heads, self.size.width // self.size.heads)
-        caches = [keras.Input(batch_shape=shape) for _ in range(2 * len(self.blocks))]
         x = self.embedding(token)
+        caches: list[Any] = []
         following: list[Any] = []
-        for block, cache in zip(
-            self.blocks, zip(caches[::2], caches[1::2], strict=True), strict=True
-        ):
+        for block in self.blocks:
+            cache = tuple(keras.Input(batch_shape=shape) for shape in _cache_shapes(block))
+            caches += cache
             x, cache = block.step(x, cache, index[0])
             following += cache
         return keras.Model([token, index, *caches], [self._logits(x), *following])
+
+
+def _cache_shapes(block):
+    """The shapes of the cache of a block; what depends on its length is None."""
+    short, long = (block.attention.make_cache(1, length) for length in (2, 3))
+    for x, y in zip(short, long, strict=True):
+        pairs = zip(x.shape, y.shape, strict=True)
+        yield tuple(size if size == other else None for size, other in pairs)
 
 
 class _Progress(keras.callbacks.Callback):

@@ -28,6 +28,7 @@ from examples import command, data, options
 
 BATCH = 64
 DROPOUT = 0.3
+VARIANTS = ("Yat", "Yat, softermax", "Keras", "Keras, rotary")
 LINEAR = "TF-IDF, logistic regression"
 
 
@@ -90,7 +91,7 @@ def study(reviews: Any, arguments: argparse.Namespace, folder: Path) -> None:
     import keras
 
     from examples import trials
-    from examples.transformer import VARIANTS, Size, match_parameters
+    from examples.transformer import Size, match_parameters
 
     seeds, epochs = arguments.seeds, arguments.epochs
     size = Size(

@@ -38,7 +38,14 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # for `python exam
 from examples import command, data, options
 
 # Peak learning rate of Adam: the one of 0.006 and 0.01 with fewer held-out bits at the end.
-RATES = {"Yat": 0.01, "Yat, softermax": 0.01, "Keras": 0.01, "Keras, rotary": 0.006}
+RATES = {
+    "Yat": 0.01,
+    "Yat, softermax": 0.01,
+    "Yat, linear": 0.01,
+    "Yat, learned b": 0.01,
+    "Keras": 0.01,
+    "Keras, rotary": 0.006,
+}
 
 SIZES = {"context": 128, "width": 128, "heads": 4, "blocks": 3, "hidden": 256, "batch": 16}
 QUICK = {"context": 32, "width": 16, "heads": 2, "blocks": 1, "hidden": 32, "batch": 8}
@@ -126,14 +133,14 @@ def study(text: Any, letters: list[str], arguments: argparse.Namespace, folder: 
 
     from examples import trials
     from examples.language_model import LanguageModel
-    from examples.transformer import VARIANTS, Size, match_parameters
+    from examples.transformer import Size, match_parameters
 
     size = Size(*(getattr(arguments, name) for name in ("context", *list(SIZES)[1:-1])))
     index = {letter: i for i, letter in enumerate(letters)}
     train, test = (
         np.array([index[c] for c in part], dtype="int32") for part in (text.train, text.test)
     )
-    bar = keras.utils.Progbar(len(VARIANTS) * arguments.steps, unit_name="step")
+    bar = keras.utils.Progbar(len(RATES) * arguments.steps, unit_name="step")
     rows, curves = [], {}
 
     def build(variant: str, hidden: int) -> LanguageModel:
@@ -141,9 +148,7 @@ def study(text: Any, letters: list[str], arguments: argparse.Namespace, folder: 
         return LanguageModel(variant, replace(size, hidden=hidden), len(letters), arguments.head)
 
     target = build("Yat", size.hidden).count_params()
-    models = {
-        name: build(name, match_parameters(partial(build, name), target)) for name in VARIANTS
-    }
+    models = {name: build(name, match_parameters(partial(build, name), target)) for name in RATES}
     for variant, model in models.items():
         rate = arguments.rate or RATES[variant]
         curves[variant], seconds = model.train(train, test, rate, arguments, bar)
@@ -162,7 +167,7 @@ def study(text: Any, letters: list[str], arguments: argparse.Namespace, folder: 
     trials.report(title, rows, folder / "bits.csv")
     draw(curves, title, f"About {target} parameters each.", folder / "learning_curves.png")
     for variant, model in models.items():
-        if VARIANTS[variant] is None:  # Keras's attention has no cache
+        if model.step is None:  # Keras's attention has no cache
             continue
         model.model.save(folder / f"{variant.lower().replace(', ', '_')}.keras")
         prompt = [index[c] for c in arguments.prompt]

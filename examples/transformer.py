@@ -2,7 +2,8 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Literal
+from functools import partial
+from typing import Any
 
 import keras
 
@@ -11,14 +12,6 @@ from keras_yat._keras_compat import TransformedAttention
 
 WAVELENGTH = 10_000.0
 """Largest wavelength of the rotary positions."""
-
-# Score normalization of the attention; None for networks of Keras's layers.
-VARIANTS: dict[str, Literal["softmax", "softermax"] | None] = {
-    "Yat": "softmax",
-    "Yat, softermax": "softermax",
-    "Keras": None,
-    "Keras, rotary": None,
-}
 
 
 @dataclass(frozen=True)
@@ -32,6 +25,11 @@ class Size:
     hidden: int
     dropout: float = 0.0
 
+    @property
+    def of_heads(self) -> tuple[int, int]:
+        """The number of heads and their size."""
+        return self.heads, self.width // self.heads
+
 
 @keras.saving.register_keras_serializable("keras_yat_examples")
 class RotaryAttention(TransformedAttention):
@@ -42,6 +40,62 @@ class RotaryAttention(TransformedAttention):
             keras_yat.ops.rotary_embedding(x, max_wavelength=WAVELENGTH) for x in (query, key)
         )
         return query, key
+
+
+def _yat(size: Size, window: int | None, **arguments: Any) -> Any:
+    return keras_yat.YatMultiHeadAttention(
+        *size.of_heads,
+        dropout=size.dropout,
+        sliding_window=window,
+        rope_max_wavelength=WAVELENGTH,
+        **arguments,
+    )
+
+
+def _linear(size: Size, window: int | None) -> Any:
+    # Its state has no positions, so that it cannot have a window.
+    return keras_yat.YatLinearAttention(
+        *size.of_heads, dropout=size.dropout, rope_max_wavelength=WAVELENGTH
+    )
+
+
+def _keras(size: Size, window: int | None) -> Any:
+    return keras.layers.MultiHeadAttention(*size.of_heads, dropout=size.dropout)
+
+
+def _rotary(size: Size, window: int | None) -> Any:
+    return RotaryAttention(*size.of_heads, dropout=size.dropout)
+
+
+@dataclass(frozen=True)
+class Variant:
+    """The layers of a transformer.
+
+    Attributes:
+        attention: Builds the attention from a size and a window.
+        is_yat: Whether the MLP is a YatDense; else a Dense with GELU.
+    """
+
+    attention: Callable[[Size, int | None], Any]
+    is_yat: bool = True
+
+
+_EXACT = {"normalize": "sphere", "normalization": "softermax", "score_bias": 1.0, "epsilon": 1.0}
+VARIANTS: dict[str, Variant] = {
+    "Yat": Variant(_yat),
+    "Yat, softermax": Variant(partial(_yat, normalization="softermax")),
+    "Yat, linear": Variant(_linear),
+    # The attention that the linear one is near to.
+    "Yat, sphere": Variant(partial(_yat, **_EXACT)),
+    "Yat, b = 1": Variant(partial(_yat, score_bias=1.0)),
+    "Yat, learned b": Variant(partial(_yat, score_bias="learned")),
+    "Yat, learned b and epsilon": Variant(
+        partial(_yat, score_bias="learned", epsilon=1.0, learn_epsilon=True)
+    ),
+    "Keras": Variant(_keras, is_yat=False),
+    "Keras, rotary": Variant(_rotary, is_yat=False),
+    "Keras, rotary, Yat MLP": Variant(_rotary),
+}
 
 
 @keras.saving.register_keras_serializable("keras_yat_examples")
@@ -78,23 +132,12 @@ class Block:
     """
 
     def __init__(self, variant: str, size: Size, window: int | None = None):
-        heads = size.heads, size.width // size.heads
-        self.attention: Any
-        normalization = VARIANTS[variant]
-        if normalization is None:
-            rotary = variant == "Keras, rotary"
-            kind = RotaryAttention if rotary else keras.layers.MultiHeadAttention
-            self.attention = kind(*heads, dropout=size.dropout)
-            self.hidden = keras.layers.Dense(size.hidden, activation="gelu")
-        else:
-            self.attention = keras_yat.YatMultiHeadAttention(
-                *heads,
-                dropout=size.dropout,
-                sliding_window=window,
-                normalization=normalization,
-                rope_max_wavelength=WAVELENGTH,
-            )
-            self.hidden = keras_yat.YatDense(size.hidden)
+        self.attention: Any = VARIANTS[variant].attention(size, window)
+        self.hidden = (
+            keras_yat.YatDense(size.hidden)
+            if VARIANTS[variant].is_yat
+            else keras.layers.Dense(size.hidden, activation="gelu")
+        )
         self.back = keras.layers.Dense(size.width)
         self.norms = keras.layers.LayerNormalization(), keras.layers.LayerNormalization()
         self.dropouts = keras.layers.Dropout(size.dropout), keras.layers.Dropout(size.dropout)

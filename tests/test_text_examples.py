@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from examples import language_model, text_classifier, tiny_gpt
-from examples.transformer import VARIANTS, Size, match_parameters
+from examples.transformer import Size, match_parameters
 from tests.helpers import BACKEND, ROOT, refusal, run
 from tests.test_data import snippets
 from tests.test_examples import rows
@@ -33,7 +33,7 @@ def test_tiny_gpt(tmp_path):
     text = TEXT.read_text(encoding="utf-8")
     assert f"{len(text) * 9 // 10} characters to train on" in result.stdout
     table = rows(tmp_path / "bits.csv")
-    assert tuple(table) == tuple(VARIANTS)
+    assert list(table) == list(tiny_gpt.RATES)
     wanted = int(table["Yat"]["parameters"])
     for name, row in table.items():
         assert name in result.stdout
@@ -80,7 +80,7 @@ def language(variant, head="dense"):
 
 
 @pytest.mark.parametrize("head", ["dense", "tied"])
-@pytest.mark.parametrize("variant", VARIANTS)
+@pytest.mark.parametrize("variant", tiny_gpt.RATES)
 def test_a_language_model_does_not_look_ahead(variant, head):
     model = language(variant, head).model
     tokens = np.array([[0, 3, 1, 4, 2, 2, 0, 1]], "int32")
@@ -90,7 +90,7 @@ def test_a_language_model_does_not_look_ahead(variant, head):
     assert np.max(np.abs(changed[5:] - logits[5:])) > 1e-2
 
 
-@pytest.mark.parametrize("variant", VARIANTS)
+@pytest.mark.parametrize("variant", tiny_gpt.RATES)
 def test_a_language_model_is_saved(variant, tmp_path):
     model = language(variant).model
     tokens = np.array([[0, 3, 1, 4, 2]], "int32")
@@ -100,20 +100,20 @@ def test_a_language_model_is_saved(variant, tmp_path):
     np.testing.assert_allclose(*answers, atol=1e-6)
 
 
-@pytest.mark.parametrize("variant", ["Yat", "Yat, softermax"])
+@pytest.mark.parametrize("variant", ["Yat", "Yat, softermax", "Yat, linear"])
 def test_a_language_model_generates_beyond_its_context(variant):
     model = language(variant, "tied")
     tokens, apart = model.generate([1, 2], 12, 1.0, np.random.default_rng(0))
     assert tokens[:2] == [1, 2]
     assert len(tokens) == 14
     assert set(tokens) <= set(range(5))
-    assert apart < 1e-4
+    assert apart < 2e-4
     again, _ = model.generate([1, 2], 12, 1e-6, np.random.default_rng(0))
     likeliest = model.model.predict_on_batch(np.array([again[:-1]], "int32"))[0].argmax(axis=-1)
     assert again[2:] == likeliest[1:].tolist()
 
 
-@pytest.mark.parametrize("variant", VARIANTS)
+@pytest.mark.parametrize("variant", text_classifier.VARIANTS)
 def test_networks_match_parameters(variant):
     def build(hidden):
         return text_classifier.classifier(variant, Size(6, 8, 2, 2, hidden), 20)
@@ -124,7 +124,7 @@ def test_networks_match_parameters(variant):
     assert apart <= slope / 2
 
 
-@pytest.mark.parametrize("variant", VARIANTS)
+@pytest.mark.parametrize("variant", text_classifier.VARIANTS)
 def test_padding_does_not_change_what_is_said_of_a_review(variant):
     model = text_classifier.classifier(variant, Size(7, 8, 2, 2, 6), 9)
     x = np.array([[4, 3, 8, 1, 0, 0, 0], [2, 5, 0, 0, 0, 0, 0]], "int32")
@@ -156,7 +156,7 @@ def test_text_classifier(tmp_path, monkeypatch):
     assert "320 reviews to train on, 80 to test on, of at most 6 words" in result.stdout
     assert f"on {BACKEND}." in result.stdout
     table = rows(tmp_path / "accuracy.csv")
-    assert list(table) == [*VARIANTS, text_classifier.LINEAR]
+    assert list(table) == [*text_classifier.VARIANTS, text_classifier.LINEAR]
     assert float(table.pop(text_classifier.LINEAR)["test accuracy"]) == 1.0
     wanted = int(table["Yat"]["parameters"])
     for name, row in table.items():

@@ -59,17 +59,16 @@ class Attention:
         queries, keys = query.shape[3], key.shape[3]
         if self.block is None:
             return self.sums(query, key, value)
-        plan = sparse_attention.plan(self.masks, queries, keys)
+        masks = self.masks.within(queries, keys)
+        plan = sparse_attention.plan(masks, queries, keys)
         if plan is not None:
-            return sparse_attention.attend(plan, self.masks, query, key, value, self._group)
-        spans = self._spans(queries, keys)
-        if len(spans) == 1:
-            return self.sums(query, key, value)
+            return sparse_attention.attend(plan, masks, query, key, value, self._group)
+        spans = self._spans(masks, queries, keys)
         parts = []
         for rows, some in spans:
-            part = self._part(self.masks.cut(rows, some), rows.start)
+            part = self if len(spans) == 1 else self._part(masks.cut(rows, some), rows.start)
             parts.append(part.sums(query[:, :, :, rows], key[:, :, :, some], value[:, :, :, some]))
-        return ops.concatenate(parts, axis=3)
+        return parts[0] if len(parts) == 1 else ops.concatenate(parts, axis=3)
 
     def _part(self, masks, number):
         """This attention with other masks, and other random numbers for each part."""
@@ -79,16 +78,16 @@ class Attention:
     def _group(self, masks, number, query, key, value):
         return replace(self._part(masks, number), block=None).sums(query, key, value)
 
-    def _spans(self, queries, keys):
+    def _spans(self, masks, queries, keys):
         """A few spans of queries, each with the keys that any of its queries may attend to."""
-        known = is_known(queries, keys, self.masks.offset)
-        if not known or not self.masks.causal or self.masks.pattern is not None:
+        known = is_known(queries, keys, masks.offset)
+        if not known or not masks.causal or masks.pattern is not None:
             return [(slice(queries), slice(keys))]
         step = self.block * -(-queries // (SPANS * self.block))
         found = []
         for start in range(0, queries, step):
             stop = min(start + step, queries)
-            last = min(keys, stop + self.masks.offset)
+            last = min(keys, stop + masks.offset)
             found.append((slice(start, stop), slice(0, max(last, 1))))
         return found
 

@@ -32,6 +32,12 @@ class AttentionMasks:
     offset: Any = 0
     places: tuple[Any, Any] | None = None
 
+    def within(self, queries: Any, keys: Any) -> "AttentionMasks":
+        """The masks without a pattern that allows all pairs."""
+        if self.pattern is None or not self.pattern.covers(queries, keys, self.offset):
+            return self
+        return replace(self, pattern=None)
+
     def constants(self, queries: int) -> list[Any]:
         """The positions of the queries, those of the keys if given, and the tensors."""
         if self.places is not None:

@@ -58,6 +58,12 @@ class SparsePattern:
             found = ops.logical_or(found, part)
         return found
 
+    def covers(self, queries: Any, keys: Any, offset: Any) -> bool:
+        """Whether all pairs of known positions are in the window."""
+        if self.window is None or not is_known(queries, keys, offset):
+            return False
+        return self.window >= max(keys - offset, offset + queries)
+
     def step(self) -> int:
         """A number of positions, for blocks of which a plan is made."""
         if self.blocks is not None:
