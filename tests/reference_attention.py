@@ -88,13 +88,17 @@ def allowed(
 def fitted_square(score_bias, epsilon, size):
     """The product (c₀ + c₁·s)² of unit vectors, fitted to the root of the Yat product.
 
-    Least squares on a dense grid of angles, each with its share of the sphere.
+    Least squares on a dense grid of angles, each with its share of the sphere. Bias and epsilon are
+    numbers, or arrays with a value for each head.
     """
-    angles = (np.arange(20_000) + 0.5) * np.pi / 20_000
+    score_bias, epsilon = (v[:, None] if np.ndim(v) else v for v in (score_bias, epsilon))
+    angles = (np.arange(4000) + 0.5) * np.pi / 4000
     s, density = np.cos(angles), np.sin(angles) ** (size - 2)
     rows = np.sqrt(density)[:, None] * np.stack([np.ones_like(s), s], axis=1)
     root = (s + score_bias) / np.sqrt(2.0 + epsilon - 2.0 * s)
-    (first, second), *_ = np.linalg.lstsq(rows, np.sqrt(density) * root, rcond=None)
+    # By the normal equations, for roots with an imaginary step.
+    found = np.linalg.solve(rows.T @ rows, rows.T @ (np.sqrt(density) * root).T)
+    first, second = found if found.ndim == 1 else found[:, :, None, None]
     return lambda q, k: (first + second * np.sum(q * k, axis=-1)) ** 2
 
 

@@ -45,6 +45,8 @@ def _cases():
         yield name, Case(function, (4,), [(2, 5, 3)])
         yield f"{name}Cell", Case(partial(function, cell=True), (4,), [(2, 3)])
     yield "YatMultiHeadAttention", Case(search.yat_attention, (2, 4), [(2, 5, 6), (2, 5, 6)])
+    attended = search.yat_linear_attention
+    yield "YatLinearAttention", Case(attended, (2, 4), [(2, 5, 6), (2, 5, 6)])
     yield "YatEmbedding", Case(search.yat_embedding, (6, 4), [(2, 5)])
 
 

@@ -8,7 +8,7 @@ from typing import Any, ClassVar, Literal, Unpack
 from keras_yat import _validate
 from keras_yat._register import register
 from keras_yat._space import Choice, Float, Option, Space
-from keras_yat._types import Config, Identifier, LayerOptions, Size
+from keras_yat._types import Identifier, LayerOptions, Size
 from keras_yat.layers import _attention_cache as caches
 from keras_yat.layers._base_attention import BaseYatAttention
 from keras_yat.layers._epsilon_alpha import ALPHA, EpsilonAlphaLayer
@@ -145,7 +145,7 @@ class YatMultiHeadAttention(BaseYatAttention):
     search_space: ClassVar[Space] = {
         **{n: d for n, d in EpsilonAlphaLayer.search_space.items() if n != "alpha"},
         "normalize": Choice.of(*NORMS),
-        "score_bias": SCORE_BIAS,
+        "score_bias": Choice(SCORE_BIAS),
         # A softermax does not change with a factor of all scores.
         "normalization": Choice(
             {
@@ -229,9 +229,9 @@ class YatMultiHeadAttention(BaseYatAttention):
             **kwargs,
         )
         normalization_of(normalization, power)
-        self.normalization: str = normalization
-        self.power: float = float(power)
-        self.normalize: str | None = _validate.one_of("normalize", normalize, NORMS)
+        self.normalization = normalization
+        self.power = float(power)
+        self.normalize = _validate.one_of("normalize", normalize, NORMS)
 
     @property
     def _default_alpha(self) -> float | None:
@@ -278,11 +278,3 @@ class YatMultiHeadAttention(BaseYatAttention):
     def _with_cache(self, cache: Any, heads: list[Any], start: Any, key: Any) -> tuple[Any, Any]:
         heads[1:] = cache = caches.updated(cache, heads[1:], start)
         return cache, cache[0]
-
-    def get_config(self) -> Config:
-        return {
-            **super().get_config(),
-            "normalization": self.normalization,
-            "power": self.power,
-            "normalize": self.normalize,
-        }

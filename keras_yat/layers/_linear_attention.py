@@ -146,7 +146,7 @@ class YatLinearAttention(BaseYatAttention):
     search_space: ClassVar[Space] = {
         "epsilon": Float(0.1, 10.0, log=True, default=1.0),
         "learn_epsilon": Flag(),
-        "score_bias": SCORE_BIAS,
+        "score_bias": Choice({n: SCORE_BIAS[n] for n in ("constant", "learned")}),
         "kernel_initializer": Choice.of("glorot_uniform", "he_normal", "orthogonal"),
     }
 
@@ -221,9 +221,9 @@ class YatLinearAttention(BaseYatAttention):
             learn_epsilon=learn_epsilon,
             **kwargs,
         )
-        self.normalization: str = _validate.one_of("normalization", normalization, ["softermax"])
-        self.power: float = float(_validate.one_of("power", power, [1]))
-        self.normalize: str = _validate.one_of("normalize", normalize, ["sphere"])
+        self.normalization = _validate.one_of("normalization", normalization, ["softermax"])
+        self.power = float(_validate.one_of("power", power, [1]))
+        self.normalize = _validate.one_of("normalize", normalize, ["sphere"])
 
     @property
     def _default_alpha(self) -> float | None:

@@ -9,7 +9,7 @@ from keras_yat import _validate, initializers
 from keras_yat._keras_compat import BaseAttention
 from keras_yat._projection import Projection
 from keras_yat._sizes import all_fit
-from keras_yat._space import Choice, Float
+from keras_yat._space import Float
 from keras_yat._types import Config, Shape
 from keras_yat.layers._attention_axes import AttentionAxes
 from keras_yat.layers._epsilon_alpha import EpsilonAlphaLayer, plain, tensor
@@ -20,12 +20,20 @@ PROJECTIONS = ("query", "key", "value", "gate", "attention_output")
 
 _BIAS_BOUNDS = Projection(0.0, None)
 
-SCORE_BIAS = Choice({"none": None, "constant": Float(0.1, 10.0, log=True), "learned": "learned"})
-"""The search space of the bias of the scores."""
+_CONSTANT = Float(0.1, 10.0, log=True, default=1.0)
+SCORE_BIAS = {"none": None, "constant": _CONSTANT, "learned": "learned"}
+"""Options of the search space of the bias of the scores."""
 
 
 class ProjectedAttention(EpsilonAlphaLayer, BaseAttention):
-    """Abstract: the constructor of attention layers, and their projections."""
+    """Abstract: the constructor of attention layers, and their projections.
+
+    A subclass sets the score normalization.
+    """
+
+    normalization: str
+    power: float
+    normalize: str | None
 
     def __init__(
         self,
@@ -182,6 +190,9 @@ class ProjectedAttention(EpsilonAlphaLayer, BaseAttention):
         return {
             **super().get_config(),
             "flash_attention": self.flash_attention,
+            "normalization": self.normalization,
+            "power": self.power,
+            "normalize": self.normalize,
             "num_key_value_heads": self.num_key_value_heads,
             "rope_max_wavelength": self.rope_max_wavelength,
             "num_global_tokens": self.num_global_tokens,

@@ -24,6 +24,7 @@ from keras_yat.search._layers import (
     yat_attention,
     yat_dense,
     yat_embedding,
+    yat_linear_attention,
     yat_recurrent,
 )
 from keras_yat.search._optimizer import optimizer
@@ -39,6 +40,7 @@ __all__ = [
     "yat_dense",
     "yat_depthwise_conv",
     "yat_embedding",
+    "yat_linear_attention",
     "yat_recurrent",
     "yat_separable_conv",
 ]

@@ -136,7 +136,7 @@ def yat_attention(
 ) -> Any:
     """Builds a `YatMultiHeadAttention`, searching its Yat arguments.
 
-    These are epsilon, alpha, `normalize`, `normalization` and `kernel_initializer`.
+    These are epsilon, alpha, `normalize`, `normalization`, `score_bias` and `kernel_initializer`.
 
     Args:
         hp: `HyperParameters` of a model-building function.
@@ -163,6 +163,41 @@ def yat_attention(
         This package.
     """
     cls, path = layers.YatMultiHeadAttention, path_of(name, "yat_attention")
+    return layer(hp, cls, num_heads, key_dim, name=path, **kwargs)
+
+
+def yat_linear_attention(
+    hp: Any, num_heads: int, key_dim: int, name: str | None = None, **kwargs: Any
+) -> Any:
+    """Builds a `YatLinearAttention`, searching its Yat arguments.
+
+    These are epsilon, `score_bias` and `kernel_initializer`.
+
+    Args:
+        hp: `HyperParameters` of a model-building function.
+        num_heads: Number of heads.
+        key_dim: Size of each query and key head.
+        name: Prefix of the hyperparameters, `"yat_linear_attention"` by default.
+        **kwargs: Arguments of the layer. They are fixed: not searched.
+
+    Returns:
+        The layer.
+
+    Raises:
+        ValueError: If an argument is invalid.
+
+    Example:
+
+    >>> import keras_tuner
+    >>> hp = keras_tuner.HyperParameters()
+    >>> layer = keras_yat.search.yat_linear_attention(hp, 4, 16)
+    >>> hp.get("yat_linear_attention/epsilon")
+    1.0
+
+    Reference:
+        This package.
+    """
+    cls, path = layers.YatLinearAttention, path_of(name, "yat_linear_attention")
     return layer(hp, cls, num_heads, key_dim, name=path, **kwargs)
 
 

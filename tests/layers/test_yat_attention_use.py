@@ -128,6 +128,10 @@ CONTRACTS = {
     "sphere": {"normalize": "sphere", "epsilon": 0.1, "alpha_initializer": "ones"},
     "softermax": {"normalization": "softermax", "power": 2.0, "use_bias": False, "alpha": None,
                   "block_size": 2},
+    "sparse": {"sliding_window": 1, "num_global_tokens": 1, "mask_block_size": 2,
+               "block_mask": [[True, False]] * 2},
+    "bias": {"score_bias": "learned", "score_bias_initializer": "ones", "epsilon": [0.1, 0.2]},
+    "bias of each head": {"score_bias": [0.5, 1.0]},
     "whole": {"block_size": None, "dropout": 0.2, "seed": 3},
     "regularized": {
         "kernel_initializer": "orthogonal",
