@@ -15,7 +15,7 @@ compiled once for each network and optimizer.
 
 import argparse
 import functools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -243,7 +243,7 @@ def measure(arguments: argparse.Namespace) -> list[dict]:
 
 
 def accuracies(
-    task: Task, net: str, seeds: int, bar: Any, every: dict[str, Sequence[float]] = RATES
+    task: Task, net: str, seeds: int, bar: Any, every: Mapping[str, Sequence[float]] = RATES
 ) -> list[dict]:
     """A row for each optimizer, each of its rates in `every`, and each seed."""
     import keras

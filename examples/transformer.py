@@ -80,7 +80,12 @@ class Variant:
     is_yat: bool = True
 
 
-_EXACT = {"normalize": "sphere", "normalization": "softermax", "score_bias": 1.0, "epsilon": 1.0}
+_EXACT: Any = {
+    "normalize": "sphere",
+    "normalization": "softermax",
+    "score_bias": 1.0,
+    "epsilon": 1.0,
+}
 VARIANTS: dict[str, Variant] = {
     "Yat": Variant(_yat),
     "Yat, softermax": Variant(partial(_yat, normalization="softermax")),

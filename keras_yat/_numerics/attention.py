@@ -81,7 +81,7 @@ class Attention:
     def _spans(self, masks, queries, keys):
         """A few spans of queries, each with the keys that any of its queries may attend to."""
         known = is_known(queries, keys, masks.offset)
-        if not known or not masks.causal or masks.pattern is not None:
+        if self.block is None or not known or not masks.causal or masks.pattern is not None:
             return [(slice(queries), slice(keys))]
         step = self.block * -(-queries // (SPANS * self.block))
         found = []
@@ -235,23 +235,20 @@ def _step_by_step(count, function, *tensors):
 
     def step(totals, entries):
         nonlocal several
-        entries, totals = iter(entries), iter(totals)
+        entries, sums = iter(entries), list(totals)
         found = function(*(next(entries) if m else t for t, m in zip(tensors, moving, strict=True)))
         several = isinstance(found, tuple)
         if not several:
-            return list(totals), [found]
+            return sums, [found]
         pairs = list(zip(found, likes, strict=True))
-        sums = [f if m else next(totals) + f for f, (_, m) in pairs]
-        kept = [m for _, (_, m) in pairs]
-        return (
-            [s for s, m in zip(sums, kept, strict=True) if not m],
-            [s for s, m in zip(sums, kept, strict=True) if m],
-        )
+        still = [f for f, (_, m) in pairs if not m]
+        sums = [total + f for total, f in zip(sums, still, strict=True)]
+        return sums, [f for f, (_, m) in pairs if m]
 
     totals = [ops.zeros_like(like) for like, m in likes if not m]
     sequences = [t for t, m in zip(tensors, moving, strict=True) if m]
     totals, outputs = scan(step, totals, sequences, differentiable=False)
     if not several:
         return outputs[0]
-    totals, outputs = iter(totals), iter(outputs)
-    return tuple(next(outputs) if m else next(totals) for _, m in likes)
+    sums, stacked = iter(totals), iter(outputs)
+    return tuple(next(stacked) if m else next(sums) for _, m in likes)

@@ -81,27 +81,28 @@ class LinearAttention:
         a, b = writers
         if state is None:
             state = empty_state(ops.shape(a)[0], a.shape[1], a.shape[-1], b.shape[-1], a.dtype)
-        count = len(readers)
 
-        def step(states, *line):
-            x, *slopes = line[:count]
+        def step(states: Any, x: Any, *line: Any) -> Any:
+            *slopes, a, b = line
             found = read(x, slopes, _State(states[0]))
-            within = read(x, slopes, _Within(*line[count:], reverse))
+            within = read(x, slopes, _Within(a, b, reverse))
             found = [f + sum_to(w, f) for f, w in zip(found, within, strict=True)]
-            return [states[0] + _written(*line[count:])], found
+            return [states[0] + _written(a, b)], found
 
         if self.causal:
             return in_blocks(self.block, step, [state], [*readers, a, b], reverse=reverse)
 
-        def write(states, a, b):
+        def write(states: Any, a: Any, b: Any) -> Any:
             # A loop of TensorFlow has an output.
             return [states[0] + _written(a, b)], [b[..., :1]]
 
         (state,), _ = in_blocks(self.block, write, [state], [a, b])
         total = _State(state)
-        return in_blocks(
-            self.block, lambda _, x, *slopes: ([], read(x, slopes, total)), [], readers
-        )
+
+        def read_total(_: Any, x: Any, *slopes: Any) -> Any:
+            return [], read(x, slopes, total)
+
+        return in_blocks(self.block, read_total, [], readers)
 
 
 def empty_state(batch: Any, heads: int, entries: int, columns: int, dtype: Any) -> Any:

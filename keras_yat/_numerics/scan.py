@@ -44,7 +44,7 @@ def scan(
 
 def in_blocks(
     block: int | None,
-    step: Step,
+    step: Callable[..., Any],
     totals: Sequence[Any],
     sequences: Sequence[Any],
     *,

@@ -69,7 +69,7 @@ class SparsePattern:
         if self.blocks is not None:
             return self.block_size
         # Three blocks reach over a window on both sides.
-        return min(512, max(16, 2 ** round(np.log2(self.window))))
+        return min(512, max(16, 2 ** round(np.log2(self.window or 1))))
 
     def reached(self, queries: int, keys: int, offset: int, causal: bool, step: int) -> np.ndarray:
         """Booleans `(query blocks, key blocks)`: whether any pair in them is allowed.

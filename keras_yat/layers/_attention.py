@@ -229,9 +229,9 @@ class YatMultiHeadAttention(BaseYatAttention):
             **kwargs,
         )
         normalization_of(normalization, power)
-        self.normalization = normalization
-        self.power = float(power)
-        self.normalize = _validate.one_of("normalize", normalize, NORMS)
+        self.normalization: str = normalization
+        self.power: float = float(power)
+        self.normalize: str | None = _validate.one_of("normalize", normalize, NORMS)
 
     @property
     def _default_alpha(self) -> float | None:
@@ -239,8 +239,11 @@ class YatMultiHeadAttention(BaseYatAttention):
         return 1.0 if self.normalization == "softmax" else None
 
     def _attend(self, heads: list[Any], cache: Any, **settings: Any) -> tuple[Any, Any]:
+        query, key, value = heads
         found = yat_attention(
-            *heads,
+            query,
+            key,
+            value,
             score_bias=self._bias_of_scores(),
             normalize=self.normalize,
             normalization=self.normalization,

@@ -221,9 +221,9 @@ class YatLinearAttention(BaseYatAttention):
             learn_epsilon=learn_epsilon,
             **kwargs,
         )
-        self.normalization = _validate.one_of("normalization", normalization, ["softermax"])
-        self.power = float(_validate.one_of("power", power, [1]))
-        self.normalize = _validate.one_of("normalize", normalize, ["sphere"])
+        self.normalization: str = _validate.one_of("normalization", normalization, ["softermax"])
+        self.power: float = float(_validate.one_of("power", power, [1]))
+        self.normalize: str | None = _validate.one_of("normalize", normalize, ["sphere"])
 
     @property
     def _default_alpha(self) -> float | None:

@@ -15,7 +15,7 @@ from keras_yat._numerics.linear_attention import (
     empty_state,
 )
 from keras_yat._register import register
-from keras_yat._sizes import all_fit, is_known, is_one, positions
+from keras_yat._sizes import all_fit, is_known, is_one
 from keras_yat._types import Tensor
 from keras_yat.ops._attention_call import AttentionCall
 from keras_yat.ops._score_normalization import SMALLEST_SUM, Softermax
@@ -154,7 +154,8 @@ def yat_linear_attention(
             )
         return call.attend(query, key, lambda key: SquaredProduct(), Softermax(1.0))
     block = BLOCK if block_size == "auto" else call.block
-    return _linear(call, query, key, *apart, block, state)
+    of_queries, of_keys = apart
+    return _linear(call, query, key, of_queries, of_keys, block, state)
 
 
 def _needs_scores(call):
@@ -176,7 +177,9 @@ def _separated(masks):
     return of_queries, of_keys
 
 
-def _linear(call, query, key, of_queries, of_keys, block, state):
+def _linear(
+    call: AttentionCall, query: Any, key: Any, of_queries: Any, of_keys: Any, block: Any, state: Any
+) -> Any:
     value = ops.cast(call.in_heads(call.value), call.precision)
     value = ops.concatenate([value, ops.ones_like(value[..., :1])], axis=-1)
     for mask in of_keys:
@@ -200,14 +203,11 @@ def _linear(call, query, key, of_queries, of_keys, block, state):
 def _of_length(x, query):
     """`x` with as many positions as the query: what is behind is 0, or left out."""
     count, wanted = ops.shape(x)[3], ops.shape(query)[3]
-    if is_known(count, wanted):
-        if count >= wanted:
-            return x[:, :, :, :wanted]
-        return ops.pad(x, [[0, 0]] * 3 + [[0, wanted - count], [0, 0]])
-    places = positions(wanted)
-    inside = ops.reshape(places < count, (-1, 1))
-    x = ops.take(x, ops.minimum(places, count - 1), axis=3)
-    return ops.where(inside, x, ops.zeros_like(x))
+    if not is_known(count, wanted) or count < wanted:
+        shape = ops.shape(x)
+        behind = ops.zeros((*shape[:3], wanted, shape[4]), dtype=x.dtype)
+        x = ops.concatenate([x, behind], axis=3)
+    return x[:, :, :, :wanted]
 
 
 def state_of(batch: Any, heads: int, size: int, value_size: int, dtype: str) -> Any:
