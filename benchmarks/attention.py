@@ -7,9 +7,10 @@ Self-attention of 4 heads of 32, about 4096 positions in a batch. For each lengt
 contestant a row, everything over `keras.layers.MultiHeadAttention` with its fused path
 off: that layer with it on, which is what it does by default (a kernel that keeps no scores
 on torch, plain operations elsewhere); the Yat layer with all queries at once (plain), and
-as it is by default, in blocks beyond 512; and with a softermax. "train" is forward and
-backward with gradients of input and weights, "forward" without them, medians over rounds
-in which everything ran once; "memory" is the peak of "train" beyond input and weights,
+as it is by default, in blocks beyond 512; with a softermax; with a causal mask, and then with a
+window of 256 and 16 global tokens; and linear attention, without a mask and causal. "train" is
+forward and backward with gradients of input and weights, "forward" without them, medians over
+rounds in which everything ran once; "memory" is the peak of "train" beyond input and weights,
 "MiB" the same in MiB. The rows "cache" are the time of one more position with a cache of
 that length, over a pass over all of it by the same layer; they have "forward" only. JAX
 under `jit`, TensorFlow in `tf.function`, torch eager. Writes CSV; `--markdown` prints the
@@ -17,18 +18,25 @@ tables of benchmarks/README.md from it.
 """
 
 import argparse
+from collections.abc import Sequence
 
 from benchmarks import command
 
 LENGTHS = (128, 512, 2048, 8192)
 HEADS, SIZE = 4, 32
 POSITIONS = 4096
+WINDOW = 256
 BASE = "Keras"
+CONTESTANTS = (
+    *(BASE, "Keras, fused", "Yat, plain", "Yat", "Yat, softermax", "Yat, causal", "Yat, window"),
+    *("Yat, linear", "Yat, linear, causal", "cache"),
+)
 
 
 def parse() -> argparse.Namespace:
     parser = command.parser(__doc__.split("\n")[0], "attention")
     parser.add_argument("--lengths", nargs="+", type=int, default=LENGTHS)
+    parser.add_argument("--contestants", nargs="+", choices=CONTESTANTS, default=CONTESTANTS)
     parser.add_argument("--rounds", type=int, default=9, help="default: %(default)s")
     return parser.parse_args()
 
@@ -50,10 +58,11 @@ def contestants() -> dict:
 
         def call(self, x):
             found = self.attention(x, x, **self.arguments)
-            return found[0] if self.arguments else found
+            return found[0] if isinstance(found, tuple) else found
 
-    def yat(**arguments):
-        return OfItself(keras_yat.YatMultiHeadAttention(HEADS, SIZE, **arguments))
+    def yat(kind=keras_yat.YatMultiHeadAttention, causal=False, **arguments):
+        called = {"use_causal_mask": True} if causal else {}
+        return OfItself(kind(HEADS, SIZE, **arguments), **called)
 
     stock = keras.layers.MultiHeadAttention
     return {
@@ -63,6 +72,10 @@ def contestants() -> dict:
         "Yat, plain": yat(block_size=None),
         "Yat": yat(),
         "Yat, softermax": yat(normalization="softermax"),
+        "Yat, causal": yat(causal=True),
+        "Yat, window": yat(causal=True, sliding_window=WINDOW, num_global_tokens=16),
+        "Yat, linear": yat(keras_yat.YatLinearAttention),
+        "Yat, linear, causal": yat(keras_yat.YatLinearAttention, causal=True),
     }
 
 
@@ -83,19 +96,21 @@ def measure(arguments) -> list[dict]:
         # Where all takes long, the clock is no trouble.
         rounds = max(3, min(arguments.rounds, arguments.rounds * 2048 // length))
         head = {"backend": arguments.backend, "length": length}
-        rows += [{**head, **row} for row in (*compare(length, rounds), decode(length, rounds))]
+        found = compare(length, rounds, arguments.contestants)
+        found += [decode(length, rounds)] if "cache" in arguments.contestants else []
+        rows += [{**head, **row} for row in found]
     print(harness.table(rows), flush=True)
     return rows
 
 
-def compare(length: int, rounds: int) -> list[dict[str, object]]:
+def compare(length: int, rounds: int, chosen: Sequence[str]) -> list[dict[str, object]]:
     from benchmarks import harness
     from benchmarks.memory import peak_memory
 
     shape = (max(1, POSITIONS // length), length, HEADS * SIZE)
     x = harness.tensor(shape, "float32", seed=0)
     upstream = harness.tensor(shape, "float32", seed=1)
-    layers = contestants()
+    layers = {n: layer for n, layer in contestants().items() if n in (BASE, *chosen)}
     for layer in layers.values():
         layer(x[:1, :2])
     train = {n: harness.forward_backward(layer, x, upstream) for n, layer in layers.items()}
