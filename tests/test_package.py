@@ -43,7 +43,7 @@ FLOORS = [
     {"keras_yat.config"},
     {"keras_yat._keras_compat", "keras_yat._backend", "keras_yat._space", "keras_yat._command"},
     {"keras_yat._register", "keras_yat._projection", "keras_yat._numerics"},
-    {"keras_yat.initializers"},
+    {"keras_yat.initializers", "keras_yat.quantizers"},
     {"keras_yat.activations"},
     {"keras_yat.ops"},
     {"keras_yat.layers"},
