@@ -163,9 +163,9 @@ def get(identifier: Identifier | None, argument: str = "identifier") -> Any:
     if isinstance(identifier, str) and identifier in _NAMES:
         found = _NAMES[identifier]()
     elif isinstance(identifier, dict):
-        found = _validate.resolved(argument, identifier, "a quantizer", keras.saving.deserialize_keras_object)
+        read = keras.saving.deserialize_keras_object
+        found = _validate.resolved(argument, identifier, "a quantizer", read)
     if found is not None and not isinstance(found, Ternary):
         allowed = "be None, 'ternary' or a `keras_yat.quantizers.Ternary`"
         _validate.invalid_argument(argument, allowed, identifier)
     return found
-

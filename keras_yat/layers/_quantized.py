@@ -140,8 +140,8 @@ class QuantizableLayer(YatLayer, QuantizedCall):
                 that share a scale in 4 bits; None or -1 for all.
 
         Raises:
-            NotImplementedError: If the mode is `"float8"`, `"gptq"` or `"awq"`; `model.quantize`
-                warns, and leaves the layer as it is.
+            NotImplementedError: If the mode is `"float8"`, `"gptq"` or `"awq"`, or the layer has a
+                `kernel_quantizer`; `model.quantize` warns, and leaves the layer as it is.
             ValueError: If the layer is not built or quantized already, or the mode is unknown.
 
         Example:
