@@ -12,6 +12,7 @@ kernel weight are those in the `.keras` file, the scales of the neurons included
 """
 
 import argparse
+import math
 import tempfile
 import zipfile
 from collections.abc import Iterator, Sequence
@@ -110,14 +111,14 @@ def measured(model: Any, test: Sequence[np.ndarray]) -> dict[str, float]:
     """Accuracy, share of zeros among the kernel weights of the Yat layers, and their bits."""
     _, accuracy = model.evaluate(*test, batch_size=1000, verbose=0)
     layers = [layer for layer in model.layers if hasattr(layer, "sparsity")]
-    sizes = [layer.prototypes().size for layer in layers]
+    sizes = [math.prod(layer.prototypes().shape) for layer in layers]
     zeros = np.average([layer.sparsity() for layer in layers], weights=sizes)
-    bits = 8 * kernel_bytes(model, [layer.name for layer in layers]) / sum(sizes)
+    bits = 8 * kernel_bytes(model) / sum(sizes)
     return {"accuracy": float(accuracy), "sparsity": float(zeros), "bits": bits}
 
 
-def kernel_bytes(model: Any, names: Sequence[str]) -> int:
-    """The bytes of the kernels of these layers in the model's `.keras` file, scales included."""
+def kernel_bytes(model: Any) -> int:
+    """The bytes of the kernels of the Yat layers in the model's `.keras` file, scales included."""
     import h5py
 
     total = 0
@@ -127,12 +128,13 @@ def kernel_bytes(model: Any, names: Sequence[str]) -> int:
         with zipfile.ZipFile(file) as parts:
             parts.extract("model.weights.h5", folder)
         with h5py.File(Path(folder, "model.weights.h5")) as weights:
-            for name in names:
-                arrays = weights[f"layers/{name}/vars"]
-                total += arrays["0"].nbytes
-                # After the kernel and the other weights a packed kernel has its scale.
-                others = len(model.get_layer(name).weights)
-                total += arrays[str(others)].nbytes if len(arrays) > others else 0
+            for name, layer in weights["layers"].items():
+                if name.startswith("yat_"):
+                    arrays = layer["vars"]
+                    total += arrays["0"].nbytes
+                    # The last array of a packed kernel is its scale.
+                    packed = arrays["0"].dtype == np.uint8
+                    total += arrays[str(len(arrays) - 1)].nbytes if packed else 0
     return total
 
 

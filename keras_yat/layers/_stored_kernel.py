@@ -220,7 +220,7 @@ class StoredKernel:
             trits, scale = self.quantizer.trits_and_scale(self.latent(), self.axes)
             # Neuron after neuron.
             trits = ops.convert_to_numpy(self.to_columns(trits)).T.reshape(-1)
-            return [pack_trits(trits), ops.reshape(scale, (-1,))]
+            return [pack_trits(trits), ops.convert_to_numpy(scale).reshape(-1)]
         return self.stored() if self.factors is None else self.encoded(self.latent())
 
     def from_file(self, arrays: list[Any]) -> None:
