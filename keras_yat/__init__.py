@@ -11,6 +11,7 @@ from keras_yat import (
     layers,
     ops,
     plot,
+    quantizers,
     search,
 )
 from keras_yat.layers import *  # noqa: F403
@@ -26,6 +27,7 @@ __all__ = [
     "layers",
     "ops",
     "plot",
+    "quantizers",
     "search",
 ]
 __all__ += layers.__all__

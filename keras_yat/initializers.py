@@ -111,7 +111,12 @@ class YatNormal(RandomNormal):
         return {"input_scale": self.input_scale, "seed": seed}
 
     def default_bias_and_alpha(
-        self, entries: int, fan_in: float, normalize: str | None, bias: float | None = None
+        self,
+        entries: int,
+        fan_in: float,
+        normalize: str | None,
+        bias: float | None = None,
+        mean_square: float = 1.0,
     ) -> tuple[float, float]:
         """The starting values of bias and alpha that match this initializer.
 
@@ -120,11 +125,13 @@ class YatNormal(RandomNormal):
             fan_in: Average number of input entries in an inner product.
             normalize: Argument of the layer.
             bias: A given bias; None: the default.
+            mean_square: That of the kernel relative to the one of this initializer: less than 1 for
+                a ternary kernel.
 
         Returns:
             The bias and alpha.
         """
-        kernel, inputs, deviation = self._sizes(entries, fan_in, normalize)
+        kernel, inputs, deviation = self._sizes(entries, fan_in, normalize, mean_square)
         if bias is None:
             bias = _CRITICAL_BIAS * deviation
         alpha = (kernel + inputs) / (deviation**2 * _rms(bias / deviation))
@@ -157,9 +164,9 @@ class YatNormal(RandomNormal):
         _, _, deviation = self._sizes(entries, entries, normalize)
         return deviation * math.sqrt(max(output * _rms(_CRITICAL_BIAS) - 1.0, 0.0))
 
-    def _sizes(self, entries, fan_in, normalize):
+    def _sizes(self, entries, fan_in, normalize, mean_square=1.0):
         """‖w‖², ‖x‖² and the standard deviation of ⟨w, x⟩."""
-        kernel = entries * self.stddev**2 if normalize is None else 1.0
+        kernel = entries * mean_square * self.stddev**2 if normalize is None else 1.0
         inputs = fan_in * self.input_scale**2 if normalize != "sphere" else 1.0
         return kernel, inputs, math.sqrt(kernel * inputs / entries)
 

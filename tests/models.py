@@ -4,6 +4,7 @@ import keras
 import numpy as np
 
 import keras_yat
+from keras_yat.quantizers import Ternary
 from tests.helpers import draw
 from tests.layers import catalogue
 from tests.layers.test_yat import LAYERS, sharing_model
@@ -65,6 +66,16 @@ MODELS = {
                 keras_yat.YatDense(3),
             ),
             "int8",
+        ),
+        (4, 4, 2),
+    ),
+    "ternary": (
+        lambda: sequential(
+            (4, 4, 2),
+            keras_yat.YatConv2D(3, 2, kernel_quantizer="ternary"),
+            keras_yat.YatDepthwiseConv2D(2, kernel_quantizer=Ternary(0.7, save_latent=True)),
+            keras.layers.Flatten(),
+            keras_yat.YatDense(3, kernel_quantizer="ternary"),
         ),
         (4, 4, 2),
     ),

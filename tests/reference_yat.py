@@ -141,3 +141,15 @@ def convolve(windows, x, kernel, groups=1, upstream=None, **settings):
         "epsilon": sum(f["epsilon"] for f in found),
         "alpha": sum(f["alpha"] for f in found),
     }
+
+
+def ternary(columns, threshold=0.5):
+    """Each column as β·t: t the signs of entries above threshold·mean, β the mean of these."""
+    columns = np.asarray(columns, "float64")
+    found = np.zeros_like(columns)
+    for i, column in enumerate(columns.T):
+        size = np.abs(column)
+        kept = size > threshold * size.mean()
+        if kept.any():
+            found[kept, i] = np.sign(column[kept]) * size[kept].mean()
+    return found

@@ -227,3 +227,31 @@ def test_accuracy_benchmark(tmp_path):
     assert expanded > 1e3 * direct
     for name in RESULTS:
         assert f"### {name}" in tables
+
+
+def test_bits_of_a_ternary_kernel():
+    from benchmarks import ternary
+
+    model = keras.Sequential([keras.Input((64,)), layers.YatDense(20), keras.layers.Dense(2)])
+    again = ternary.ternary(model, 0.7)
+    again.compile(loss="mse", metrics=["accuracy"])
+    found = ternary.measured(again, (np.ones((4, 64)), np.ones((4, 2))))
+    assert found["bits"] == 8 * (256 + 4 * 20) / (64 * 20)
+    assert found["sparsity"] == again.layers[0].sparsity()
+    assert again.layers[0].kernel_quantizer.threshold == 0.7
+    assert ternary.kernel_bytes(model) == 4 * 64 * 20
+
+
+@pytest.mark.once
+def test_table_of_ternary_kernels():
+    from benchmarks import ternary
+
+    accuracies = {"float": (0.8, 0.9), "ternary": (0.79, 0.88), "float, trained on": (0.81, 0.92)}
+    rows = [
+        {"task": "t", "variant": name, "seed": seed, "accuracy": a, "sparsity": 0.3, "bits": 1.65}
+        for name, values in accuracies.items()
+        for seed, a in enumerate(values)
+    ]
+    assert "| ternary | 83.50 | -1.50 ± 0.50 | -3.00 ± 1.00 | 30 % | 1.65 |" in ternary.markdown(
+        rows
+    )

@@ -33,6 +33,7 @@ CASES = {
     },
     **{name: MODELS[name] for name in ("owner first", "tied", "YatLSTM", "bidirectional GRU")},
     "int8 and LoRA": MODELS["int8 and LoRA"],
+    "ternary": MODELS["ternary"],
     "int8, tied": (lambda: quantized(tied(), "int8"), MODELS["tied"][1]),
     "direct": (lambda: sequential((6,), keras_yat.YatDense(3, distance="direct")), (6,)),
     "causal attention": (causal_attention, (4, 6)),

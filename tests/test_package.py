@@ -43,7 +43,7 @@ FLOORS = [
     {"keras_yat.config"},
     {"keras_yat._keras_compat", "keras_yat._backend", "keras_yat._space", "keras_yat._command"},
     {"keras_yat._register", "keras_yat._projection", "keras_yat._numerics"},
-    {"keras_yat.initializers"},
+    {"keras_yat.initializers", "keras_yat.quantizers"},
     {"keras_yat.activations"},
     {"keras_yat.ops"},
     {"keras_yat.layers"},
@@ -331,6 +331,7 @@ REGISTERED = {
     *keras_yat.ops.__all__,
     "FrozenActivation",
     "FrozenModel",
+    "Ternary",
     "YatNormal",
 }
 
@@ -364,6 +365,7 @@ def dir_of_keras(cls):
 
 FOR_USERS = {
     *("adapt", "enable_lora", "score", "make_cache", "prototypes", "recurrent_prototypes"),
+    "sparsity",
     # Of recurrent cells and layers, and of activations: what one calls of the other.
     *("get_initial_state", "run", "run_loop", "step", "step_backward", "value_and_slope"),
     "function",

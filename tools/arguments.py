@@ -27,6 +27,7 @@ from tools.shared_arguments import (
     LORA,
     NEURON,
     OPTIONS,
+    QUANTIZER,
     SEPARABLE,
     Argument,
 )
@@ -44,7 +45,7 @@ OF_BASE = {
     "BaseYatConvTranspose": KERNEL,
     "BaseYatDepthwiseConv": DEPTHWISE,
     "BaseYatSeparableConv": SEPARABLE,
-    "LoraLayer": [*LORA, *NEURON],
+    "LoraLayer": [*LORA, QUANTIZER, *NEURON],
     "YatLayer": NEURON,
     "BaseYatAttention": ATTENTION,
     "BaseYatCell": CELL,

@@ -183,6 +183,15 @@ LORA = [
     ),
 ]
 
+QUANTIZER = by_name(
+    "kernel_quantizer",
+    "Identifier | None",
+    "None",
+    'None for a float kernel; `"ternary"` or a `keras_yat.quantizers.Ternary` for weights -β, 0 '
+    "and β, with a β per neuron: product and norm use these, training is straight-through, and "
+    "files hold them packed.",
+)
+
 KERNEL_INITIALIZER = (
     '`"yat_normal"` (see `keras_yat.initializers.YatNormal`), or any of '
     '`keras.initializers.get`. `"glorot_uniform"` gives the published start: bias 0, alpha 1.'
@@ -226,6 +235,7 @@ KERNEL = [
         "None",
         "(start, stop): the neurons of `kernel_from` that this layer uses. None: all.",
     ),
+    QUANTIZER,
     *NEURON,
 ]
 

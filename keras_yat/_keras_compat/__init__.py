@@ -6,6 +6,7 @@ If Keras changes one, fix this folder. `tests/test_package.py` finds private nam
 from keras_yat._keras_compat._attention import BaseAttention, TransformedAttention
 from keras_yat._keras_compat._layers import QuantizedCall, ReversibleLayer
 from keras_yat._keras_compat._models import is_functional, overrides_call, sharing, sublayers
+from keras_yat._keras_compat._packing import pack_trits, unpack_trits
 from keras_yat._keras_compat._recurrent import BaseDropoutCell, BaseRNN, FixedSeed, loop_of_rnn
 from keras_yat._keras_compat._typed import (
     Callback,
@@ -50,10 +51,12 @@ __all__ = [
     "move",
     "overrides_call",
     "own_variables",
+    "pack_trits",
     "set_policy",
     "set_weight",
     "sharing",
     "sublayers",
+    "unpack_trits",
 ]
 
 TRIED = ("3.15.1", "3.16.0.dev2026102704")

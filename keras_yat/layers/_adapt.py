@@ -85,6 +85,10 @@ class AdaptableLayer(NeuronLayer, LoraLayer):
         chosen = [_kmeans_pp.kmeans_pp_init(rows, count, rng) for rows in groups]
         columns = np.concatenate(chosen).T / self.multiplier
         self.stored_kernel.assign(self.stored_kernel.from_columns(columns))
+        if self.kernel_quantizer is not None:
+            columns = self.stored_kernel.to_columns(self.stored_kernel.value())
+            columns = self.multiplier * ops.convert_to_numpy(columns).astype("float64")
+            chosen = np.split(columns.T, len(groups))
         if self.bias is not None:
             self.bias.assign(np.zeros(self.bias.shape))
         epsilon = _kmeans_pp.median_distance(self.normalize, groups, chosen)

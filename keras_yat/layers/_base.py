@@ -97,7 +97,13 @@ class YatLayer(EpsilonAlphaLayer):
         if not isinstance(initializer, initializers.YatNormal):
             return 0.0, 1.0
         fan_in = entries if effective_fan_in is None else effective_fan_in
-        return initializer.default_bias_and_alpha(entries, fan_in, self.normalize, bias)
+        return initializer.default_bias_and_alpha(
+            entries, fan_in, self.normalize, bias, self._relative_mean_square()
+        )
+
+    def _relative_mean_square(self) -> float:
+        """The mean square of the kernel at the start relative to that of its initializer."""
+        return 1.0
 
     def _multiplier_for(self, initializer: Any, fan_in: float, **step: float) -> float:
         """The factor s between the trained variable v and the weights w = s·v of the neurons.

@@ -49,6 +49,9 @@ class YatConv2D(BaseYatConv):
             `trainable` to False on either freezes the kernel for both; `kernel_trainable=False`
             here freezes it for this layer alone. The multiplier is that of `kernel_from`.
         kernel_slice: (start, stop): the neurons of `kernel_from` that this layer uses. None: all.
+        kernel_quantizer: None for a float kernel; `"ternary"` or a `keras_yat.quantizers.Ternary`
+            for weights -β, 0 and β, with a β per neuron: product and norm use these, training is
+            straight-through, and files hold them packed.
         epsilon: Added to the squared distance: a number above 0, in squared units of the input.
             Within this squared distance the output levels off.
         learn_epsilon: Whether epsilon is trained. It starts at `epsilon` and stays at or above
@@ -124,6 +127,7 @@ class YatConv2D(BaseYatConv):
         *,
         kernel_from: Any = None,
         kernel_slice: tuple[int, int] | None = None,
+        kernel_quantizer: Identifier | None = None,
         epsilon: float = 1e-5,
         learn_epsilon: bool = False,
         alpha: float | Literal["learned"] | None = "learned",
@@ -158,6 +162,7 @@ class YatConv2D(BaseYatConv):
             lora_alpha=lora_alpha,
             kernel_from=kernel_from,
             kernel_slice=kernel_slice,
+            kernel_quantizer=kernel_quantizer,
             epsilon=epsilon,
             learn_epsilon=learn_epsilon,
             alpha=alpha,

@@ -69,6 +69,9 @@ class YatEmbedding(LoraLayer, ReversibleLayer):
             divided by 1 - rate; each call draws a new mask.
         seed: Seed for reproducible masks, an int, or None.
         kernel_trainable: Whether the kernel is trained. False freezes the kernel alone.
+        kernel_quantizer: None for a float kernel; `"ternary"` or a `keras_yat.quantizers.Ternary`
+            for weights -β, 0 and β, with a β per neuron: product and norm use these, training is
+            straight-through, and files hold them packed.
         **kwargs: `name`, `dtype`, `trainable` of `keras.layers.Layer`.
 
     Call arguments:
@@ -132,6 +135,7 @@ class YatEmbedding(LoraLayer, ReversibleLayer):
         drop_connect: float = 0.0,
         seed: int | None = None,
         kernel_trainable: bool = True,
+        kernel_quantizer: Identifier | None = None,
         **kwargs: Unpack[LayerOptions],
     ) -> None:
         super().__init__(
@@ -148,6 +152,7 @@ class YatEmbedding(LoraLayer, ReversibleLayer):
             drop_connect=drop_connect,
             seed=seed,
             kernel_trainable=kernel_trainable,
+            kernel_quantizer=kernel_quantizer,
             **kwargs,
         )
         self.input_dim: int = _validate.count("input_dim", input_dim)
@@ -180,7 +185,10 @@ class YatEmbedding(LoraLayer, ReversibleLayer):
 
     @property
     def embeddings(self) -> Any:
-        """The trained variable; its values as a tensor, if there is LoRA or quantization."""
+        """The trained variable; its values as a tensor, if there is LoRA or quantization.
+
+        A `kernel_quantizer` is not applied: see `prototypes`.
+        """
         return self.stored_kernel.readable()
 
     def build(self, input_shape: Shape | None = None) -> None:

@@ -59,7 +59,7 @@ class KernelLayer(AdaptableLayer):
         if owner.kernel_from is not None:
             _validate.invalid_argument("kernel_from", "own its kernel", owner.name)
         options = [f"{self._options_name}_{name}" for name in ("regularizer", "constraint")]
-        none = {**dict.fromkeys(options), "lora_rank": None}
+        none = {**dict.fromkeys(options), "lora_rank": None, "kernel_quantizer": None}
         for name, free in {**none, "kernel_multiplier": "auto"}.items():
             value = getattr(self, name)
             if value != free:
@@ -93,7 +93,10 @@ class KernelLayer(AdaptableLayer):
 
     @property
     def kernel(self) -> Any:
-        """The trained variable; its values as a tensor, if there is LoRA or quantization."""
+        """The trained variable; its values as a tensor, if there is LoRA or quantization.
+
+        A `kernel_quantizer` is not applied: see `prototypes`.
+        """
         return self.stored_kernel.readable()
 
     def build(self, input_shape: Shape) -> None:

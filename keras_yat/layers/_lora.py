@@ -44,6 +44,8 @@ class LoraLayer(QuantizableLayer):
         are trained on. As with Keras's layers a file has the sum: a layer with and one without LoRA
         load the same file. After loading B is zero, and A as it was drawn.
 
+        A `kernel_quantizer` is applied to the sum, which therefore stays ternary.
+
         Layers with `kernel_from` use the sum of the layer that owns the kernel. Compile the model
         after this call.
 

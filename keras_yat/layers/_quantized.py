@@ -1,9 +1,11 @@
-"""The base of the Yat layers whose kernel can be stored in 8 or 4 bits."""
+"""The base of the Yat layers whose kernel can be ternary or stored in 8 or 4 bits."""
 
 from typing import Any, ClassVar
 
 import keras
+from keras import ops
 
+from keras_yat import quantizers
 from keras_yat._keras_compat import (
     QuantizedCall,
     changing_weights,
@@ -12,12 +14,14 @@ from keras_yat._keras_compat import (
     set_policy,
     set_weight,
 )
+from keras_yat._types import Config, Identifier, Tensor
 from keras_yat.layers._base import YatLayer
 from keras_yat.layers._stored_kernel import RANGES, Integers, StoredKernel
+from keras_yat.layers._weight_options import serialized
 
 
 class QuantizableLayer(YatLayer, QuantizedCall):
-    """Abstract: a Yat layer whose kernel can be stored in 8 or 4 bits.
+    """Abstract: a Yat layer whose kernel can be ternary or stored in 8 or 4 bits.
 
     `stored_kernel` has the kernel: product, norm, `prototypes` and files read it there. Its weights
     are attributes of the layer: `_kernel` and `kernel_scale`, or `_embeddings` and so on.
@@ -30,6 +34,38 @@ class QuantizableLayer(YatLayer, QuantizedCall):
     _lora_axis: ClassVar[int] = -1
     """The axis of the kernel that the factor B of a low-rank term has."""
 
+    def __init__(self, *, kernel_quantizer: Identifier | None = None, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.kernel_quantizer: Any = quantizers.get(kernel_quantizer, "kernel_quantizer")
+
+    def prototypes(self) -> Tensor:
+        """The weights w of the neurons, on the scale of the input."""
+        raise NotImplementedError
+
+    def sparsity(self) -> float:
+        """The share of zeros among the weights of the neurons.
+
+        Returns:
+            A float from 0 to 1. That of a layer with a `kernel_quantizer` is the share of zeros of
+            the ternary kernel; a float kernel has zeros only by chance or by a constraint.
+
+        Raises:
+            ValueError: If the layer is not built.
+
+        Example:
+
+        >>> layer = keras_yat.YatDense(10, kernel_quantizer="ternary")
+        >>> layer.build((None, 64))
+        >>> 0.2 < layer.sparsity() < 0.4
+        True
+        """
+        zeros = ops.equal(self.prototypes(), 0.0)
+        return float(ops.convert_to_numpy(zeros).mean())
+
+    def _relative_mean_square(self) -> float:
+        quantizer = self.stored_kernel.quantizer
+        return 1.0 if quantizer is None else quantizer.relative_mean_square()
+
     def _owns_kernel(self) -> bool:
         """Whether the kernel is not that of another layer."""
         return True
@@ -40,7 +76,7 @@ class QuantizableLayer(YatLayer, QuantizedCall):
         `axes` are those over which a product sums.
         """
         name = self._kernel_name
-        kernel = StoredKernel(name, shape, axes, self._lora_axis)
+        kernel = StoredKernel(name, shape, axes, self._lora_axis, self.kernel_quantizer)
         self.stored_kernel = kernel
         if self.quantization_mode:
             mode = _checked_mode(self, self.quantization_mode)
@@ -104,8 +140,8 @@ class QuantizableLayer(YatLayer, QuantizedCall):
                 that share a scale in 4 bits; None or -1 for all.
 
         Raises:
-            NotImplementedError: If the mode is `"float8"`, `"gptq"` or `"awq"`; `model.quantize`
-                warns, and leaves the layer as it is.
+            NotImplementedError: If the mode is `"float8"`, `"gptq"` or `"awq"`, or the layer has a
+                `kernel_quantizer`; `model.quantize` warns, and leaves the layer as it is.
             ValueError: If the layer is not built or quantized already, or the mode is unknown.
 
         Example:
@@ -140,15 +176,14 @@ class QuantizableLayer(YatLayer, QuantizedCall):
         several = isinstance(policy, keras.dtype_policies.DTypePolicyMap)
         return policy[self.path] if several else policy
 
-    def _file_weights(self):
-        """The weights in the order of a file: the kernel, the others, a scale.
+    def _other_weights(self):
+        """The weights apart from those of the kernel, in the order of a file.
 
-        A file has no low-rank term: it is merged into the kernel.
+        In a file they follow the kernel; a scale is the last. A file has no low-rank term: it is
+        merged into the kernel.
         """
         of_kernel = self.stored_kernel.attributes().values()
-        others = [w for w in own_variables(self) if not any(w is each for each in of_kernel)]
-        kernel, *scale = self.stored_kernel.stored()
-        return [kernel, *others, *scale]
+        return [w for w in own_variables(self) if not any(w is each for each in of_kernel)]
 
     def save_own_variables(self, store: Any) -> None:
         """Saves the weights of the layer. Keras calls it.
@@ -158,10 +193,9 @@ class QuantizableLayer(YatLayer, QuantizedCall):
         """
         if not self.built:
             return
-        pairs = zip(self.stored_kernel.stored(), self.stored_kernel.merged(), strict=True)
-        merged = {id(weight): value for weight, value in pairs}
-        for place, weight in enumerate(self._file_weights()):
-            store[str(place)] = merged.get(id(weight), weight)
+        kernel, *scale = self.stored_kernel.to_file()
+        for place, value in enumerate([kernel, *self._other_weights(), *scale]):
+            store[str(place)] = value
 
     def load_own_variables(self, store: Any) -> None:
         """Loads the weights of the layer. Keras calls it.
@@ -173,16 +207,28 @@ class QuantizableLayer(YatLayer, QuantizedCall):
             ValueError: If the file has another number of weights, as it has for a layer that is
                 not built, or for a quantized layer if this one is not.
         """
-        weights = self._file_weights() if self.built else []
-        if len(store.keys()) != len(weights):
-            names = [weight.path.rsplit("/", 1)[-1] for weight in weights]
+        others = self._other_weights() if self.built else []
+        numbers = self.stored_kernel.arrays_in_files if self.built else (0,)
+        found = len(store.keys())
+        if found - len(others) not in numbers:
+            names = [w.path.rsplit("/", 1)[-1] for w in others]
+            if self.built:
+                kernel, *scale = (w.path.rsplit("/", 1)[-1] for w in self.stored_kernel.stored())
+                names = [kernel, *names, *scale]
             raise ValueError(
-                f"Layer {self.name!r} expected {len(weights)} variables, but received "
-                f"{len(store.keys())} variables during loading. Expected: {names}. Build it "
-                "before, and quantize it if the saved one was."
+                f"Layer {self.name!r} expected {len(others) + numbers[0]} variables, but received "
+                f"{found} variables during loading. Expected: {names}. Build it before, and "
+                "quantize it if the saved one was."
             )
-        for place, weight in enumerate(weights):
-            weight.assign(store[str(place)])
+        if not found:
+            return
+        kernel, *values = [store[str(place)] for place in range(found)]
+        self.stored_kernel.from_file([kernel, *values[len(others) :]])
+        for weight, value in zip(others, values, strict=False):
+            weight.assign(value)
+
+    def get_config(self) -> Config:
+        return {**super().get_config(), "kernel_quantizer": serialized(self.kernel_quantizer)}
 
 
 def _track(layer, kernel, count=None):
@@ -200,6 +246,11 @@ def _block_size(source):
 
 
 def _checked_mode(layer, mode):
+    if layer.kernel_quantizer is not None:
+        raise NotImplementedError(
+            f"{type(layer).__name__} {layer.name!r} has a ternary kernel, of 1.6 bits a weight in "
+            f"files: integers of mode {mode!r} would need more."
+        )
     if mode not in RANGES:
         raise NotImplementedError(
             f"{type(layer).__name__} {layer.name!r} has no quantization {mode!r}, only "

@@ -1,4 +1,4 @@
-"""A kernel as it is stored: as floats or integers, with a low-rank term or without."""
+"""A kernel as it is stored: as floats, integers or trits, with a low-rank term or without."""
 
 import math
 from dataclasses import dataclass
@@ -9,6 +9,7 @@ import keras
 import numpy as np
 from keras import ops
 
+from keras_yat._keras_compat import pack_trits, unpack_trits
 from keras_yat._types import Tensor
 
 RANGES = {"int8": (-127, 127), "int4": (-8, 7)}
@@ -66,6 +67,7 @@ class StoredKernel:
         shape: Of the kernel.
         axes: The axes of the kernel over which a product sums. Its neurons lie along the others.
         lora_axis: The axis of the kernel that the factor B has.
+        quantizer: The quantizer of `kernel_quantizer`, or None.
 
     Attributes:
         entries: The number of weights of a neuron.
@@ -80,7 +82,12 @@ class StoredKernel:
     """
 
     def __init__(
-        self, name: str, shape: tuple[int, ...], axes: tuple[int, ...], lora_axis: int
+        self,
+        name: str,
+        shape: tuple[int, ...],
+        axes: tuple[int, ...],
+        lora_axis: int,
+        quantizer: Any = None,
     ) -> None:
         self.name: str = name
         self.shape: tuple[int, ...] = shape
@@ -89,7 +96,9 @@ class StoredKernel:
         self.is_rows: bool = axes == (1,) and len(shape) == 2
         # All axes, those of the neurons last.
         self._order = (*axes, *(axis for axis in range(len(shape)) if axis not in axes))
+        self.axes: tuple[int, ...] = axes
         self.lora_axis: int = lora_axis
+        self.quantizer: Any = quantizer
         self.kernel: Any = None
         self.integers: Integers | None = None
         self.scale: Any = None
@@ -148,10 +157,21 @@ class StoredKernel:
         return packed and not self.is_rows
 
     def value(self, rows: Tensor | None = None) -> Tensor:
-        """The kernel as a tensor, on the scale of the trained variable.
+        """The kernel as it is used, as a tensor on the scale of the trained variable.
 
         Args:
             rows: Indices of neurons, of any shape, or None for all.
+        """
+        kernel = self.latent(rows)
+        if self.quantizer is None:
+            return kernel
+        return self.quantizer(kernel, self.axes if rows is None else len(kernel.shape) - 1)
+
+    def latent(self, rows: Tensor | None = None) -> Tensor:
+        """The kernel before its quantizer, as a tensor.
+
+        Args:
+            rows: As in `value`.
         """
         kernel = self.base(rows)
         if self.factors is None:
@@ -164,12 +184,12 @@ class StoredKernel:
         return ops.cast(kernel, term.dtype) + self.strength * term
 
     def readable(self) -> Any:
-        """The variable, if its value is that of the kernel; or the kernel as a tensor."""
+        """The variable, if its value is the latent kernel; or that as a tensor."""
         plain = self.integers is None and self.factors is None
-        return self.kernel if plain else self.value()
+        return self.kernel if plain else self.latent()
 
     def stored(self) -> list[Any]:
-        """The weights that are in a file."""
+        """The weights whose values are the kernel."""
         return [self.kernel] if self.integers is None else [self.kernel, self.scale]
 
     def encoded(self, kernel: Any, quantizer: Any = None) -> list[Any]:
@@ -191,9 +211,37 @@ class StoredKernel:
         for weight, value in zip(self.stored(), self.encoded(kernel, quantizer), strict=True):
             weight.assign(value)
 
-    def merged(self) -> list[Any]:
-        """The values of `stored()`, with the low-rank term in the kernel."""
-        return self.stored() if self.factors is None else self.encoded(self.value())
+    def to_file(self) -> list[Any]:
+        """The arrays of a file: the kernel and its scale, if it is packed or of integers.
+
+        The low-rank term is merged into the kernel.
+        """
+        if self.quantizer is not None and not self.quantizer.save_latent:
+            trits, scale = self.quantizer.trits_and_scale(self.latent(), self.axes)
+            # Neuron after neuron.
+            trits = ops.convert_to_numpy(self.to_columns(trits)).T.reshape(-1)
+            return [pack_trits(trits), ops.convert_to_numpy(scale).reshape(-1)]
+        return self.stored() if self.factors is None else self.encoded(self.latent())
+
+    def from_file(self, arrays: list[Any]) -> None:
+        """Assigns the arrays of a file to the weights.
+
+        Raises:
+            ValueError: If their number is wrong.
+        """
+        if self.quantizer is not None and len(arrays) == 2:
+            packed, scale = map(np.asarray, arrays)
+            trits = unpack_trits(packed, self.entries * self.neurons)
+            columns = trits.reshape(self.neurons, self.entries).T * scale
+            self.assign(self.from_columns(ops.convert_to_tensor(columns)))
+            return
+        for weight, value in zip(self.stored(), arrays, strict=True):
+            weight.assign(value)
+
+    @property
+    def arrays_in_files(self) -> tuple[int, ...]:
+        """The numbers of arrays that `from_file` accepts."""
+        return (2, 1) if self.quantizer is not None else (len(self.stored()),)
 
 
 def _moved(x, source, destination):

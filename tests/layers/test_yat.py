@@ -41,6 +41,7 @@ ARGUMENTS = {
     "direct": {"distance": "direct"},
     "drop_connect": {"drop_connect": 0.5, "seed": 3},
     "frozen kernel": {"kernel_trainable": False},
+    "ternary": {"kernel_quantizer": "ternary"},
     "no bias": {"use_bias": False},
     "activation": {"activation": "coslu"},
     "stock activation": {"activation": "tanh"},
@@ -64,7 +65,7 @@ def test_contract(name, tmp_path):
 
 
 # Arguments that convolutions implement differently from dense layers.
-OF_WINDOWS = ("kernel normalized", "sphere", "direct", "drop_connect", "constant_bias")
+OF_WINDOWS = ("kernel normalized", "sphere", "direct", "drop_connect", "constant_bias", "ternary")
 
 
 @pytest.mark.spread
