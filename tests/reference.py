@@ -36,6 +36,18 @@ def snake(x, a):
     return x + np.sin(a * x) ** 2 / a
 
 
+def rational(x, numerator, denominator, scale=6.0):
+    t = x / scale
+    below = 1 + sum((b * t**j) ** 2 for j, b in enumerate(denominator, start=1))
+    return sum(a * t**i for i, a in enumerate(numerator)) / below
+
+
+def xielu(x, alpha_p, alpha_n, beta=0.5):
+    with np.errstate(over="ignore", invalid="ignore"):
+        below = alpha_n * np.expm1(x) - alpha_n * x + beta * x
+        return np.where(x > 0, alpha_p * x**2 + beta * x, below)
+
+
 def delu(x, n):
     with np.errstate(over="ignore", invalid="ignore"):
         return np.where(x > 0, (n + 0.5) * x + np.abs(np.exp(-x) - 1), x * _sigmoid(x))
@@ -107,6 +119,8 @@ class Case:
     """The x at which the slope jumps."""
     frequency: str | None = None
     """The parameter that is the frequency of a wave, or None."""
+    grows: bool = False
+    """Whether the slope grows without limit."""
 
     @property
     def id(self) -> str:
@@ -115,12 +129,18 @@ class Case:
 
 _MIX = np.array([0.4, -0.3, 0.8, 0.2])
 
+# The Case of `rational`: no function in particular, of the degrees 5 and 4.
+_NUMERATOR = np.array([0.2, 3.1, 8.0, -4.0, 20.0, 9.0])
+_DENOMINATOR = np.array([1.7, -2.6])
+
 CASES = [
     Case("nami", nami, {"w": 0.4, "a": 0.9, "b": 1.3}, kinks=(0.0,), frequency="w"),
     Case("mila", mila, {"beta": -0.6}),
     Case("coslu", coslu, {"alpha": 0.8, "beta": 1.3}, frequency="beta"),
     Case("sinlu", sinlu, {"alpha": 0.8, "beta": 1.3}, frequency="beta"),
     Case("snake", snake, {"a": 0.7}, frequency="a"),
+    Case("rational", rational, {"numerator": _NUMERATOR, "denominator": _DENOMINATOR}),
+    Case("xielu", xielu, {"alpha_p": 0.7, "alpha_n": 0.9}, kinks=(0.0,), grows=True),
     Case("delu", delu, {"n": 0.7}, kinks=(0.0,)),
     Case("helu", helu, kinks=(0.0,)),
     Case("lincomb", lincomb, {"coefficients": _MIX}, kinks=(0.0,)),

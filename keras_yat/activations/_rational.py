@@ -1,0 +1,323 @@
+"""Rational: a learned quotient of polynomials without poles (A. Molina et al., 2019)."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Sequence
+from typing import Any, ClassVar, Unpack
+
+import keras
+import numpy as np
+from keras import ops
+
+from keras_yat import _validate
+from keras_yat._numerics.gradients import as_parameter, with_gradient
+from keras_yat._numerics.math import finite, tiny
+from keras_yat._numerics.sums import joint_sums
+from keras_yat._register import FUNCTIONS, register
+from keras_yat._space import Choice, Space
+from keras_yat._types import Bounds, Config, LayerOptions, StartingValue, Tensor
+from keras_yat.activations import _fit
+from keras_yat.activations._base import TrainableActivation
+from keras_yat.activations._lookup import get
+from keras_yat.activations._rational_fit import fit_rational
+
+SCALE = _fit.RANGE[1]
+DEGREES = (9, 8)
+GELU = (
+    [
+        *(-4.83057174e-06, 2.99999994, 14.3644806, 26.0813589, 38.4745025),
+        *(102.817629, 215.206717, 239.93222, 133.062557, 29.2765265),
+    ],
+    [2.94852262, 5.85427599, 8.9430084, 3.12391516],
+)
+"""Numerator and denominator that `fit_rational` finds for GELU with `DEGREES` and `SCALE`."""
+
+
+class _Terms:
+    """The powers of t = x / scale over the denominator, without overflow.
+
+    For |t| > 1 numerator and denominator are divided by the highest power of t.
+    """
+
+    def __init__(self, x, denominator, scale):
+        self.t = finite(x / scale)
+        self._far = ops.abs(self.t) > 1.0
+        self._base = ops.where(self._far, self.t, ops.ones_like(self.t))
+        self._near = ops.where(self._far, 1.0 / self._base, self.t)  # at most 1
+        self._powers = [ops.ones_like(self.t)]
+        self._degree = 2 * denominator.shape[0]
+        self.squares = [denominator[j] * denominator[j] for j in range(denominator.shape[0])]
+        terms = (c * self._over(2 * j, self._degree) for j, c in enumerate(self.squares, start=1))
+        # Far away with a denominator of zeros it would be 0.
+        self._total = ops.maximum(sum(terms, start=self._over(0, self._degree)), tiny(self.t))
+
+    def over_denominator(self, power):
+        """t^power / (1 + Σ (b_j·t^j)²)."""
+        return self._over(power, self._degree) / self._total
+
+    def _over(self, power, degree):
+        """t^power, far away divided by t^degree."""
+        if power == degree - power:
+            return self._power(power)
+        far = self._power(degree - power) if power <= degree else self._grown(power - degree)
+        return ops.where(self._far, far, self._power(power))
+
+    def _power(self, exponent):
+        while len(self._powers) <= exponent:
+            self._powers.append(self._powers[-1] * self._near)
+        return self._powers[exponent]
+
+    def _grown(self, exponent):
+        grown = self._base
+        for _ in range(exponent - 1):
+            grown = grown * self._base
+        return grown
+
+    def quotient(self, numerator):
+        """Σ a_i·t^i over the denominator."""
+        degree = numerator.shape[0] - 1
+        total = sum(numerator[i] * self._over(i, degree) for i in range(degree + 1)) / self._total
+        if degree == self._degree:
+            return total
+        if degree > self._degree:
+            return total * ops.where(self._far, self._grown(degree - self._degree), 1.0)
+        return total * ops.where(self._far, self._power(self._degree - degree), 1.0)
+
+
+def _gradient(upstream, x, numerator, denominator, scale):
+    terms = _Terms(x, denominator, scale)
+    value = terms.quotient(numerator)
+    count, half = numerator.shape[0], denominator.shape[0]
+    over = [terms.over_denominator(i) for i in range(max(count, 2 * half + 1))]
+    rising = sum(i * numerator[i] * over[i - 1] for i in range(1, count))
+    falling = sum(2 * j * c * over[2 * j - 1] for j, c in enumerate(terms.squares, start=1))
+    by_x = upstream * ((rising - value * falling) / scale)
+    back = -2.0 * upstream * value
+    by_denominator = [back * (denominator[j] * over[2 * j + 2]) for j in range(half)]
+    return (
+        by_x,
+        _summed([upstream * over[i] for i in range(count)], numerator),
+        _summed(by_denominator, denominator),
+        None if isinstance(scale, float) else -by_x * terms.t,
+    )
+
+
+def _summed(gradients, coefficients):
+    """The gradients of the coefficients, each summed over broadcast axes."""
+    likes = [coefficients[i] for i in range(len(gradients))]
+    return ops.stack(joint_sums(gradients, likes))
+
+
+@with_gradient(_gradient)
+def _rational(x, numerator, denominator, scale):
+    return _Terms(x, denominator, scale).quotient(numerator)
+
+
+@register("rational")
+def rational(
+    x: Tensor,
+    numerator: Sequence[float] | Tensor | None = None,
+    denominator: Sequence[float] | Tensor | None = None,
+    scale: float = SCALE,
+) -> Tensor:
+    """Rational: `Σ a_i·t^i / (1 + Σ (b_j·t^j)²)` with t = x / `scale`.
+
+    Args:
+        x: A tensor of any shape.
+        numerator: The coefficients a_0, a_1 … along the first axis of a tensor or list; further
+            axes broadcast with `x`. None, as `denominator`: those that start as GELU.
+        denominator: The coefficients b_1, b_2 …, in the same way.
+        scale: A number greater than 0, the unit of `x`.
+
+    Returns:
+        A tensor of the shape and dtype of `x`.
+
+    Raises:
+        ValueError: If only one of `numerator` and `denominator` is None, one has no first axis,
+            or `scale` is not a number greater than 0.
+
+    Example:
+
+    >>> keras_yat.activations.rational([-1.0, 0.0, 1.0], [0.0, 1.0], [0.5], scale=1.0)
+
+    Reference:
+        A. Molina, P. Schramowski, K. Kersting, Padé Activation Units: End-to-end Learning of
+        Flexible Activation Functions in Deep Networks, 2019, arXiv:1907.06732.
+    """
+    if (numerator is None) != (denominator is None):
+        _both_or_none(numerator, denominator)
+    if numerator is None:
+        numerator, denominator = map(np.array, GELU)
+    numerator = _checked("numerator", numerator)
+    denominator = _checked("denominator", denominator)
+    if not ops.is_tensor(scale):
+        scale = _validate.number("scale", scale, above=0.0)
+    return _rational(x, numerator, denominator, scale)
+
+
+def _both_or_none(numerator, denominator):
+    _validate.invalid_argument(
+        "numerator", "be given with `denominator`, or neither", numerator, denominator=denominator
+    )
+
+
+def _checked(name, coefficients):
+    coefficients = as_parameter(coefficients)
+    if isinstance(coefficients, float) or not coefficients.shape or not coefficients.shape[0]:
+        _validate.invalid_argument(name, "have its coefficients along a first axis", coefficients)
+    return coefficients
+
+
+def _checked_degrees(degrees, numerator, denominator):
+    """The degrees: those given, else those of lists of coefficients, else the default ones."""
+    found = list(DEGREES)
+    if _entries(numerator):
+        found[0] = _entries(numerator) - 1
+    if _entries(denominator):
+        found[1] = 2 * _entries(denominator)
+    given = found if degrees is None else degrees
+    allowed = "be two ints of at least 1 and 2, the second even"
+    if isinstance(given, (str, bytes)) or not isinstance(given, Sequence) or len(given) != 2:
+        _validate.invalid_argument("degrees", allowed, degrees)
+    try:
+        chosen = _validate.count("degrees", given[0]), _validate.count("degrees", given[1])
+    except ValueError:
+        _validate.invalid_argument("degrees", allowed, given)
+    if chosen[1] % 2:
+        _validate.invalid_argument("degrees", allowed, given)
+    return chosen
+
+
+def _entries(coefficients):
+    """The number of coefficients in a list or array, or 0."""
+    if isinstance(coefficients, (list, tuple)):
+        return len(coefficients)
+    return next(iter(getattr(coefficients, "shape", ())), 0)
+
+
+def _start(like, degrees, scale, limits):
+    """Starting values with which the function is like `like`."""
+    if like is None:
+        _validate.invalid_argument("like", "be given, or else the coefficients", like)
+    unbounded = np.all(np.isinf(limits))
+    if (like, degrees, scale) == ("gelu", DEGREES, SCALE) and unbounded:
+        return GELU
+    if isinstance(like, str):
+        function = FUNCTIONS[like] if like in FUNCTIONS else get(like, "like")
+        return _cached_fit(function, degrees, scale, tuple(map(tuple, limits)))[:2]
+    function = get(like, "like")
+    if getattr(function, "axis", None) is not None and isinstance(function, TrainableActivation):
+        _validate.invalid_argument("like", "have one set of parameters, axis=None", like)
+    return fit_rational(function, degrees, scale, limits)[:2]
+
+
+_cached_fit = functools.lru_cache(maxsize=16)(fit_rational)
+
+
+@register("rational")
+class Rational(TrainableActivation):
+    """Rational: `Σ a_i·t^i / (1 + Σ (b_j·t^j)²)` with t = x / `scale`.
+
+    A quotient of polynomials with trained coefficients a, the numerator, and b, the denominator.
+    The denominator is at least 1: there are no poles, and all derivatives are continuous. It starts
+    as any function: its coefficients have the least squared difference from `like` on
+    [-scale, scale]. Far beyond this range it is linear, with the same slope on both sides, where
+    the degree of the numerator is 1 higher.
+
+    TABLE
+
+    Differs from the paper, whose denominator is 1 + |Σ b_j·x^j| with the degrees 5 and 4: there
+    the slope jumps where the sum changes its sign, which it does at x = 0 unless b_1 = 0. With these degrees
+    and a smooth denominator GELU can be approximated to 1.5e-3 on [-3, 3], with the default degrees
+    to 5e-6 on the same range, also with 4 coefficients in the denominator. In units of `scale` a step of a
+    coefficient changes the output everywhere in [-scale, scale] by at most about the size of
+    the step; in units of x it would change x^9 there by 10^7 times as much.
+
+    Args:
+        numerator: Starting values of a_0, a_1 …: a list, a number for all, or a Keras initializer
+            of the shape (degree + 1,), or (degree + 1, channels) with an `axis`. None, as
+            `denominator`: fitted to `like`.
+        denominator: Starting values of b_1, b_2 …, half as many as its degree.
+        scale: The unit of x, a number greater than 0, not trained; the fit is on [-scale, scale].
+        like: The function as which it starts: a name of Keras or of `keras_yat.activations.names()`,
+            a function of one tensor, entry by entry, or a layer, with its present weights.
+            Ignored with given coefficients. The configuration stores the coefficients: a saved
+            model is not fitted again.
+        degrees: Degrees of numerator and denominator; that of the denominator is even. None:
+            (9, 8), or those of given lists.
+        axis: None for a single set of parameters, or the axis of the channels (int, not 0) for a
+            set per channel.
+        bounds: Limits of the parameters: a dict from a parameter's name to (low, high), or to None
+            for no limits. Either of low and high may be None. Parameters left out keep their
+            default bounds.
+        **kwargs: `name`, `dtype`, `trainable` of `keras.layers.Layer`.
+
+    Input shape:
+        Any, with the axis `axis`.
+
+    Output shape:
+        Same as the input.
+
+    Raises:
+        ValueError: If `like` is unknown, not finite, or far from every rational function of these
+            degrees, only one of `numerator` and `denominator` is None, a starting value is out of
+            its bounds, or an argument has another type than described.
+
+    Example:
+
+    >>> dense = keras.layers.Dense(64, activation=keras_yat.Rational(like="silu"))
+    >>> per_channel = keras_yat.Rational(like=keras_yat.Mila(beta=0.5), axis=-1)
+
+    Reference:
+        A. Molina, P. Schramowski, K. Kersting, Padé Activation Units: End-to-end Learning of
+        Flexible Activation Functions in Deep Networks, 2019, arXiv:1907.06732.
+    """
+
+    function: ClassVar[Callable[..., Tensor]] = staticmethod(rational)
+    search_space: ClassVar[Space] = {
+        "like": Choice.of("gelu", "silu", "mish", "relu", "leaky_relu", "tanh")
+    }
+    numerator: keras.Variable
+    denominator: keras.Variable
+
+    def __init__(
+        self,
+        numerator: StartingValue | None = None,
+        denominator: StartingValue | None = None,
+        scale: float = SCALE,
+        like: str | Callable[..., Any] | None = "gelu",
+        degrees: Sequence[int] | None = None,
+        axis: int | None = None,
+        bounds: Bounds | None = None,
+        **kwargs: Unpack[LayerOptions],
+    ) -> None:
+        scale = _validate.number("scale", scale, above=0.0)
+        if (numerator is None) != (denominator is None):
+            _both_or_none(numerator, denominator)
+        chosen = _checked_degrees(degrees, numerator, denominator)
+        if numerator is None:
+            limits = _fit.limits(self._all_bounds(("numerator", "denominator"), bounds).values())
+            numerator, denominator = _start(like, chosen, scale, limits)
+        super().__init__(
+            {"numerator": numerator, "denominator": denominator},
+            shapes={"numerator": (chosen[0] + 1,), "denominator": (chosen[1] // 2,)},
+            axis=axis,
+            bounds=bounds,
+            **kwargs,
+        )
+        self.scale: float = scale
+        self.degrees: tuple[int, int] = chosen
+        self.like: str | None = like if isinstance(like, str) else None
+
+    def _settings(self) -> dict[str, Any]:
+        return {"scale": self.scale}
+
+    def starts_like(self, function: Callable[..., Any]) -> tuple[dict[str, Any], float]:
+        found = fit_rational(
+            function, self.degrees, self.scale, _fit.limits(self.bounds.values())
+        )
+        return {"numerator": found[0], "denominator": found[1], "like": None}, found[2]
+
+    def get_config(self) -> Config:
+        return {**super().get_config(), "like": self.like, "degrees": list(self.degrees)}
