@@ -234,9 +234,7 @@ class _Start:
             value = ops.convert_to_numpy(value).tolist()
         if isinstance(value, (list, tuple)) and shape:
             if len(value) != shape[0]:
-                _validate.invalid_argument(
-                    name, f"have {shape[0]} entries", value
-                )
+                _validate.invalid_argument(name, f"have {shape[0]} entries", value)
             value = [_validate.number(f"{name}[{i}]", v) for i, v in enumerate(value)]
             known = value
         elif isinstance(value, numbers.Number):

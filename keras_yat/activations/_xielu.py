@@ -106,7 +106,10 @@ class XIELU(TrainableActivation):
     """
 
     function: ClassVar[Callable[..., Tensor]] = staticmethod(xielu)
-    default_bounds: ClassVar[Mapping[str, Limits]] = {"alpha_p": (0.0, None), "alpha_n": (0.5, None)}
+    default_bounds: ClassVar[Mapping[str, Limits]] = {
+        "alpha_p": (0.0, None),
+        "alpha_n": (0.5, None),
+    }
     search_space: ClassVar[Space] = {"alpha_p": Float(0.1, 2.0), "alpha_n": Float(0.5, 2.0)}
     alpha_p: keras.Variable
     alpha_n: keras.Variable
