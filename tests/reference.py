@@ -129,9 +129,9 @@ class Case:
 
 _MIX = np.array([0.4, -0.3, 0.8, 0.2])
 
-# The Case of `rational`: no function in particular, of the degrees 5 and 4.
-_NUMERATOR = np.array([0.2, 3.1, 8.0, -4.0, 20.0, 9.0])
-_DENOMINATOR = np.array([1.7, -2.6])
+# No function in particular.
+_NUMERATOR = np.array([0.2, 3.1, 8.0, -4.0, 20.0, 9.0, -7.0, 2.0, 11.0, 6.0])
+_DENOMINATOR = np.array([1.7, -2.6, 0.8, 1.9])
 
 CASES = [
     Case("nami", nami, {"w": 0.4, "a": 0.9, "b": 1.3}, kinks=(0.0,), frequency="w"),

@@ -225,7 +225,7 @@ class Rational(TrainableActivation):
         if (numerator is None) != (denominator is None):
             _both_or_none(numerator, denominator)
         chosen = _checked_degrees(degrees, numerator, denominator)
-        if numerator is None:
+        if numerator is None or denominator is None:
             limits = _fit.limits(self._all_bounds(("numerator", "denominator"), bounds).values())
             numerator, denominator = _start(like, chosen, scale, limits)
         super().__init__(
