@@ -104,7 +104,8 @@ def study(
             bar.add(1)
     title = f"{arguments.data}: {arguments.steps} steps of Adam at {arguments.rate:g}"
     report(series, trained, predicted, counts, title, folder)
-    draw(series, trained, predicted, title, folder / "extrapolation.png")
+    unit = "" if arguments.data == SINE else data.find(arguments.data, data.SeriesSet).unit
+    draw(series, trained, predicted, title, unit, folder / "extrapolation.png")
 
 
 def build(name: str) -> Any:
@@ -164,6 +165,7 @@ def draw(
     trained: np.ndarray,
     predicted: dict[str, list[np.ndarray]],
     title: str,
+    unit: str,
     path: Path,
 ) -> None:
     """Draws the predictions of every seed, a panel for each variant."""
@@ -187,6 +189,7 @@ def draw(
         axis.set_ylim(series.values.min() - margin, series.values.max() + margin)
     figure.suptitle(f"{title}. A line for each seed; beyond the dashed line no data was seen.")
     figure.supxlabel("years", fontsize=10)
+    figure.supylabel(unit, fontsize=10)
     figure.savefig(path, dpi=130)
     plt.close(figure)
 

@@ -38,8 +38,15 @@ def snake(x, a):
 
 def rational(x, numerator, denominator, scale=6.0):
     t = x / scale
-    below = 1 + sum((b * t**j) ** 2 for j, b in enumerate(denominator, start=1))
-    return sum(a * t**i for i, a in enumerate(numerator)) / below
+    # Above and below are divided by size^degree: x^9 would overflow float64.
+    size, degree = np.maximum(np.abs(t), 1), 2 * len(denominator)
+    unit = t / size
+    squares = (
+        b**2 * unit ** (2 * j) * size ** (2.0 * j - degree)
+        for j, b in enumerate(denominator, start=1)
+    )
+    above = sum(a * unit**i * size ** (float(i) - degree) for i, a in enumerate(numerator))
+    return above / (size ** -float(degree) + sum(squares))
 
 
 def xielu(x, alpha_p, alpha_n, beta=0.5):
