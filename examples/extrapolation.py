@@ -154,10 +154,15 @@ def report(
         }
         for name, values in beyond.items()
     ]
-    mean = np.full(np.sum(~trained), series.values[trained].mean())
-    constant = float(np.sqrt(np.mean(np.square(mean - series.values[~trained]))))
     trials.report(title, rows, folder / "errors.csv")
-    print(f"\nError beyond of a constant, the mean of the training data: {constant:.4f}")
+    beyond_it = np.flatnonzero(~trained)
+    period = round(1.0 / (series.time[1] - series.time[0]))
+    for name, guess in (
+        ("the mean of the data", series.values[trained].mean()),
+        ("the value of a period before", series.values[beyond_it - period]),
+    ):
+        error = np.sqrt(np.mean(np.square(guess - series.values[beyond_it])))
+        print(f"Error beyond of {name}: {error:.4f}")
 
 
 def draw(
