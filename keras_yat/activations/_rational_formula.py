@@ -22,8 +22,9 @@ class _Terms:
         self._degree = 2 * denominator.shape[0]
         self.squares = [denominator[j] * denominator[j] for j in range(denominator.shape[0])]
         terms = (c * self._over(2 * j, self._degree) for j, c in enumerate(self.squares, start=1))
-        # Far away with a denominator of zeros it would be 0.
-        self._total = ops.maximum(sum(terms, start=self._over(0, self._degree)), tiny(self.t))
+        total = sum(terms, start=self._over(0, self._degree))
+        # Far away with a denominator of zeros it would be 0. Not `maximum`: float64 on torch.
+        self._total = ops.clip(total, tiny(self.t), float("inf"))
 
     def over_denominator(self, power):
         """t^power / (1 + Σ (b_j·t^j)²)."""
@@ -54,8 +55,8 @@ class _Terms:
         if degree == self._degree:
             return total
         if degree > self._degree:
-            return total * ops.where(self._far, self._grown(degree - self._degree), 1.0)
-        return total * ops.where(self._far, self._power(self._degree - degree), 1.0)
+            return total * ops.where(self._far, self._grown(degree - self._degree), self._power(0))
+        return total * ops.where(self._far, self._power(self._degree - degree), self._power(0))
 
 
 def _gradient(upstream, x, numerator, denominator, scale):
