@@ -154,6 +154,8 @@ class Rational(TrainableActivation):
 
     Far beyond the range it is linear, if the degree of the numerator is 1 higher, and with the same
     slope on both sides: 0.5 for GELU. Use it behind a normalization, or with a larger `scale`.
+    Forward and backward on a CPU take about 10 times as long as SiLU's on JAX, and 60 times on
+    torch, which runs each operation by itself.
 
     Differs from the paper: its denominator is 1 + |Σ b_j·x^j|, with the degrees 5 and 4. There the
     slope jumps where the sum changes its sign, at x = 0 unless b_1 = 0. The best fit of GELU with
