@@ -10,8 +10,11 @@ from typing import Any
 from keras_yat import _validate, activations, layers
 from keras_yat._register import LAYERS
 
-OPTIONS = ("axis", "bounds", "functions", "norm", "epsilon")
-"""Arguments of activations other than trained parameters."""
+OPTIONS = ("axis", "bounds", "functions", "norm", "epsilon", "like", "degrees")
+"""Arguments of activations other than trained parameters and numbers."""
+
+OF_NONE = {"coefficients": "1/k", "numerator": "as GELU", "denominator": "as GELU"}
+"""The starting values of parameters with the default None."""
 
 
 @dataclass(frozen=True)
@@ -36,7 +39,8 @@ class Description:
     @property
     def starts(self) -> dict[str, Any]:
         """Starting values of an activation's parameters."""
-        return {n: "1/k" if v is None else v for n, v in self.defaults.items() if n not in OPTIONS}
+        shown = {n: v for n, v in self.defaults.items() if n not in OPTIONS}
+        return {n: OF_NONE[n] if v is None else v for n, v in shown.items()}
 
     @property
     def limits(self) -> list[str]:

@@ -36,6 +36,25 @@ def snake(x, a):
     return x + np.sin(a * x) ** 2 / a
 
 
+def rational(x, numerator, denominator, scale=6.0):
+    t = x / scale
+    # Above and below are divided by size^degree: x^9 would overflow float64.
+    size, degree = np.maximum(np.abs(t), 1), 2 * len(denominator)
+    unit = t / size
+    squares = (
+        b**2 * unit ** (2 * j) * size ** (2.0 * j - degree)
+        for j, b in enumerate(denominator, start=1)
+    )
+    above = sum(a * unit**i * size ** (float(i) - degree) for i, a in enumerate(numerator))
+    return above / (size ** -float(degree) + sum(squares))
+
+
+def xielu(x, alpha_p, alpha_n, beta=0.5):
+    with np.errstate(over="ignore", invalid="ignore"):
+        below = alpha_n * np.expm1(x) - alpha_n * x + beta * x
+        return np.where(x > 0, alpha_p * x**2 + beta * x, below)
+
+
 def delu(x, n):
     with np.errstate(over="ignore", invalid="ignore"):
         return np.where(x > 0, (n + 0.5) * x + np.abs(np.exp(-x) - 1), x * _sigmoid(x))
@@ -107,6 +126,8 @@ class Case:
     """The x at which the slope jumps."""
     frequency: str | None = None
     """The parameter that is the frequency of a wave, or None."""
+    grows: bool = False
+    """Whether the slope grows without limit."""
 
     @property
     def id(self) -> str:
@@ -115,12 +136,18 @@ class Case:
 
 _MIX = np.array([0.4, -0.3, 0.8, 0.2])
 
+# No function in particular.
+_NUMERATOR = np.array([0.2, 3.1, 8.0, -4.0, 20.0, 9.0, -7.0, 2.0, 11.0, 6.0])
+_DENOMINATOR = np.array([1.7, -2.6, 0.8, 1.9])
+
 CASES = [
     Case("nami", nami, {"w": 0.4, "a": 0.9, "b": 1.3}, kinks=(0.0,), frequency="w"),
     Case("mila", mila, {"beta": -0.6}),
     Case("coslu", coslu, {"alpha": 0.8, "beta": 1.3}, frequency="beta"),
     Case("sinlu", sinlu, {"alpha": 0.8, "beta": 1.3}, frequency="beta"),
     Case("snake", snake, {"a": 0.7}, frequency="a"),
+    Case("rational", rational, {"numerator": _NUMERATOR, "denominator": _DENOMINATOR}),
+    Case("xielu", xielu, {"alpha_p": 0.7, "alpha_n": 0.9}, kinks=(0.0,), grows=True),
     Case("delu", delu, {"n": 0.7}, kinks=(0.0,)),
     Case("helu", helu, kinks=(0.0,)),
     Case("lincomb", lincomb, {"coefficients": _MIX}, kinks=(0.0,)),

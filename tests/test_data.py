@@ -1,6 +1,7 @@
 """The data sets: the registry, and how each kind is loaded."""
 
 import sys
+from importlib import metadata
 
 import keras
 import numpy as np
@@ -216,6 +217,28 @@ def test_digits_are_real_images():
     assert images.x_train.shape == (1437, *IMAGES["digits"].shape)
     assert images.x_test.shape == (360, 8, 8, 1)
     assert set(images.y_test) == set(range(10))
+
+
+# Signals.
+
+
+def test_the_temperature_has_the_period_of_a_year():
+    series = data.load_series("seattle_temperature")
+    assert series.time.shape == series.values.shape == (1461,)
+    np.testing.assert_allclose(np.diff(series.time), 1 / 365.25)
+    years = [series.values[365 * i : 365 * (i + 1)] for i in range(4)]
+    assert all(np.corrcoef(years[0], year)[0, 1] > 0.7 for year in years)
+    half = np.corrcoef(years[0], np.roll(years[1], 182))[0, 1]
+    assert half < -0.5
+
+
+def test_a_missing_package_is_named(monkeypatch):
+    def fail(name):
+        raise metadata.PackageNotFoundError(name)
+
+    monkeypatch.setattr(metadata, "files", fail)
+    with pytest.raises(SystemExit, match="pip install vega-datasets"):
+        data.load_series("seattle_temperature")
 
 
 # Sequences.

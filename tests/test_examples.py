@@ -6,7 +6,7 @@ import keras
 import numpy as np
 import pytest
 
-from examples import data, finetune, image_classifier, sequences, trials
+from examples import data, extrapolation, finetune, image_classifier, sequences, trials
 from tests.helpers import BACKEND, refusal, run
 from tests.test_data import signals
 
@@ -194,3 +194,30 @@ def test_finetune_draws_as_many_images_of_each_class():
     assert np.bincount(few.y_train).tolist() == [5] * 10
     other = finetune.drawn(digits, 50, seed=1)
     assert not np.array_equal(few.x_train, other.x_train)
+
+
+@pytest.mark.slow
+def test_extrapolation(tmp_path):
+    options = ("--data", "sine", "--seeds", "2", "--steps", "3", "--out", str(tmp_path))
+    result = run("-m", "examples.extrapolation", *options)
+    assert result.returncode == 0, result.stderr
+    assert "300 values to train on, 100 to predict" in result.stdout
+    table = rows(tmp_path / "errors.csv")
+    assert list(table) == list(extrapolation.VARIANTS)
+    plain = int(table[extrapolation.BASELINE]["parameters"])
+    further = {name: int(row["parameters"]) - plain for name, row in table.items()}
+    assert further["Snake, a = 10"] == 2
+    assert further["Snake per unit, a = 30"] == 2 * extrapolation.UNITS
+    assert table["ReLU"]["difference from SiLU (95 %)"]
+    assert (tmp_path / "extrapolation.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_variants_of_extrapolation_start_from_the_same_kernels():
+    models = []
+    for name in extrapolation.VARIANTS:
+        keras.utils.set_random_seed(0)
+        models.append(extrapolation.build(name))
+    for model in models[1:]:
+        for one, other in zip(models[0].layers[::2], model.layers[::2], strict=True):
+            ours, theirs = (keras.ops.convert_to_numpy(x.kernel) for x in (one, other))
+            np.testing.assert_array_equal(ours, theirs)

@@ -370,4 +370,5 @@ FOR_USERS = {
     *("get_initial_state", "run", "run_loop", "step", "step_backward", "value_and_slope"),
     "function",
     "constants",
+    "starts_like",
 }

@@ -1,9 +1,9 @@
 """Real data sets for the examples and studies: one module a data set, and this door.
 
 To add a data set, add one module to this folder. Its variable `DATA_SET` is an `ImageSet`, a
-`SequenceSet`, a `TextSet` or a `ReviewSet`, and declares all that the commands need: the name,
-how it is loaded, its shape, default epochs, source and license. Nothing else has to be edited:
-the choices of the commands, the names that configurations allow, and the tests are derived.
+`SequenceSet`, a `SeriesSet`, a `TextSet` or a `ReviewSet`, and declares all that the commands need:
+the name, how it is loaded, its shape, default epochs, source and license. Nothing else has to be
+edited: the choices of the commands, the names that configurations allow, and the tests are derived.
 
     # examples/data/kmnist.py
     DATA_SET = ImageSet(
@@ -34,6 +34,8 @@ from examples.data._base import (
     ReviewSet,
     Sequences,
     SequenceSet,
+    Series,
+    SeriesSet,
     Text,
     TextSet,
 )
@@ -47,6 +49,8 @@ __all__ = [
     "Reviews",
     "SequenceSet",
     "Sequences",
+    "Series",
+    "SeriesSet",
     "Text",
     "TextSet",
     "discover",
@@ -54,6 +58,7 @@ __all__ = [
     "load",
     "load_reviews",
     "load_sequences",
+    "load_series",
     "load_text",
     "names",
     "of_kind",
@@ -133,6 +138,15 @@ def load_sequences(name: str) -> Sequences:
         SystemExit: if the data are not available, with the places that were tried.
     """
     return find(name, ClassificationSet).load_sequences()
+
+
+def load_series(name: str) -> Series:
+    """The signal `name`.
+
+    Raises:
+        SystemExit: if the data are not available, with what to install.
+    """
+    return find(name, SeriesSet).load()
 
 
 def load_text(name: str) -> Text:

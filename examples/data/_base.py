@@ -45,6 +45,16 @@ class Sequences:
 
 
 @dataclass(frozen=True)
+class Series:
+    """A signal over time, in years since its start."""
+
+    time: np.ndarray
+    values: np.ndarray
+    origin: str
+    """Where the data were found, for the reader."""
+
+
+@dataclass(frozen=True)
 class Text:
     """The first nine tenths of a text for training, and the last tenth."""
 
@@ -95,6 +105,14 @@ class DataSet:
     """The publication or the place it comes from."""
     license: str | None
     """None: not stated by the source, or unknown."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class SeriesSet(DataSet):
+    """A signal over time."""
+
+    unit: str
+    load: Callable[[], Series]
 
 
 @dataclass(frozen=True, kw_only=True)

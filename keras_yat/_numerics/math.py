@@ -39,7 +39,7 @@ def number_like(number, x):
 
 def sin(x):
     """The sine. An `x` that has overflowed counts as the largest number, NaN stays."""
-    x = _finite(x)
+    x = finite(x)
     if keras.backend.backend() != "jax":
         return ops.sin(x)
     return _sine(x, quarters=0)
@@ -47,13 +47,13 @@ def sin(x):
 
 def cos(x):
     """The cosine, as `sin`."""
-    x = _finite(x)
+    x = finite(x)
     if keras.backend.backend() != "jax":
         return ops.cos(x)
     return _sine(x, quarters=1)
 
 
-def _finite(x):
+def finite(x):
     most = float(np.finfo(keras.backend.standardize_dtype(x.dtype)).max)
     return ops.clip(x, -most, most)
 

@@ -18,6 +18,7 @@ from keras_yat.activations._lookup import get, names
 from keras_yat.activations._mila import mila
 from keras_yat.activations._nami import nami
 from keras_yat.activations._norm_lincomb import norm_lincomb
+from keras_yat.activations._rational import rational
 from keras_yat.activations._relun import relun
 from keras_yat.activations._scaled_softsign import scaled_softsign
 from keras_yat.activations._score_tanh import score_tanh
@@ -27,6 +28,7 @@ from keras_yat.activations._snake import snake
 from keras_yat.activations._soft_tanh import soft_tanh
 from keras_yat.activations._softer_sigmoid import softer_sigmoid
 from keras_yat.activations._softermax import softermax
+from keras_yat.activations._xielu import xielu
 
 __all__ = [
     "coslu",
@@ -38,6 +40,7 @@ __all__ = [
     "names",
     "nami",
     "norm_lincomb",
+    "rational",
     "relun",
     "scaled_softsign",
     "score_tanh",
@@ -47,4 +50,5 @@ __all__ = [
     "soft_tanh",
     "softer_sigmoid",
     "softermax",
+    "xielu",
 ]

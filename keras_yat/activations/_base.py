@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import numbers
 from collections.abc import Callable, Mapping
 from typing import Any, ClassVar
@@ -17,6 +18,7 @@ from keras_yat._projection import Projection
 from keras_yat._register import record
 from keras_yat._space import Space
 from keras_yat._types import Bounds, Config, Shape, StartingValue, Tensor
+from keras_yat.activations import _fit
 
 Limits = tuple[float | None, float | None]
 SpecialCases = Mapping[str, Mapping[str, float]]
@@ -66,8 +68,8 @@ class TrainableActivation(Activation):
 
     A subclass names its pure `function`, the authors' limits of its parameters in
     `default_bounds`, and the ranges of its starting values in `search_space`. Its constructor
-    passes the starting values by name, and the `shape` of each parameter without the axis of
-    the channels.
+    passes the starting values by name, and the `shapes` of parameters that are not single numbers,
+    without the axis of the channels. `_settings` has the further arguments of the function.
 
     Parameters are float32 (float64 under a float64 policy), independent of the compute dtype. A
     single set is created in the constructor, as stock layers never build their `activation`; a
@@ -84,15 +86,15 @@ class TrainableActivation(Activation):
         parameters: Mapping[str, StartingValue],
         axis: int | None = None,
         bounds: Bounds | None = None,
-        shape: tuple[int, ...] = (),
+        shapes: Mapping[str, tuple[int, ...]] | None = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
         self.axis: int | None = _validate.axis("axis", axis)
         self.bounds: dict[str, Limits] = self._all_bounds(parameters, bounds)
-        self._shape = shape
+        self._shapes = {} if shapes is None else dict(shapes)
         self._starts = {
-            name: _Start(name, value, shape, self.bounds[name])
+            name: _Start(name, value, self._shapes.get(name, ()), self.bounds[name])
             for name, value in parameters.items()
         }
         for name in parameters:
@@ -153,7 +155,7 @@ class TrainableActivation(Activation):
             bounded = low is not None or high is not None
             weight = self.add_weight(
                 name=name,
-                shape=self._shape + channels,
+                shape=self._shapes.get(name, ()) + channels,
                 dtype=self._parameter_dtype,
                 initializer=start,
                 constraint=Projection(low, high) if bounded else None,
@@ -171,7 +173,12 @@ class TrainableActivation(Activation):
             self._is_moved = True
             self.build(tuple(inputs.shape))
         values = [self._parameter(name, inputs) for name in self._starts]
-        return ops.cast(type(self).function(inputs, *values), self.compute_dtype)
+        outputs = type(self).function(inputs, *values, **self._settings())
+        return ops.cast(outputs, self.compute_dtype)
+
+    def _settings(self) -> dict[str, Any]:
+        """The arguments of `function` that are not trained."""
+        return {}
 
     def _parameter(self, name: str, inputs: Tensor) -> Tensor:
         """The parameter `name` as a tensor that broadcasts with `inputs`."""
@@ -184,14 +191,30 @@ class TrainableActivation(Activation):
         return value if weight.constraint is None else weight.constraint.in_bounds(value)
 
     def constants(self) -> dict[str, Any]:
-        """The values of the parameters, by name: numbers, or lists for those with an axis."""
+        """The parameters and further numbers, by name; lists for parameters with an axis."""
         weights = {weight.name: self._in_bounds(weight) for weight in self._weights}
-        return {n: ops.convert_to_numpy(value).tolist() for n, value in weights.items()}
+        values = {n: ops.convert_to_numpy(value).tolist() for n, value in weights.items()}
+        return values | {n: v for n, v in self._settings().items() if isinstance(v, float)}
+
+    def starts_like(self, function: Callable[..., Any]) -> tuple[dict[str, Any], float]:
+        """Arguments with which a layer like this starts nearest to `function`.
+
+        Returns:
+            The arguments, and the root mean square of the difference.
+        """
+        config = type(self)(bounds=self.bounds, **self._settings()).get_config()
+        return _fit.fit_numbers(
+            functools.partial(type(self).function, **self._settings()),
+            function,
+            {name: config[name] for name in self.bounds},
+            _fit.limits(self.bounds.values()),
+        )
 
     def get_config(self) -> Config:
         starts = {name: start.config() for name, start in self._starts.items()}
         bounds = {n: None if b == (None, None) else list(b) for n, b in self.bounds.items()}
-        return {**super().get_config(), **starts, "axis": self.axis, "bounds": bounds}
+        settings = {**starts, **self._settings()}
+        return {**super().get_config(), **settings, "axis": self.axis, "bounds": bounds}
 
 
 def along_axis(value: Tensor, axis: int | None, inputs: Tensor) -> Tensor:
@@ -211,9 +234,7 @@ class _Start:
             value = ops.convert_to_numpy(value).tolist()
         if isinstance(value, (list, tuple)) and shape:
             if len(value) != shape[0]:
-                _validate.invalid_argument(
-                    name, f"have {shape[0]} entries, one for each function", value
-                )
+                _validate.invalid_argument(name, f"have {shape[0]} entries", value)
             value = [_validate.number(f"{name}[{i}]", v) for i, v in enumerate(value)]
             known = value
         elif isinstance(value, numbers.Number):

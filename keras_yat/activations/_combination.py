@@ -39,7 +39,8 @@ class Combination(TrainableActivation):
         count = len(_checked_functions(functions))
         if coefficients is None:
             coefficients = 1.0 / count
-        super().__init__({"coefficients": coefficients}, axis, bounds, (count,), **kwargs)
+        shapes = {"coefficients": (count,)}
+        super().__init__({"coefficients": coefficients}, axis, bounds, shapes, **kwargs)
         # Not the compute dtype: the sum is rounded once, at its end.
         self.functions: list[Callable[..., Any]] = resolve(
             functions, lambda n: LAYERS[n](dtype=self._parameter_dtype)
@@ -56,13 +57,9 @@ class Combination(TrainableActivation):
         outputs = type(self).function(inputs, coefficients, self.functions, **self._settings())
         return ops.cast(outputs, self.compute_dtype)
 
-    def _settings(self) -> dict[str, Any]:
-        """The arguments of `function` after the third."""
-        return {}
-
     def get_config(self) -> Config:
         functions = [keras.activations.serialize(f) for f in self.functions]
-        return {**super().get_config(), "functions": functions, **self._settings()}
+        return {**super().get_config(), "functions": functions}
 
 
 def resolve(functions: Any, own: Callable[[str], Callable]) -> list[Callable]:

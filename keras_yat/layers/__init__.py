@@ -10,6 +10,7 @@ from keras_yat.activations._lincomb import LinComb
 from keras_yat.activations._mila import Mila
 from keras_yat.activations._nami import Nami
 from keras_yat.activations._norm_lincomb import NormLinComb
+from keras_yat.activations._rational import Rational
 from keras_yat.activations._relun import ReLUN
 from keras_yat.activations._scaled_softsign import ScaledSoftSign
 from keras_yat.activations._score_tanh import ScoreTanh
@@ -19,6 +20,7 @@ from keras_yat.activations._snake import Snake
 from keras_yat.activations._soft_tanh import SoftTanh
 from keras_yat.activations._softer_sigmoid import SofterSigmoid
 from keras_yat.activations._softermax import Softermax
+from keras_yat.activations._xielu import XIELU
 from keras_yat.layers._attention import YatMultiHeadAttention
 from keras_yat.layers._conv1d import YatConv1D
 from keras_yat.layers._conv1d_transpose import YatConv1DTranspose
@@ -43,11 +45,13 @@ from keras_yat.layers._simple_rnn_cell import YatSimpleRNNCell
 __all__ = [
     "DELU",
     "HELU",
+    "XIELU",
     "CosLU",
     "LinComb",
     "Mila",
     "Nami",
     "NormLinComb",
+    "Rational",
     "ReLUN",
     "ScaledSoftSign",
     "ScoreTanh",

@@ -40,7 +40,7 @@ def test_to_the_end_of_float32(case):
     fits = np.abs(truth) < np.finfo("float32").max
     np.testing.assert_allclose(value[fits], truth[fits], rtol=1e-5, atol=10.0)
     assert not np.any(np.isnan(value))
-    assert np.all(np.abs(of_x) < 20.0)
+    assert case.grows or np.all(np.abs(of_x) < 20.0)
 
 
 def test_mila_far_above_zero():
@@ -78,6 +78,7 @@ def test_finite_up_to_6e4(case, dtype):
     assert np.all(np.isfinite(value) | (np.abs(truth) > past))
     # For n < 1 the slope of a squasher near 0 exceeds the range of float16.
     steep = case.settings.get("power") == 0.5 and dtype == "float16"
+    steep = steep or (case.grows and dtype == "float16")
     assert all(np.all(np.isfinite(g)) for g in gradients) or steep
 
 

@@ -57,7 +57,7 @@ def test_an_unknown_name_suggests_similar_names(name, near):
 
 
 def test_a_name_without_similar_names_lists_all_names():
-    with pytest.raises(ValueError, match=r"one of coslu, delu, .*softermax\. Received"):
+    with pytest.raises(ValueError, match=r"one of coslu, delu, .*xielu\. Received"):
         activations.get("qqqqqq")
 
 

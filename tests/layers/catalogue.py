@@ -18,7 +18,16 @@ EVERY_TRAINABLE = pytest.mark.parametrize("cls", TRAINABLE.values(), ids=TRAINAB
 FURTHER = {
     "lincomb": {"coefficients": [0.5, -0.5], "functions": ["gelu", "nami"]},
     "norm_lincomb": {"coefficients": 0.3, "functions": ["tanh", "relu", "elu"], "norm": "l1"},
+    "rational": {
+        "numerator": [0.2, 3.0, 5.0, 4.0],
+        "denominator": [2.0],
+        "scale": 4.0,
+        "like": "silu",
+        "degrees": [3, 2],
+        "bounds": {"denominator": (0.1, None)},
+    },
     "softermax": {"axis": 1, "epsilon": 1e-3},
+    "xielu": {"beta": 0.3},
 }
 
 
