@@ -91,6 +91,14 @@ def parse() -> argparse.Namespace:
         + "; ".join(f"{rate:g} for {variant}" for variant, rate in RATES.items()),
     )
     parser.add_argument(
+        "--variants",
+        nargs="+",
+        choices=RATES,
+        default=list(RATES),
+        metavar="VARIANT",
+        help=f"any of {', '.join(RATES)} (default: all)",
+    )
+    parser.add_argument(
         "--head",
         default="dense",
         choices=["tied", "dense"],
@@ -140,7 +148,7 @@ def study(text: Any, letters: list[str], arguments: argparse.Namespace, folder: 
     train, test = (
         np.array([index[c] for c in part], dtype="int32") for part in (text.train, text.test)
     )
-    bar = keras.utils.Progbar(len(RATES) * arguments.steps, unit_name="step")
+    bar = keras.utils.Progbar(len(arguments.variants) * arguments.steps, unit_name="step")
     rows, curves = [], {}
 
     def build(variant: str, hidden: int) -> LanguageModel:
@@ -148,7 +156,10 @@ def study(text: Any, letters: list[str], arguments: argparse.Namespace, folder: 
         return LanguageModel(variant, replace(size, hidden=hidden), len(letters), arguments.head)
 
     target = build("Yat", size.hidden).count_params()
-    models = {name: build(name, match_parameters(partial(build, name), target)) for name in RATES}
+    models = {
+        name: build(name, match_parameters(partial(build, name), target))
+        for name in arguments.variants
+    }
     for variant, model in models.items():
         rate = arguments.rate or RATES[variant]
         curves[variant], seconds = model.train(train, test, rate, arguments, bar)

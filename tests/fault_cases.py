@@ -1,40 +1,13 @@
 """The faults that `tests.faults` puts into the code."""
 
 from tests.fault import Fault
+from tests.fault_cases_of_activations import OF_ACTIVATIONS
+from tests.fault_cases_of_attention import OF_ATTENTION
 from tests.fault_cases_of_programs import OF_PROGRAMS
 
 FORMULA, PRODUCTS = "keras_yat/_numerics/formula.py", "keras_yat/_numerics/products.py"
 LAYERS = "keras_yat/layers"
-RATIONAL = "keras_yat/activations/_rational_formula.py"
 FAULTS = [
-    Fault(
-        "rational: far from 0",
-        RATIONAL,
-        "far = self._power(degree - power) if",
-        "far = self._power(power) if",
-        "tests/activations/test_values.py",
-    ),
-    Fault(
-        "rational: gradient of the denominator",
-        RATIONAL,
-        "back = -2.0 * upstream * value",
-        "back = -1.0 * upstream * value",
-        "tests/activations/test_values.py",
-    ),
-    Fault(
-        "rational: the fit searches no denominator",
-        "keras_yat/activations/_rational_fit.py",
-        "return terms @ numerator - wanted",
-        "return 0.0 * (terms @ numerator - wanted)",
-        "tests/activations/test_rational.py",
-    ),
-    Fault(
-        "xielu: curvature below 0",
-        "keras_yat/activations/_xielu.py",
-        "alpha_n * (expm1(negative) - negative)",
-        "alpha_n * expm1(negative)",
-        "tests/activations/test_values.py",
-    ),
     Fault(
         "formula: factor",
         FORMULA,
@@ -90,34 +63,6 @@ FAULTS = [
         "factors = (-0.25 * s, 1.0 / s, 0.5 * s, -0.25 / s)",
         "factors = (-0.25 * s, 1.0 / s, 0.5 * s, 0.25 / s)",
         "tests/test_ops.py",
-    ),
-    Fault(
-        "gradient of Mila's beta",
-        "keras_yat/activations/_mila.py",
-        "return gate + by_beta, by_beta",
-        "return gate + by_beta, gate",
-        "tests/activations/test_values.py",
-    ),
-    Fault(
-        "values of DELU far below 0",
-        "keras_yat/activations/_delu.py",
-        "e = ops.exp(-ops.abs(x))",
-        "e = ops.exp(-x)",
-        "tests/activations",
-    ),
-    Fault(
-        "precision: parameters in the compute dtype",
-        "keras_yat/activations/_base.py",
-        "autocast=False",
-        "autocast=True",
-        "tests/layers/test_activation.py",
-    ),
-    Fault(
-        "axis of the channels",
-        "keras_yat/activations/_base.py",
-        "behind = (len(inputs.shape) - 1 - axis) % len(inputs.shape)",
-        "behind = 0",
-        "tests/layers/test_activation.py",
     ),
     Fault(
         "bounds: projection",
@@ -274,67 +219,11 @@ FAULTS = [
         "tests/activations/test_edges.py",
     ),
     Fault(
-        "range: numbers in float64",
-        "keras_yat/activations/_relun.py",
-        "number_like(n, r)",
-        "n",
-        "tests/activations/test_edges.py",
-    ),
-    Fault(
-        "masks: keys of attention",
-        "keras_yat/_numerics/attention_masks.py",
-        'found.append(_positions_mask("key_mask", key_mask, of_key, (1, 2, 3)))',
-        '_positions_mask("key_mask", key_mask, of_key, (1, 2, 3))',
-        "tests/test_attention.py",
-    ),
-    Fault(
-        "masks: causal",
-        "keras_yat/_numerics/attention_masks.py",
-        "parts.append(columns <= rows)",
-        "parts.append(columns < rows + 2)",
-        "tests/test_attention.py",
-    ),
-    Fault(
-        "sparse attention: the end of a block",
-        "keras_yat/_numerics/sparse_pattern.py",
-        "gap = np.maximum(columns - (rows + last), rows - (columns + last))",
-        "gap = np.maximum(columns - rows, rows - columns)",
-        "tests/test_sparse_attention.py",
-    ),
-    Fault(
-        "sparse attention: keys behind the last one",
-        "keras_yat/_numerics/sparse_attention.py",
-        "there = _positions(columns, step) < keys",
-        "there = _positions(columns, step) >= 0",
-        "tests/test_sparse_attention.py",
-    ),
-    Fault(
-        "linear attention: the order of causal sums",
-        "keras_yat/_numerics/linear_attention.py",
-        "there = places >= rows if self._reverse else places <= rows",
-        "there = places <= rows",
-        "tests/test_linear_attention.py",
-    ),
-    Fault(
-        "linear attention: masked keys",
-        "keras_yat/ops/_yat_linear_attention.py",
-        "value = ops.where(mask, value, ops.zeros_like(value))",
-        "value = ops.where(mask, value, value)",
-        "tests/test_linear_attention.py",
-    ),
-    Fault(
         "masks: a step of a recurrent layer",
         "keras_yat/_numerics/scan.py",
         "ops.where(present > 0.5, new, old)",
         "ops.where(present > 0.5, new, new)",
         "tests/layers/test_yat_recurrent.py",
-    ),
-    Fault(
-        "axes of attention",
-        f"{LAYERS}/_attention_axes.py",
-        "back = sorted(range(len(order)), key=order.__getitem__)",
-        "back = list(range(len(order)))",
-        "tests/layers/test_yat_attention.py",
     ),
     Fault(
         "convolution: one bias for all filters",
@@ -363,13 +252,6 @@ FAULTS = [
         "is_custom_gradient_enabled() and not is_tracing()",
         "is_custom_gradient_enabled()",
         "tests/test_graphs.py",
-    ),
-    Fault(
-        "paths: a weight outside of the layer around it",
-        "keras_yat/activations/_base.py",
-        'move(weight, f"{self.path}/{weight.name}")',
-        "pass",
-        "tests/test_paths.py",
     ),
     Fault(
         "sharing: the slice of a kernel",
@@ -413,5 +295,7 @@ FAULTS = [
         'sampling="linear"',
         "tests/test_search.py",
     ),
+    *OF_ACTIVATIONS,
+    *OF_ATTENTION,
     *OF_PROGRAMS,
 ]
