@@ -10,9 +10,11 @@ from tests.layers.test_yat import LAYERS
 
 # The others differ from these in their rank alone.
 QUICK = ("YatDense", "YatConv2DTranspose")
+# `test_yat_depthwise.py` has those whose kernel has factors.
+NAMES = [name for name in LAYERS if "Separable" not in name]
 EVERY = pytest.mark.parametrize(
     "name",
-    [pytest.param(n, marks=() if n in QUICK else pytest.mark.nightly) for n in LAYERS],
+    [pytest.param(n, marks=() if n in QUICK else pytest.mark.nightly) for n in NAMES],
 )
 
 
@@ -26,13 +28,34 @@ def built(name, **arguments):
 
 
 def turned(name, kernel):
-    """A kernel with the neurons along its last axis; again: as the layer has it."""
+    """A kernel with the filters along its last axis; again: as the layer has it."""
     return np.swapaxes(kernel, -1, -2) if "Transpose" in name else kernel
 
 
+def _neurons_last(name, kernel):
+    """A kernel `(…, channels of a group, neurons)`."""
+    if "Depthwise" in name:
+        return kernel.reshape(*kernel.shape[:-2], 1, -1)
+    return turned(name, kernel)
+
+
+def columns_of(name, kernel):
+    """The weights of each neuron as a column."""
+    kernel = _neurons_last(name, kernel)
+    return kernel.reshape(-1, kernel.shape[-1])
+
+
+def kernel_of(name, columns, like):
+    """The inverse of `columns_of`, for a kernel of the shape of `like`."""
+    if "Depthwise" in name:
+        return columns.reshape(like.shape)
+    return turned(name, columns.reshape(turned(name, like).shape))
+
+
 def definition(name, layer, kernel, x, upstream=None):
-    """The output of a layer with this kernel, or its gradients: that of the kernel is turned."""
-    weights = turned(name, np.asarray(kernel, "float64")) * layer.multiplier
+    """The output of a layer with this kernel, or its gradients."""
+    kernel = np.asarray(kernel, "float64")
+    weights = _neurons_last(name, kernel) * layer.multiplier
     settings = {
         "bias": to_numpy(layer.bias),
         "epsilon": layer.epsilon,
@@ -48,8 +71,9 @@ def definition(name, layer, kernel, x, upstream=None):
             windows = reference_yat.transposed(*where, layer.padding, layer.output_padding)
         else:
             windows = reference_yat.convolution(*where, layer.padding)
-        groups = getattr(layer, "groups", 1)
+        groups = x.shape[-1] if "Depthwise" in name else getattr(layer, "groups", 1)
         found = reference_yat.convolve(windows, x, weights, groups, upstream, **settings)
     if upstream is not None:
-        found["kernel"] = found["kernel"].reshape(weights.shape) * layer.multiplier
+        columns = found["kernel"].reshape(-1, weights.shape[-1]) * layer.multiplier
+        found["kernel"] = kernel_of(name, columns, kernel)
     return found

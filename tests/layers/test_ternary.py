@@ -8,30 +8,17 @@ import keras_yat
 from keras_yat.quantizers import Ternary
 from tests import reference_yat
 from tests.helpers import all_gradients, call, compiled, double_precision, draw, to_numpy
-from tests.layers.stored import built, definition, turned
-from tests.layers.test_yat import LAYERS
+from tests.layers.stored import NAMES, built, columns_of, definition, kernel_of
 from tests.layers.test_yat_lora import close
 
-NAMES = [name for name in LAYERS if "Separable" not in name]
 QUICK = ("YatDense", "YatConv2D", "YatConv2DTranspose", "YatDepthwiseConv2D")
-# `definition` has dense layers and convolutions with all channels.
-DEFINED = [name for name in NAMES if "Depthwise" not in name]
-
-
-def columns_of(name, kernel):
-    """The weights of each neuron as a column."""
-    if "Depthwise" in name:
-        return kernel.reshape(-1, kernel.shape[-2] * kernel.shape[-1])
-    kernel = turned(name, kernel)
-    return kernel.reshape(-1, kernel.shape[-1])
 
 
 def reference(name, kernel, threshold=0.5):
     """The ternary kernel by definition, in the layout of the layer."""
     kernel = to_numpy(kernel)
-    shape = kernel.shape if "Depthwise" in name else turned(name, kernel).shape
-    found = reference_yat.ternary(columns_of(name, kernel), threshold).reshape(shape)
-    return found if "Depthwise" in name else turned(name, found)
+    columns = reference_yat.ternary(columns_of(name, kernel), threshold)
+    return kernel_of(name, columns, kernel)
 
 
 @pytest.mark.spread
@@ -54,10 +41,8 @@ def test_values_and_gradients(name):
     close(again, of_x, rtol=1e-5)
     for weight, gradient in of_weights.items():
         close(of_ternary[weight], gradient)
-    if name in DEFINED:
-        close(found, definition(name, layer, kernel, x))
-        truth = definition(name, layer, kernel, x, upstream)
-        close(turned(name, of_ternary["kernel"]), truth["kernel"])
+    close(found, definition(name, layer, kernel, x))
+    close(of_ternary["kernel"], definition(name, layer, kernel, x, upstream)["kernel"])
 
 
 @pytest.mark.spread

@@ -38,9 +38,10 @@ def test_values_and_gradients(name):
     close(of_x, truth["x"])
     close(of_weights["bias"], truth["bias"])
     close(of_weights["alpha"], truth["alpha"])
-    close(of_weights["lora_kernel_a"], 1.5 * truth["kernel"] @ b.T)
+    of_kernel = turned(name, truth["kernel"])
+    close(of_weights["lora_kernel_a"], 1.5 * of_kernel @ b.T)
     rows = a.reshape(-1, 2)
-    close(of_weights["lora_kernel_b"], 1.5 * rows.T @ truth["kernel"].reshape(len(rows), -1))
+    close(of_weights["lora_kernel_b"], 1.5 * rows.T @ of_kernel.reshape(len(rows), -1))
     assert set(of_weights) == {"bias", "alpha", "lora_kernel_a", "lora_kernel_b"}
 
 

@@ -10,17 +10,11 @@ from keras.quantizers import AbsMaxQuantizer, Int4QuantizationConfig, Int8Quanti
 import keras_yat
 from tests import reference_yat
 from tests.helpers import all_gradients, call, compiled, draw, to_numpy
-from tests.layers.stored import built, definition, turned
-from tests.layers.test_yat import LAYERS
+from tests.layers.stored import NAMES, built, columns_of, definition, kernel_of
 from tests.layers.test_yat_lora import close
 
 MODES = pytest.mark.parametrize("mode", ["int8", "int4"])
 pytestmark = pytest.mark.filterwarnings("ignore:Layer .* does not have a `quantize")
-
-
-def columns_of(name, kernel):
-    kernel = turned(name, kernel)
-    return kernel.reshape(-1, kernel.shape[-1])
 
 
 def unpacked(integers, entries):
@@ -43,7 +37,7 @@ def stored_columns(name, layer, entries, block):
 
 def cases():
     quick = [("YatDense", "int8", None), ("YatConv2D", "int4", 3)]
-    for name, how in itertools.product(LAYERS, [("int8", None), ("int4", None), ("int4", 3)]):
+    for name, how in itertools.product(NAMES, [("int8", None), ("int4", None), ("int4", 3)]):
         marks = () if (name, *how) in quick else pytest.mark.nightly
         yield pytest.param(name, *how, marks=marks)
 
@@ -60,7 +54,7 @@ def test_values_and_gradients(name, mode, block):
         part = slice(start, start + (block or len(before)))
         step = np.abs(before[part]).max(axis=0) / {"int8": 127, "int4": 7}[mode]
         assert np.all(np.abs(after - before)[part] <= 0.51 * step)
-    kernel = turned(name, after.reshape(turned(name, to_numpy(layer.kernel)).shape))
+    kernel = kernel_of(name, after, to_numpy(layer.kernel))
     close(layer.kernel, kernel, rtol=1e-5)
     close(layer.prototypes(), layer.multiplier * kernel, rtol=1e-5)
     output = definition(name, layer, kernel, x)
