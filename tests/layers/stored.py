@@ -10,7 +10,7 @@ from tests.layers.test_yat import LAYERS
 
 # The others differ from these in their rank alone.
 QUICK = ("YatDense", "YatConv2DTranspose")
-# `test_yat_depthwise.py` has those whose kernel has factors.
+# A kernel with factors is neither quantized nor has it a low-rank term.
 NAMES = [name for name in LAYERS if "Separable" not in name]
 EVERY = pytest.mark.parametrize(
     "name",
