@@ -255,3 +255,14 @@ def test_table_of_ternary_kernels():
     assert "| ternary | 83.50 | -1.50 ± 0.50 | -3.00 ± 1.00 | 30 % | 1.65 |" in ternary.markdown(
         rows
     )
+
+
+@pytest.mark.nightly
+@pytest.mark.backends("jax")
+def test_attention_rates_benchmark(tmp_path):
+    options = ["--variants", "Yat, linear", "--rates", "0.01", "--seeds", "1"]
+    (row,), table = command("attention_rates", tmp_path / "rates.csv", *options)
+    # Better than the frequencies of single characters; a training of 400 steps.
+    assert 2.5 < float(row["bits"]) < 4.0
+    assert 0.3 < float(row["accuracy"]) < 0.5
+    assert f"| Yat, linear | {float(row['bits']):.3f} |" in table
