@@ -86,10 +86,11 @@ def allowed(
 
 
 def fitted_square(score_bias, epsilon, size):
-    """The product (c₀ + c₁·s)² of unit vectors, fitted to the root of the Yat product.
+    """The product of linear attention: (c₀ + c₁·s)², and a ten-thousandth of its largest.
 
-    Least squares on a dense grid of angles, each with its share of the sphere. Bias and epsilon are
-    numbers, or arrays with a value for each head.
+    c₀ + c₁·s is fitted to the root of the Yat product of unit vectors, by least squares on a
+    dense grid of angles, each with its share of the sphere. Bias and epsilon are numbers, or arrays
+    with a value for each head.
     """
     score_bias, epsilon = (v[:, None] if np.ndim(v) else v for v in (score_bias, epsilon))
     angles = (np.arange(4000) + 0.5) * np.pi / 4000
@@ -99,7 +100,8 @@ def fitted_square(score_bias, epsilon, size):
     # By the normal equations, for roots with an imaginary step.
     found = np.linalg.solve(rows.T @ rows, rows.T @ (np.sqrt(density) * root).T)
     first, second = found if found.ndim == 1 else found[:, :, None, None]
-    return lambda q, k: (first + second * np.sum(q * k, axis=-1)) ** 2
+    floor = 1e-4 * (first + second) ** 2
+    return lambda q, k: (first + second * np.sum(q * k, axis=-1)) ** 2 + floor
 
 
 def normalized(scores, there, normalization="softmax", power=1):

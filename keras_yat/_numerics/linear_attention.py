@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 from keras import ops
 
+from keras_yat._numerics.formula import summed
 from keras_yat._numerics.gradients import with_custom_gradient
 from keras_yat._numerics.scan import in_blocks
 from keras_yat._numerics.sums import sum_to
@@ -26,23 +27,29 @@ from keras_yat._sizes import positions
 
 
 class SquaredProduct:
-    """The scores as a formula of `attention`: the square of the inner product."""
+    """The scores as a formula of `attention`: the square of the inner product plus `floor`."""
 
-    tensors: tuple[Any, ...] = ()
+    def __init__(self, floor: Any) -> None:
+        self._floor = floor
+
+    @property
+    def tensors(self) -> list[Any]:
+        return [] if isinstance(self._floor, float) else [self._floor]
 
     def with_tensors(self, tensors: Any) -> "SquaredProduct":
-        return self
+        return SquaredProduct(*tensors) if self.tensors else self
 
     def value(self, product: Any, x_square: Any) -> Any:
-        return product * product
+        return product * product + self._floor
 
     def gradient(
         self, upstream: Any, product: Any, x_square: Any, collect: Any
     ) -> tuple[Any, Any, list[Any]]:
-        return 2.0 * upstream * product, ops.zeros_like(x_square), []
+        sums = [collect(upstream, floor) for floor in self.tensors]
+        return 2.0 * upstream * product, ops.zeros_like(x_square), sums
 
     def scaled(self, arrays: Any) -> list[Any]:
-        return []
+        return [summed(array, floor) for array, floor in zip(arrays, self.tensors, strict=True)]
 
 
 @dataclass(frozen=True)
@@ -103,6 +110,15 @@ class LinearAttention:
             return [], read(x, slopes, total)
 
         return in_blocks(self.block, read_total, [], readers)
+
+
+def running_sum(b: Any, causal: bool, state: Any = None) -> Any:
+    """Σ_j b_j, for causal sums up to each position; with those of `state`, where a_j[0] = 1."""
+    if not causal:
+        return ops.sum(b, axis=3, keepdims=True)
+    total = ops.cumsum(b, axis=3)
+    # The first feature is the square of the first entry.
+    return total if state is None else total + state[:, :, None, :1]
 
 
 def empty_state(batch: Any, heads: int, entries: int, columns: int, dtype: Any) -> Any:

@@ -13,12 +13,16 @@ from keras_yat._numerics.linear_attention import (
     SquaredProduct,
     affine_root,
     empty_state,
+    running_sum,
 )
 from keras_yat._register import register
 from keras_yat._sizes import all_fit, is_known, is_one
 from keras_yat._types import Tensor
 from keras_yat.ops._attention_call import AttentionCall
 from keras_yat.ops._score_normalization import SMALLEST_SUM, Softermax
+
+FLOOR = 1e-4
+"""The least score over the largest. Sums of features are exact to about 1e-7 of the largest."""
 
 BLOCK = 256
 """Number of positions in a block of `block_size="auto"`."""
@@ -48,6 +52,9 @@ def yat_linear_attention(
     state: Tensor | None = None,
 ) -> Any:
     """Attention with the scores `(c₀ + c₁·s)²`, near to `(s + b)² / (2 + epsilon - 2s)`.
+
+    A ten-thousandth of the largest score is added, so that rounding errors of the sums stay small
+    for a query whose scores are all near 0.
 
     s is the cosine of query and key, and the second formula the Yat product of the two on the
     sphere, with the bias b. c₀ and c₁ are at least 0 and follow from b and epsilon: they are those
@@ -140,6 +147,7 @@ def yat_linear_attention(
         size,
     )
     query, key = (call.in_heads(on_sphere(x, -1)) for x in (call.query, call.key))
+    floor = FLOOR * (first + second) ** 2
     # The inner product of both is c₀ + c₁·s.
     query = ops.concatenate([first * ops.ones_like(query[..., :1]), second * query], axis=-1)
     key = ops.concatenate([ops.ones_like(key[..., :1]), key], axis=-1)
@@ -152,10 +160,10 @@ def yat_linear_attention(
                 "pattern, or a `mask` of both positions",
                 tuple(state.shape),
             )
-        return call.attend(query, key, lambda key: SquaredProduct(), Softermax(1.0))
+        return call.attend(query, key, lambda key: SquaredProduct(floor), Softermax(1.0))
     block = BLOCK if block_size == "auto" else call.block
     of_queries, of_keys = apart
-    return _linear(call, query, key, of_queries, of_keys, block, state)
+    return _linear(call, query, key, floor, of_queries, of_keys, block, state)
 
 
 def _needs_scores(call):
@@ -178,7 +186,14 @@ def _separated(masks):
 
 
 def _linear(
-    call: AttentionCall, query: Any, key: Any, of_queries: Any, of_keys: Any, block: Any, state: Any
+    call: AttentionCall,
+    query: Any,
+    key: Any,
+    floor: Any,
+    of_queries: Any,
+    of_keys: Any,
+    block: Any,
+    state: Any,
 ) -> Any:
     value = ops.cast(call.in_heads(call.value), call.precision)
     value = ops.concatenate([value, ops.ones_like(value[..., :1])], axis=-1)
@@ -189,10 +204,12 @@ def _linear(
         key, value = (_of_length(x, query) for x in (key, value))
     attention = LinearAttention(causal, block)
     if state is None:
-        found = attention.sums(query, key, value)
+        found, before = attention.sums(query, key, value), None
     else:
         _check_state(state, key, value)
-        state, found = attention.next_sums(ops.cast(state, call.precision), query, key, value)
+        before = ops.cast(state, call.precision)
+        state, found = attention.next_sums(before, query, key, value)
+    found = found + floor * running_sum(value, causal, before)
     output = found[..., :-1] / (SMALLEST_SUM + found[..., -1:])
     for mask in of_queries:
         output = ops.where(mask, output, ops.zeros_like(output))
