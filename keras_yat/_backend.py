@@ -66,6 +66,24 @@ def is_compiling() -> bool:
     return not (torch.jit.is_tracing() or torch.compiler.is_exporting())
 
 
+def constant_while_compiling(function: Callable[..., Any]) -> Callable[..., Any]:
+    """`function`, whose result is a constant of what torch compiles."""
+    if keras.backend.backend() != "torch":
+        return function
+    return sys.modules["torch"].compiler.assume_constant_result(function)
+
+
+def constant(values: Any, like: Tensor, dtype: str | None = None) -> Tensor:
+    """A tensor of numbers in lists, of the dtype of `like` or of `dtype`.
+
+    torch cannot trace `ops.convert_to_tensor` of a list or an array.
+    """
+    if keras.backend.backend() != "torch":
+        return keras.ops.convert_to_tensor(values, like.dtype if dtype is None else dtype)
+    torch = sys.modules["torch"]
+    return like.new_tensor(values, dtype=None if dtype is None else getattr(torch, dtype))
+
+
 def dense_tensor(x: Any) -> Tensor:
     """`x` as a tensor that is not sparse."""
     x = keras.ops.convert_to_tensor(x, sparse=False)

@@ -7,7 +7,7 @@ import pytest
 
 from keras_yat._numerics import sparse_attention
 from keras_yat._numerics.attention_masks import AttentionMasks
-from keras_yat._numerics.sparse_pattern import SparsePattern
+from keras_yat._numerics.sparse_pattern import BlockMask, SparsePattern
 from keras_yat.ops import yat_attention
 from tests import reference_attention
 from tests.attention_cases import assert_near, operands
@@ -40,7 +40,7 @@ def masks_of(settings):
     pattern = SparsePattern(
         settings.get("sliding_window"),
         settings.get("num_global_tokens", 0),
-        settings.get("block_mask"),
+        BlockMask.of(settings["block_mask"]) if "block_mask" in settings else None,
         settings.get("mask_block_size", 1),
     )
     return AttentionMasks(causal=causal, pattern=pattern, offset=offset)

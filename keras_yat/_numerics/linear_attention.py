@@ -12,6 +12,7 @@ Tensors have the five axes of `attention`.
 """
 
 import functools
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -19,6 +20,7 @@ from typing import Any
 import numpy as np
 from keras import ops
 
+from keras_yat._backend import constant, constant_while_compiling
 from keras_yat._numerics.formula import summed
 from keras_yat._numerics.gradients import with_custom_gradient
 from keras_yat._numerics.scan import in_blocks
@@ -131,8 +133,8 @@ class _State:
 
     def __init__(self, state):
         size = _entries(state.shape[2])
-        factors = np.concatenate([np.full(n, 2.0 if shift else 1.0) for shift, n in _pairs(size)])
-        self._state = state * ops.convert_to_tensor(factors[:, None], state.dtype)
+        factors = [[2.0 if shift else 1.0] for shift, n in _pairs(size) for _ in range(n)]
+        self._state = state * constant(factors, state)
 
     def value(self, x):
         return _split(_features(_merged(x)) @ self._state, x)
@@ -204,7 +206,7 @@ def _pairs(size: int) -> Iterator[tuple[int, int]]:
 
 def _entries(features: int) -> int:
     """The number of entries that have so many features."""
-    return int((np.sqrt(8 * features + 1) - 1) / 2)
+    return (math.isqrt(8 * features + 1) - 1) // 2
 
 
 def _features(x):
@@ -235,16 +237,21 @@ def _features_slope(x, upstream):
 _NODES = 200
 
 
-@functools.cache
-def _nodes(size):
+@constant_while_compiling
+def _nodes(size: int) -> tuple[list[float], list[float]]:
     """Nodes and weights for means over the inner product of unit vectors of `size` entries."""
+    return _computed_nodes(size)
+
+
+@functools.cache
+def _computed_nodes(size):
     from scipy.special import roots_jacobi  # a fifth of a second
 
     if size == 1:
-        return np.array([-1.0, 1.0]), np.array([0.5, 0.5])
+        return [-1.0, 1.0], [0.5, 0.5]
     exponent = (size - 3) / 2
     nodes, weights = roots_jacobi(_NODES, exponent, exponent)
-    return nodes, weights / weights.sum()
+    return nodes.tolist(), (weights / weights.sum()).tolist()
 
 
 def affine_root(bias: Any, epsilon: Any, size: int) -> tuple[Any, Any]:
@@ -254,14 +261,18 @@ def affine_root(bias: Any, epsilon: Any, size: int) -> tuple[Any, Any]:
     and that of its square 1 / size. Both are numbers, or tensors of the shape of `bias` and
     `epsilon`.
     """
-    nodes, weights = _nodes(size)
     if isinstance(bias, float) and isinstance(epsilon, float):
-        roots = (nodes + bias) / np.sqrt(2.0 + epsilon - 2.0 * nodes)
-        return float(weights @ roots), float(size * weights @ (nodes * roots))
-    dtype = next(x.dtype for x in (bias, epsilon) if not isinstance(x, float))
+        return _root_of_numbers(bias, epsilon, size)
+    nodes, weights = _nodes(size)
+    like = epsilon if isinstance(bias, float) else bias
     bias, epsilon = (x if isinstance(x, float) else ops.expand_dims(x, -1) for x in (bias, epsilon))
-    places, first, second = (
-        ops.convert_to_tensor(x, dtype) for x in (nodes, weights, size * weights * nodes)
-    )
+    places, first = constant(nodes, like), constant(weights, like)
     roots = (places + bias) * ops.rsqrt(2.0 + epsilon - 2.0 * places)
-    return ops.sum(first * roots, axis=-1), ops.sum(second * roots, axis=-1)
+    return ops.sum(first * roots, axis=-1), ops.sum(size * first * places * roots, axis=-1)
+
+
+@constant_while_compiling
+def _root_of_numbers(bias, epsilon, size):
+    nodes, weights = map(np.array, _nodes(size))
+    roots = (nodes + bias) / np.sqrt(2.0 + epsilon - 2.0 * nodes)
+    return float(weights @ roots), float(size * weights @ (nodes * roots))

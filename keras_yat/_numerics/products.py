@@ -34,6 +34,7 @@ import numpy as np
 from keras import ops
 
 from keras_yat import config
+from keras_yat._backend import constant_while_compiling
 from keras_yat._numerics.math import is_double
 from keras_yat._precisions import PRECISIONS
 from keras_yat._sizes import is_known
@@ -133,13 +134,6 @@ def _to_nearest(x, bits):
     return ops.view(pattern, "float32")
 
 
-def _constant(function):
-    """`function`, whose result is a constant of what torch compiles."""
-    if keras.backend.backend() != "torch":
-        return function
-    return sys.modules["torch"].compiler.assume_constant_result(function)
-
-
 def mantissa_bits(operation: str, factor: Tensor, dtype: str | None = None) -> int:
     """The bits of the mantissa of a factor that the products of `keras.ops` keep.
 
@@ -161,7 +155,7 @@ def mantissa_bits(operation: str, factor: Tensor, dtype: str | None = None) -> i
     return _bits(operation, _device(factor))
 
 
-@_constant
+@constant_while_compiling
 def _bits(operation, device):
     # With the function: a replaced one is measured again.
     return _measured(getattr(ops, operation), operation, (device, *_settings()))

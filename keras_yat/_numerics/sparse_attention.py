@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from keras import ops
 
+from keras_yat._backend import is_tracing
 from keras_yat._numerics.attention_masks import AttentionMasks
 from keras_yat._sizes import is_known, is_one
 
@@ -40,9 +41,12 @@ class Plan:
 
 
 def plan(masks: AttentionMasks, queries: Any, keys: Any) -> Plan | None:
-    """The blocks to compute, or None where sizes are unknown or most pairs are allowed."""
+    """The blocks to compute, or None where sizes are unknown or most pairs are allowed.
+
+    Also None where torch traces, which it cannot do with NumPy.
+    """
     pattern = masks.pattern
-    if pattern is None or not is_known(queries, keys, masks.offset):
+    if pattern is None or is_tracing() or not is_known(queries, keys, masks.offset):
         return None
     step = pattern.step()
     reached = pattern.reached(queries, keys, masks.offset, masks.causal, step)

@@ -7,7 +7,32 @@ import numpy as np
 from keras import ops
 
 from keras_yat import _validate
+from keras_yat._backend import constant
 from keras_yat._sizes import is_known
+
+
+@dataclass(frozen=True)
+class BlockMask:
+    """Booleans `(query blocks, key blocks)`, checked. Not an array, which torch cannot trace."""
+
+    rows: tuple[tuple[bool, ...], ...]
+
+    @classmethod
+    def of(cls, value: Any) -> "BlockMask":
+        """The argument `block_mask`."""
+        if isinstance(value, BlockMask):
+            return value
+        found = np.asarray(value)
+        if found.ndim != 2 or not found.size or not np.isin(found, (0, 1)).all():
+            shown = f"{found.dtype} of shape {found.shape}"
+            _validate.invalid_argument(
+                "block_mask", "be booleans `(query blocks, key blocks)`", shown
+            )
+        return cls(tuple(tuple(bool(cell) for cell in row) for row in found))
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        return len(self.rows), len(self.rows[0])
 
 
 @dataclass(frozen=True)
@@ -17,13 +42,13 @@ class SparsePattern:
     Attributes:
         window: None, or the distance in positions from which on pairs are not in the window.
         global_tokens: Number of first positions that attend to all, and to which all attend.
-        blocks: None, or booleans `(query blocks, key blocks)`.
+        blocks: None, or which blocks of queries attend to which blocks of keys.
         block_size: Number of positions in a block of `blocks`.
     """
 
     window: int | None = None
     global_tokens: int = 0
-    blocks: np.ndarray | None = None
+    blocks: BlockMask | None = None
     block_size: int = 1
 
     def check(self, queries: Any, keys: Any, offset: Any) -> None:
@@ -51,7 +76,7 @@ class SparsePattern:
                 ops.clip(ops.floor_divide(x, self.block_size), 0, n - 1)
                 for x, n in zip((rows, columns), self.blocks.shape, strict=True)
             ]
-            flat = ops.convert_to_tensor(self.blocks.reshape(-1))
+            flat = constant([cell for row in self.blocks.rows for cell in row], rows, "bool")
             parts.append(ops.take(flat, places[0] * across + places[1], axis=0))
         found = parts[0]
         for part in parts[1:]:
@@ -86,9 +111,10 @@ class SparsePattern:
         found |= (rows < self.global_tokens) | (columns < self.global_tokens)
         if self.blocks is not None:
             # A query block that does not start with a block of `blocks` lies in two of them.
+            blocks = np.array(self.blocks.rows)
             first, second = (
-                np.clip((rows[:, 0] + shift) // self.block_size, 0, len(self.blocks) - 1)
+                np.clip((rows[:, 0] + shift) // self.block_size, 0, len(blocks) - 1)
                 for shift in (0, last)
             )
-            found |= (self.blocks[first] | self.blocks[second])[:, : len(columns)]
+            found |= (blocks[first] | blocks[second])[:, : len(columns)]
         return found & (columns <= rows + last) if causal else found

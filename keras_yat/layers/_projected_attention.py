@@ -119,7 +119,8 @@ class ProjectedAttention(EpsilonAlphaLayer, BaseAttention):
     @property
     def block_mask(self) -> Any:
         """The argument `block_mask` as a list of lists, or None."""
-        return None if self._block_mask is None else self._block_mask.tolist()
+        mask = self._block_mask
+        return None if mask is None else [list(row) for row in mask.rows]
 
     @property
     def _epsilon_shape(self) -> tuple[int, ...]:

@@ -14,7 +14,7 @@ from keras_yat import _validate
 from keras_yat._numerics.attention import Attention
 from keras_yat._numerics.attention_masks import AttentionMasks, masks_of, position
 from keras_yat._numerics.gradients import as_parameter, as_tensor, at_least_float32
-from keras_yat._numerics.sparse_pattern import SparsePattern
+from keras_yat._numerics.sparse_pattern import BlockMask, SparsePattern
 from keras_yat._sizes import all_fit, fits, is_known
 from keras_yat._types import Tensor
 
@@ -136,7 +136,7 @@ def pattern_of(window: Any, tokens: Any, blocks: Any, block_size: Any) -> Sparse
     (tokens,) = _validate.counts("num_global_tokens", tokens, 1, least=0)
     block_size = _validate.count("mask_block_size", block_size)
     if blocks is not None:
-        blocks = _boolean_blocks(blocks)
+        blocks = BlockMask.of(blocks)
     if window is None and blocks is None:
         if tokens:
             _validate.invalid_argument(
@@ -144,14 +144,6 @@ def pattern_of(window: Any, tokens: Any, blocks: Any, block_size: Any) -> Sparse
             )
         return None
     return SparsePattern(window, tokens, blocks, block_size)
-
-
-def _boolean_blocks(blocks):
-    found = np.asarray(blocks)
-    if found.ndim != 2 or not found.size or not np.isin(found, (0, 1)).all():
-        shown = f"{found.dtype} of shape {found.shape}"
-        _validate.invalid_argument("block_mask", "be booleans `(query blocks, key blocks)`", shown)
-    return found.astype(bool)
 
 
 def block_of(size: Any, queries: Any, keys: Any) -> int | None:

@@ -59,7 +59,7 @@ def yat_attention(
 
     Sparse attention: a pair of positions is attended if it is in the window, if one of both is a
     global token, or if its block is in `block_mask`. Time and memory then grow with the number of
-    such pairs, where the lengths are known and `block_size` is not None.
+    such pairs, where the lengths are known, `block_size` is not None, and torch does not compile.
 
     Args:
         query: Tensor of shape `(batch, length, heads, size)`.
