@@ -5,7 +5,7 @@ import numpy as np
 
 import keras_yat
 from keras_yat.quantizers import Ternary
-from tests.helpers import draw
+from tests.helpers import draw, operands
 from tests.layers import catalogue
 from tests.layers.test_yat import LAYERS, sharing_model
 from tests.layers.test_yat_recurrent_use import KINDS
@@ -27,6 +27,13 @@ def attention(call):
     inputs = keras.Input((4, 6))
     x = keras.layers.Masking()(inputs)
     return keras.Model(inputs, call(layer, x, keras.layers.Dense(6)(x)))
+
+
+def graph(layer):
+    """A model of one input, from which the edges follow, some of them padding."""
+    inputs = keras.Input((4, 3))
+    x = keras.layers.Masking()(inputs)
+    return keras.Model(inputs, layer(*operands(layer, x)))
 
 
 def tied():
@@ -115,6 +122,12 @@ MODELS = {
             [keras.Input(batch_shape=(2, 4, 2)), recurrent("LSTM", stateful=True)]
         ),
         (4, 2),
+    ),
+    "graph convolution": (
+        lambda: graph(keras_yat.YatGraphConv(3, activation="coslu")), (4, 3)
+    ),
+    "graph attention": (
+        lambda: graph(keras_yat.YatGraphAttention(2, 3, score_bias="learned")), (4, 3)
     ),
     "attention, causal": (
         lambda: attention(lambda layer, x, other: layer(x, other, use_causal_mask=True)),

@@ -79,7 +79,8 @@ class Edges:
 
 def check_shapes(shapes: Sequence[Any]) -> None:
     """Raises unless `shapes` are those of features and a graph."""
-    shapes = [tuple(shape) for shape in shapes] if isinstance(shapes, (list, tuple)) else []
+    several = all(hasattr(shape, "__len__") for shape in shapes)
+    shapes = [tuple(shape) for shape in shapes] if several else []
     allowed = (
         "be a list of features `(nodes, features)` or `(batch, nodes, features)` and a graph: "
         "`[x, edge_index]`, `[x, edge_index, edge_weight]` or `[x, adjacency]`"

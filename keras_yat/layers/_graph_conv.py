@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Literal, Unpack
+from typing import Any, ClassVar, Literal, Unpack
 
 from keras_yat import _validate
 from keras_yat._numerics import graph
 from keras_yat._register import register
+from keras_yat._space import Choice, Space
 from keras_yat._types import Config, Identifier, LayerOptions, Shape, Tensor
 from keras_yat.layers._base_dense import BaseYatDense
 
@@ -128,6 +129,11 @@ class YatGraphConv(BaseYatDense):
         ICLR 2017, for Â; T. Bouhsine, Deep Learning 2.0: Artificial Neurons That Matter, 2024, for
         the neurons.
     """
+
+    search_space: ClassVar[Space] = {
+        **BaseYatDense.search_space,
+        "normalization": Choice.of(*graph.NORMALIZATIONS),
+    }
 
     def __init__(
         self,
