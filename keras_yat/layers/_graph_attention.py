@@ -71,9 +71,9 @@ class YatGraphAttention(ScoreLayer):
 
     Call arguments:
         inputs: A list of `x` and a graph.
+        training: Whether dropout applies.
         mask: None, or a list that begins with booleans in the shape of x without the features:
             False for padded nodes. Edges from these are left out, and the mask is passed on.
-        training: Whether dropout applies.
 
     Input shape:
         A list: `(nodes, features)`, `(2, edges)` and, if given, `(edges,)`; or each with a batch
@@ -187,7 +187,7 @@ class YatGraphAttention(ScoreLayer):
         return {**options, "dtype": self.dtype_policy}
 
     def call(
-        self, inputs: Sequence[Tensor], mask: Any = None, training: bool | None = None
+        self, inputs: Sequence[Tensor], training: bool | None = None, mask: Any = None
     ) -> Tensor:
         mask = mask[0] if isinstance(mask, (list, tuple)) else mask
         x, edges = graph.read(inputs, mask)

@@ -94,9 +94,9 @@ class YatGraphConv(BaseYatDense):
 
     Call arguments:
         inputs: A list of `x` and a graph, as above.
+        training: Whether `drop_connect` applies.
         mask: None, or a list that begins with booleans in the shape of x without the features:
             False for padded nodes. Edges from these are left out, and the mask is passed on.
-        training: Whether `drop_connect` applies.
 
     Input shape:
         A list: `(nodes, features)`, `(2, edges)` and, if given, `(edges,)`; or each with a batch
@@ -129,6 +129,8 @@ class YatGraphConv(BaseYatDense):
         ICLR 2017, for Â; T. Bouhsine, Deep Learning 2.0: Artificial Neurons That Matter, 2024, for
         the neurons.
     """
+
+    built: bool
 
     search_space: ClassVar[Space] = {
         **BaseYatDense.search_space,
@@ -204,12 +206,12 @@ class YatGraphConv(BaseYatDense):
         # It would round the weights of edges.
         self.autocast = False
 
-    def build(self, input_shape: Sequence[Shape]) -> None:
+    def build(self, input_shape: Any) -> None:
         graph.check_shapes(input_shape)
         super().build(tuple(input_shape[0]))
 
     def call(
-        self, inputs: Sequence[Tensor], mask: Any = None, training: bool | None = None
+        self, inputs: Sequence[Tensor], training: bool | None = None, mask: Any = None
     ) -> Tensor:
         mask = mask[0] if isinstance(mask, (list, tuple)) else mask
         outputs = super().call(self._aggregated(inputs, mask), training)
