@@ -21,9 +21,9 @@ def recurrent(kind, **arguments):
     return getattr(keras_yat, f"Yat{kind}")(3, **arguments)
 
 
-def attention(call):
+def attention(call, cls=keras_yat.YatMultiHeadAttention):
     """A model of `call(layer, x, other)`, with masked positions in x."""
-    layer = keras_yat.YatMultiHeadAttention(2, 4, num_key_value_heads=1, rope_max_wavelength=100.0)
+    layer = cls(2, 4, num_key_value_heads=1, rope_max_wavelength=100.0)
     inputs = keras.Input((4, 6))
     x = keras.layers.Masking()(inputs)
     return keras.Model(inputs, call(layer, x, keras.layers.Dense(6)(x)))
@@ -131,6 +131,10 @@ MODELS = {
     ),
     "attention, causal": (
         lambda: attention(lambda layer, x, other: layer(x, other, use_causal_mask=True)),
+        (4, 6),
+    ),
+    "linear attention": (
+        lambda: attention(lambda layer, x, other: layer(x, other), keras_yat.YatLinearAttention),
         (4, 6),
     ),
     "attention, keys": (lambda: attention(lambda layer, x, other: layer(x, other, x)), (4, 6)),
