@@ -6,4 +6,15 @@ data set is a module in `data/`; a new network is a file in `configs/`.
 
 from examples.command import prepare
 
-prepare(__file__, "studies", "keras", "matplotlib", "numpy", "pydantic", "scipy", "sklearn", "tqdm")
+prepare(
+    __file__,
+    "studies",
+    "keras",
+    "matplotlib",
+    "networkx",
+    "numpy",
+    "pydantic",
+    "scipy",
+    "sklearn",
+    "tqdm",
+)

@@ -99,3 +99,37 @@ def without_autocast(tensor: Tensor) -> AbstractContextManager[None]:
     if device == "meta" or not torch.is_autocast_enabled(device):
         return nullcontext()
     return torch.autocast(device, enabled=False)
+
+
+def sparse_entries(x: Any) -> tuple[Tensor, Tensor, Tensor] | None:
+    """The rows, columns and values of a sparse matrix; None for anything else.
+
+    Padded entries of JAX have indices outside of the matrix.
+    """
+    backend = keras.backend.backend()
+    if backend == "torch":
+        torch = sys.modules["torch"]
+        if not isinstance(x, torch.Tensor) or x.layout is torch.strided:
+            return None
+        x = x.to_sparse_coo().coalesce()
+        indices, values = x.indices().T, x.values()
+    elif backend == "tensorflow":
+        tf = sys.modules["tensorflow"]
+        if not isinstance(x, tf.SparseTensor):
+            return None
+        indices, values = x.indices, x.values
+    else:
+        if not hasattr(x, "todense") or not hasattr(x, "indices"):
+            return None
+        indices, values = x.indices, x.data
+    return indices[:, 0], indices[:, 1], values
+
+
+def segment_sum(x: Tensor, segments: Tensor, count: Any) -> Tensor:
+    """The sums of the rows of `x` in each of `count` segments.
+
+    `keras.ops.segment_sum`, which on torch rounds float64 and repeats `segments` for every column.
+    """
+    if keras.backend.backend() != "torch":
+        return keras.ops.segment_sum(x, segments, count)
+    return x.new_zeros((count, *x.shape[1:])).index_add(0, segments, x)

@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 from keras import ops
 
+from keras_yat import YatGraphAttention, YatGraphConv
 from tests.__main__ import UNOPTIMIZED
 
 BACKEND = keras.backend.backend()
@@ -128,7 +129,12 @@ def compiled(function):
 def build(layer, *inputs):
     """Builds a layer for inputs. In a function that JAX compiles, a build would keep tracers."""
     if not layer.built:
-        layer.build(*(tuple(x.shape) for x in inputs))
+        layer.build(
+            *(
+                [tuple(i.shape) for i in x] if isinstance(x, list) else tuple(x.shape)
+                for x in inputs
+            )
+        )
 
 
 def call(layer, *inputs):
@@ -138,7 +144,7 @@ def call(layer, *inputs):
     build(layer, *inputs)
     # The weights are arguments, so that layers of equal shapes share a compiled program.
     return compiled(lambda values, *inputs: call_with(layer, values, *inputs))(
-        [v.value for v in layer.variables], *map(ops.convert_to_tensor, inputs)
+        [v.value for v in layer.variables], *keras.tree.map_structure(ops.convert_to_tensor, inputs)
     )
 
 
@@ -158,8 +164,20 @@ def _like(value, upstream):
 
 
 def operands(layer, x):
-    """The arguments of a call with the input `x`; an attention layer gets it twice."""
+    """The arguments of a call with the input `x`; an attention layer gets it twice.
+
+    A graph layer gets a list of x and edges that follow from its values; from shapes: shapes.
+    """
+    if isinstance(layer, (YatGraphAttention, YatGraphConv)):
+        return ([x, _edges_of(x)],)
     return (x, x) if isinstance(layer, keras.layers.MultiHeadAttention) else (x,)
+
+
+def _edges_of(x):
+    """An edge at each node of `(batch, nodes, features)`, from its values; some are padding."""
+    if isinstance(x, tuple):
+        return x[0], 2, x[1]
+    return ops.transpose(ops.cast(3.0 * ops.abs(x[..., :2]) - 1.0, "int32"), (0, 2, 1))
 
 
 def all_gradients(layer, inputs, upstream=None):

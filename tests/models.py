@@ -5,7 +5,7 @@ import numpy as np
 
 import keras_yat
 from keras_yat.quantizers import Ternary
-from tests.helpers import draw
+from tests.helpers import draw, operands
 from tests.layers import catalogue
 from tests.layers.test_yat import LAYERS, sharing_model
 from tests.layers.test_yat_recurrent_use import KINDS
@@ -21,12 +21,19 @@ def recurrent(kind, **arguments):
     return getattr(keras_yat, f"Yat{kind}")(3, **arguments)
 
 
-def attention(call):
+def attention(call, cls=keras_yat.YatMultiHeadAttention):
     """A model of `call(layer, x, other)`, with masked positions in x."""
-    layer = keras_yat.YatMultiHeadAttention(2, 4, num_key_value_heads=1, rope_max_wavelength=100.0)
+    layer = cls(2, 4, num_key_value_heads=1, rope_max_wavelength=100.0)
     inputs = keras.Input((4, 6))
     x = keras.layers.Masking()(inputs)
     return keras.Model(inputs, call(layer, x, keras.layers.Dense(6)(x)))
+
+
+def graph(layer):
+    """A model of one input, from which the edges follow, some of them padding."""
+    inputs = keras.Input((4, 3))
+    x = keras.layers.Masking()(inputs)
+    return keras.Model(inputs, layer(*operands(layer, x)))
 
 
 def tied():
@@ -116,8 +123,18 @@ MODELS = {
         ),
         (4, 2),
     ),
+    "graph convolution": (
+        lambda: graph(keras_yat.YatGraphConv(3, activation="coslu")), (4, 3)
+    ),
+    "graph attention": (
+        lambda: graph(keras_yat.YatGraphAttention(2, 3, score_bias="learned")), (4, 3)
+    ),
     "attention, causal": (
         lambda: attention(lambda layer, x, other: layer(x, other, use_causal_mask=True)),
+        (4, 6),
+    ),
+    "linear attention": (
+        lambda: attention(lambda layer, x, other: layer(x, other), keras_yat.YatLinearAttention),
         (4, 6),
     ),
     "attention, keys": (lambda: attention(lambda layer, x, other: layer(x, other, x)), (4, 6)),

@@ -47,6 +47,9 @@ def _cases():
     yield "YatMultiHeadAttention", Case(search.yat_attention, (2, 4), [(2, 5, 6), (2, 5, 6)])
     attended = search.yat_linear_attention
     yield "YatLinearAttention", Case(attended, (2, 4), [(2, 5, 6), (2, 5, 6)])
+    graph = [[(5, 6), (2, 8)]]
+    yield "YatGraphConv", Case(search.yat_graph_conv, (4,), graph)
+    yield "YatGraphAttention", Case(search.yat_graph_attention, (2, 4), graph)
     yield "YatEmbedding", Case(search.yat_embedding, (6, 4), [(2, 5)])
 
 

@@ -32,6 +32,8 @@ from keras_yat.layers._dense import YatDense
 from keras_yat.layers._depthwise_conv1d import YatDepthwiseConv1D
 from keras_yat.layers._depthwise_conv2d import YatDepthwiseConv2D
 from keras_yat.layers._embedding import YatEmbedding
+from keras_yat.layers._graph_attention import YatGraphAttention
+from keras_yat.layers._graph_conv import YatGraphConv
 from keras_yat.layers._gru import YatGRU
 from keras_yat.layers._gru_cell import YatGRUCell
 from keras_yat.layers._linear_attention import YatLinearAttention
@@ -73,6 +75,8 @@ __all__ = [
     "YatEmbedding",
     "YatGRU",
     "YatGRUCell",
+    "YatGraphAttention",
+    "YatGraphConv",
     "YatLSTM",
     "YatLSTMCell",
     "YatLinearAttention",

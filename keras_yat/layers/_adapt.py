@@ -74,7 +74,7 @@ class AdaptableLayer(NeuronLayer, LoraLayer):
         samples = _validate.count("samples", samples)
         rng = np.random.default_rng(seed)
         inputs = _kmeans_pp.sample_inputs(data, samples, rng)
-        self(inputs[:1])  # builds it, or raises for another shape
+        self._build_on(inputs[:1])
         groups = _kmeans_pp.sample_patches(self._patches, inputs, samples, rng)
         neurons = self._linear_map().neurons(self.stored_kernel.shape)
         count = neurons // len(groups)
@@ -96,6 +96,10 @@ class AdaptableLayer(NeuronLayer, LoraLayer):
         outputs = self._pre_activation(inputs[: max(1, _OUTPUTS // neurons)], training=False)
         rms = np.sqrt(np.mean(np.square(ops.convert_to_numpy(ops.cast(outputs, "float32")))))
         self._set_epsilon_and_alpha(None, 1.0 / float(rms) if rms > 0.0 else 1.0)
+
+    def _build_on(self, inputs: Any) -> None:
+        """Builds the layer for `inputs`, or raises if it was built for another shape."""
+        self(inputs)
 
     def _patches(self, inputs):
         """The patches of each group of neurons."""

@@ -12,7 +12,7 @@ from keras_yat._types import Identifier, LayerOptions, Size
 from keras_yat.layers import _attention_cache as caches
 from keras_yat.layers._base_attention import BaseYatAttention
 from keras_yat.layers._epsilon_alpha import ALPHA, EpsilonAlphaLayer
-from keras_yat.layers._projected_attention import SCORE_BIAS
+from keras_yat.layers._score_layer import SCORE_BIAS
 from keras_yat.ops import yat_attention
 from keras_yat.ops._yat_attention import NORMS, normalization_of
 

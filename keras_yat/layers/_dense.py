@@ -6,15 +6,13 @@ from typing import Any, Literal, Unpack
 
 import keras
 
-from keras_yat import _validate
-from keras_yat._numerics.prepared_kernel import DENSE, LinearMap
 from keras_yat._register import register
-from keras_yat._types import Config, Identifier, LayerOptions, Shape
-from keras_yat.layers._kernel import KernelLayer
+from keras_yat._types import Identifier, LayerOptions, Shape
+from keras_yat.layers._base_dense import BaseYatDense
 
 
 @register()
-class YatDense(KernelLayer):
+class YatDense(BaseYatDense):
     """Dense layer of Yat neurons: `alpha·(⟨w, x⟩ + b)² / (‖w - x‖² + epsilon)`.
 
     Replaces `keras.layers.Dense` and its activation. The output of a neuron is large when the
@@ -133,7 +131,7 @@ class YatDense(KernelLayer):
         **kwargs: Unpack[LayerOptions],
     ) -> None:
         super().__init__(
-            features=_validate.count("units", units),
+            units=units,
             activation=activation,
             use_bias=use_bias,
             kernel_initializer=kernel_initializer,
@@ -161,22 +159,8 @@ class YatDense(KernelLayer):
             kernel_trainable=kernel_trainable,
             **kwargs,
         )
-        self.units: int = self.features
         self.input_spec: Any = keras.layers.InputSpec(min_ndim=2)
-        self.supports_masking = True
-
-    def _kernel_shape(self, input_shape: Shape) -> tuple[int, ...]:
-        return (_validate.last_axis("input_shape", input_shape), self.units)
 
     def build(self, input_shape: Shape) -> None:
         super().build(input_shape)
         self.input_spec = keras.layers.InputSpec(min_ndim=2, axes={-1: input_shape[-1]})
-
-    def compute_output_shape(self, input_shape: Shape) -> Shape:
-        return (*input_shape[:-1], self.units)
-
-    def _linear_map(self) -> LinearMap:
-        return DENSE
-
-    def get_config(self) -> Config:
-        return {**super().get_config(), "units": self.units}

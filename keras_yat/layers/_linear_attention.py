@@ -10,7 +10,7 @@ from keras_yat._register import register
 from keras_yat._space import Choice, Flag, Float, Space
 from keras_yat._types import Identifier, LayerOptions, Size
 from keras_yat.layers._base_attention import BaseYatAttention
-from keras_yat.layers._projected_attention import SCORE_BIAS
+from keras_yat.layers._score_layer import SCORE_BIAS
 from keras_yat.ops import yat_linear_attention
 from keras_yat.ops._yat_linear_attention import state_of
 

@@ -1,31 +1,20 @@
-"""The base of attention layers: arguments, projections, and the parameters of the scores."""
+"""The base of attention layers: arguments and projections."""
 
-import string
 from typing import Any
 
 import keras
 
-from keras_yat import _validate, initializers
+from keras_yat import _validate
 from keras_yat._keras_compat import BaseAttention
-from keras_yat._projection import Projection
 from keras_yat._sizes import all_fit
-from keras_yat._space import Float
 from keras_yat._types import Config, Shape
 from keras_yat.layers._attention_axes import AttentionAxes
-from keras_yat.layers._epsilon_alpha import EpsilonAlphaLayer, plain, tensor
-from keras_yat.layers._weight_options import checked, checked_regularizer, serialized
+from keras_yat.layers._score_layer import ScoreLayer
+from keras_yat.layers._weight_options import checked, checked_regularizer
 from keras_yat.ops._attention_call import block_of, pattern_of
 
-PROJECTIONS = ("query", "key", "value", "gate", "attention_output")
 
-_BIAS_BOUNDS = Projection(0.0, None)
-
-_CONSTANT = Float(0.1, 10.0, log=True, default=1.0)
-SCORE_BIAS = {"none": None, "constant": _CONSTANT, "learned": "learned"}
-"""Options of the search space of the bias of the scores."""
-
-
-class ProjectedAttention(EpsilonAlphaLayer, BaseAttention):
+class ProjectedAttention(ScoreLayer, BaseAttention):
     """Abstract: the constructor of attention layers, and their projections.
 
     A subclass sets the score normalization.
@@ -62,8 +51,6 @@ class ProjectedAttention(EpsilonAlphaLayer, BaseAttention):
         block_mask: Any,
         mask_block_size: Any,
         block_size: Any,
-        score_bias: Any,
-        score_bias_initializer: Any,
         **kwargs: Any,
     ) -> None:
         if flash_attention not in (None, False):
@@ -96,35 +83,13 @@ class ProjectedAttention(EpsilonAlphaLayer, BaseAttention):
         self._block_mask = None if pattern is None else pattern.blocks
         block_of(block_size, 1, 1)
         self.block_size: Any = block_size
-        self._set_score_bias(score_bias, score_bias_initializer)
         self.seed_generator: Any = keras.random.SeedGenerator(seed) if dropout else None
-
-    def _set_score_bias(self, value, initializer):
-        if isinstance(value, str) and value != "learned":
-            _validate.invalid_argument(
-                "score_bias", "be 'learned', None, or a number of at least 0", value
-            )
-        if value != "learned" and value is not None:
-            value = self._checked_scales("score_bias", value, least=0.0)
-        if initializer is not None:
-            initializer = initializers.get(initializer, "score_bias_initializer")
-            if value != "learned":
-                _validate.invalid_argument(
-                    "score_bias_initializer", "be None", initializer, score_bias=value
-                )
-        self._score_bias = value
-        self.score_bias: Any = None if value == "learned" else value
-        self.score_bias_initializer: Any = initializer
 
     @property
     def block_mask(self) -> Any:
         """The argument `block_mask` as a list of lists, or None."""
         mask = self._block_mask
         return None if mask is None else [list(row) for row in mask.rows]
-
-    @property
-    def _epsilon_shape(self) -> tuple[int, ...]:
-        return (self.num_heads,)
 
     def build(self, query_shape: Shape, value_shape: Shape, key_shape: Shape | None = None) -> None:
         key_shape = value_shape if key_shape is None else key_shape
@@ -148,44 +113,12 @@ class ProjectedAttention(EpsilonAlphaLayer, BaseAttention):
         )
         self._set_projections(**layers)
         self._add_epsilon_and_alpha(self._default_alpha)
-        if self._score_bias == "learned":
-            start = self.score_bias_initializer or keras.initializers.Ones()
-            self.score_bias = self._add_scale("score_bias", start, _BIAS_BOUNDS, (heads,))
+        self._add_score_bias()
 
     @property
     def _default_alpha(self) -> float | None:
         """The starting value of a learned alpha; None where it would have no effect."""
         raise NotImplementedError
-
-    def _bias_of_scores(self) -> Any:
-        """The bias of the scores: None, numbers, or a tensor."""
-        if self._score_bias == "learned":
-            return _BIAS_BOUNDS.in_bounds(tensor(self.score_bias))
-        return self.score_bias
-
-    def _projection(self, name, shape, outputs, activation=None, features=1):
-        """A linear layer from the last `features` axes of `shape` to the axes `outputs`."""
-        letters = iter(string.ascii_lowercase)
-        free, bound, found = (
-            "".join(next(letters) for _ in range(count))
-            for count in (len(shape) - features, features, len(outputs))
-        )
-        layer = keras.layers.EinsumDense(
-            f"{free}{bound},{bound}{found}->{free}{found}",
-            output_shape=(*(None,) * (len(free) - 1), *outputs),
-            bias_axes=found if self.use_bias else None,
-            activation=activation,
-            name=name,
-            **{
-                **self._projection_arguments(),
-                "kernel_initializer": _with_own_seed(self._projection_initializer, name),
-            },
-        )
-        # Keras would warn of the mask of its input, which does not matter here.
-        layer.supports_masking = True
-        layer.build(shape)
-        layer.quantize = _refuse_to_quantize
-        return layer
 
     def get_config(self) -> Config:
         return {
@@ -200,8 +133,6 @@ class ProjectedAttention(EpsilonAlphaLayer, BaseAttention):
             "block_mask": self.block_mask,
             "mask_block_size": self.mask_block_size,
             "block_size": self.block_size,
-            "score_bias": plain(self._score_bias),
-            "score_bias_initializer": serialized(self.score_bias_initializer),
         }
 
 
@@ -220,27 +151,6 @@ def _check_shapes(query, value, key):
             shapes.pop("value"),
             **shapes,
         )
-
-
-def _with_own_seed(initializer, name):
-    """`initializer` for the projection `name`, with a different seed for each.
-
-    With identical query and key kernels each token would attend only to itself.
-    """
-    config = initializer.get_config()
-    seed = config.get("seed")
-    if isinstance(seed, int):
-        config["seed"] = seed + PROJECTIONS.index(name)
-    return type(initializer).from_config(config)
-
-
-def _refuse_to_quantize(mode: Any = None, config: Any = None, **kwargs: Any) -> None:
-    """The method `quantize` of a projection. `model.quantize` warns in these words."""
-    raise NotImplementedError(
-        "The projections of an attention layer are not quantized: Keras 3.15 saves them without "
-        "their dtype policy, and could not load the file. Give the layer a "
-        "`keras.dtype_policies.DTypePolicyMap` with quantized policies for them."
-    )
 
 
 def _optional(check, name, value, *rest):

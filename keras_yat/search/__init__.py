@@ -19,6 +19,7 @@ nor Optuna is imported.
 
 from keras_yat.search._activation import activation
 from keras_yat.search._convolutions import yat_conv, yat_depthwise_conv, yat_separable_conv
+from keras_yat.search._graphs import yat_graph_attention, yat_graph_conv
 from keras_yat.search._layers import (
     layer,
     yat_attention,
@@ -40,6 +41,8 @@ __all__ = [
     "yat_dense",
     "yat_depthwise_conv",
     "yat_embedding",
+    "yat_graph_attention",
+    "yat_graph_conv",
     "yat_linear_attention",
     "yat_recurrent",
     "yat_separable_conv",
