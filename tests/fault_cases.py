@@ -75,8 +75,8 @@ FAULTS = [
     Fault(
         "bounds: learned epsilon",
         f"{LAYERS}/_epsilon_alpha.py",
-        "start, _BOUNDS)",
-        "start, None)",
+        "start, _BOUNDS, self",
+        "start, None, self",
         "tests/layers/test_yat.py",
     ),
     Fault(

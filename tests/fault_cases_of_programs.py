@@ -40,7 +40,7 @@ OF_PROGRAMS = [
     ),
     Fault(
         "private names of Keras",
-        "keras_yat/layers/_base_attention.py",
+        "keras_yat/layers/_projected_attention.py",
         "heads, key_heads = self.num_heads,",
         "heads, key_heads = self._num_heads,",
         "tests/test_package.py",

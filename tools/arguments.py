@@ -40,6 +40,7 @@ OF_BASE = {
     "Squasher": [],
     "TrainableActivation": AXIS_AND_BOUNDS,
     "Combination": [*FUNCTIONS, *AXIS_AND_BOUNDS],
+    "KernelLayer": KERNEL,
     "BaseYatDense": KERNEL,
     "BaseYatConv": KERNEL,
     "BaseYatConvTranspose": KERNEL,
