@@ -47,7 +47,7 @@ FLOORS = [
     {"keras_yat.activations"},
     {"keras_yat.ops"},
     {"keras_yat.layers"},
-    {"keras_yat.search", "keras_yat.callbacks", "keras_yat.convert"},
+    {"keras_yat.search", "keras_yat.callbacks", "keras_yat.convert", "keras_yat._lipschitz"},
     {"keras_yat._derivative"},
     {"keras_yat._plot"},
     {"keras_yat.plot", "keras_yat._describe"},

@@ -45,9 +45,9 @@ class BaseYatNormalization(Layer):
         self.supports_masking = True
 
     def build(self, input_shape: Shape) -> None:
-        axes = self._axes(input_shape)
-        shape = tuple(input_shape[axis] for axis in axes)
-        if None in shape:
+        sizes = [input_shape[axis] for axis in self._axes(input_shape)]
+        shape = tuple(size for size in sizes if size is not None)
+        if len(shape) < len(sizes):
             _validate.invalid_argument(
                 "input_shape", "have known sizes along `axis`", tuple(input_shape), axis=self.axis
             )
