@@ -30,7 +30,7 @@ def raw() -> tuple[np.ndarray, ...]:
     return x[:IMAGES], y[:IMAGES], x_test, y_test
 
 
-def dense(depth: int) -> Callable[[str], Any]:
+def dense(depth: int, initializer: str = "yat_normal") -> Callable[[str], Any]:
     """Builds a network with `depth` hidden layers, by one of `NETS`."""
 
     def build(net):
@@ -48,7 +48,7 @@ def dense(depth: int) -> Callable[[str], Any]:
         for _ in range(depth):
             if normalization is not None:
                 layers.append(normalization())
-            layers.append(keras_yat.YatDense(64))
+            layers.append(keras_yat.YatDense(64, kernel_initializer=initializer))
         return keras.Sequential([*layers, keras.layers.Dense(10)])
 
     return build
@@ -58,6 +58,7 @@ standardized = functools.partial(rates.images, "mnist", IMAGES)
 TASKS = [
     rates.Task("pixels 0 to 255", raw, dense(2), 4),
     rates.Task("depth 2", standardized, dense(2), 4),
+    rates.Task("depth 5, Glorot", standardized, dense(5, "glorot_uniform"), 4),
     rates.Task("depth 30", standardized, dense(30), 4),
 ]
 

@@ -34,8 +34,9 @@ def lipschitz(layer: Any, radius: float, *, per_neuron: bool = False) -> float |
 
         |alpha|·(2·B·‖w‖/epsilon + (3√3/8)·B²/epsilon^1.5),   B = radius·‖w‖ + |b|
 
-    The bound of a neuron here is its Lipschitz constant on the ball to a few percent, from a grid
-    over the distance from w and the inner product with w; it is at most the formula. That of the
+    The bound of a neuron here is its Lipschitz constant on the ball to a few percent (to a half, if
+    w is outside of the ball), from a grid over the distance from w and the inner product with w;
+    it is at most the formula. That of the
     layer uses that an input is near to one prototype at most: of the other neurons only the slopes
     beyond half the distance between the prototypes are added. In a convolution it is multiplied by
     the square root of the number of windows that an entry is in.
@@ -189,7 +190,7 @@ class _Slopes:
         the largest bounds from interval k on.
         """
         norm = np.sqrt(np.sum(w**2, axis=0))
-        center = norm**2 + bias
+        center, largest = norm**2 + bias, self.radius * norm + np.abs(bias)
         last, first = self.radius + np.max(norm), 0.02 * math.sqrt(epsilon)
         count = max(2, math.ceil(math.log(max(last / first, 1.0)) / R_STEP))
         edges = np.concatenate([[0.0], np.geomspace(min(first, last / 2), last, count)])
@@ -200,16 +201,17 @@ class _Slopes:
             lower, upper = start / T_CELLS * norm, (start + 1) / T_CELLS * norm
             t_low = np.minimum(low * lower, high * lower)
             t_high = np.maximum(low * upper, high * upper)
+            inside = norm**2 + 2.0 * t_low + low**2 <= self.radius**2 * (1.0 + 1e-9)
+            t_high = np.clip(0.5 * (self.radius**2 - norm**2 - low**2), t_low, t_high)
             n = np.maximum(np.abs(center + t_low), np.abs(center + t_high))
+            n = np.minimum(n, largest)
             # -n·t is a parabola in t with its top at -center/2.
             t = np.clip(-0.5 * center, t_low, t_high)
             cross = -2.0 * (center + t) * t
             cross = cross / np.where(cross > 0.0, least, most)
             inner = np.maximum(norm**2 + cross, 0.0) + (n * high / least) ** 2
             slope = 2.0 * n / least * np.sqrt(inner)
-            inside = norm**2 + 2.0 * t_low + low**2 <= self.radius**2 * (1.0 + 1e-9)
             slopes = np.maximum(slopes, np.where(inside, slope, 0.0))
-        largest = self.radius * norm + np.abs(bias)
         simple = 2.0 * largest * norm / epsilon + 0.375 * math.sqrt(3) * largest**2 / epsilon**1.5
         slopes = np.minimum(slopes, simple)
         return edges, np.maximum.accumulate(slopes[::-1])[::-1]

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import strategies as st
 from keras_tuner import HyperParameters
 
+import keras_yat
 from keras_yat import search
 from keras_yat.search._layers import RECURRENT
 from tests.helpers import BACKEND
@@ -47,6 +48,8 @@ def _cases():
     yield "YatMultiHeadAttention", Case(search.yat_attention, (2, 4), [(2, 5, 6), (2, 5, 6)])
     attended = search.yat_linear_attention
     yield "YatLinearAttention", Case(attended, (2, 4), [(2, 5, 6), (2, 5, 6)])
+    for name in ("YatLayerNormalization", "YatBatchNormalization"):
+        yield name, Case(search.layer, (getattr(keras_yat, name),), [(2, 6)])
     yield "YatEmbedding", Case(search.yat_embedding, (6, 4), [(2, 5)])
 
 

@@ -101,6 +101,9 @@ class BaseYatNormalization(Layer):
 
 
 def count_of(x: Tensor, axes: tuple[int, ...]) -> Tensor:
-    """The number of entries of `x` along `axes`, in its dtype."""
+    """The number of entries of `x` along `axes`, in its dtype.
+
+    For means: `ops.mean` of float64 is in float32 on JAX and torch.
+    """
     sizes = [ops.shape(x)[axis] for axis in axes]
     return math.prod(ops.cast(size, x.dtype) for size in sizes)

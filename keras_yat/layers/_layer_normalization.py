@@ -10,7 +10,7 @@ from keras import ops
 from keras_yat import _validate
 from keras_yat._register import register
 from keras_yat._types import Identifier, LayerOptions, Tensor
-from keras_yat.layers._base_normalization import BaseYatNormalization
+from keras_yat.layers._base_normalization import BaseYatNormalization, count_of
 
 
 @register()
@@ -88,5 +88,5 @@ class YatLayerNormalization(BaseYatNormalization):
         largest = ops.stop_gradient(ops.max(ops.abs(x), axis=axes, keepdims=True))
         factor = ops.where(largest > 1.0, largest, ops.ones_like(largest))
         x = x / factor
-        mean = ops.mean(ops.square(x), axis=axes, keepdims=True)
+        mean = ops.sum(ops.square(x), axis=axes, keepdims=True) / count_of(x, axes)
         return x / ops.sqrt(mean + ops.square(self.epsilon**0.5 / factor))
