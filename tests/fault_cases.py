@@ -1,6 +1,7 @@
 """The faults that `tests.faults` puts into the code."""
 
 from tests.fault import Fault
+from tests.fault_cases_of_normalization import OF_NORMALIZATION
 from tests.fault_cases_of_programs import OF_PROGRAMS
 
 FORMULA, PRODUCTS = "keras_yat/_numerics/formula.py", "keras_yat/_numerics/products.py"
@@ -413,5 +414,6 @@ FAULTS = [
         'sampling="linear"',
         "tests/test_search.py",
     ),
+    *OF_NORMALIZATION,
     *OF_PROGRAMS,
 ]

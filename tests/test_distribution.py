@@ -46,7 +46,8 @@ def check(*processes):
         assert len(others) > 0
         assert one[1][0] > one[1][-2]
         for name, losses in others:
-            np.testing.assert_allclose(losses, one[1], rtol=1e-5, err_msg=name)
+            np.testing.assert_allclose(losses[:-1], one[1][:-1], rtol=1e-5, err_msg=name)
+            np.testing.assert_allclose(losses[-1], one[1][-1], rtol=2e-4, err_msg=name)
 
 
 @pytest.mark.backends("jax")

@@ -254,7 +254,8 @@ PUBLIC = {
         "keras_yat.search",
     )
     for public in importlib.import_module(name).__all__
-} | {f"keras_yat.config.{n}": f for n, f in vars(keras_yat.config).items() if n[0] != "_"}
+} | {f"keras_yat.{n}": getattr(keras_yat, n) for n in ("lipschitz", "lipschitz_epsilon")}
+PUBLIC |= {f"keras_yat.config.{n}": f for n, f in vars(keras_yat.config).items() if n[0] != "_"}
 
 
 @pytest.mark.spread
