@@ -1,41 +1,14 @@
 """The faults that `tests.faults` puts into the code."""
 
 from tests.fault import Fault
+from tests.fault_cases_of_activations import OF_ACTIVATIONS
 from tests.fault_cases_of_normalization import OF_NORMALIZATION
 from tests.fault_cases_of_programs import OF_PROGRAMS
 
 FORMULA, PRODUCTS = "keras_yat/_numerics/formula.py", "keras_yat/_numerics/products.py"
 LAYERS = "keras_yat/layers"
-RATIONAL = "keras_yat/activations/_rational_formula.py"
 FAULTS = [
-    Fault(
-        "rational: far from 0",
-        RATIONAL,
-        "far = self._power(degree - power) if",
-        "far = self._power(power) if",
-        "tests/activations/test_values.py",
-    ),
-    Fault(
-        "rational: gradient of the denominator",
-        RATIONAL,
-        "back = -2.0 * upstream * value",
-        "back = -1.0 * upstream * value",
-        "tests/activations/test_values.py",
-    ),
-    Fault(
-        "rational: the fit searches no denominator",
-        "keras_yat/activations/_rational_fit.py",
-        "return terms @ numerator - wanted",
-        "return 0.0 * (terms @ numerator - wanted)",
-        "tests/activations/test_rational.py",
-    ),
-    Fault(
-        "xielu: curvature below 0",
-        "keras_yat/activations/_xielu.py",
-        "alpha_n * (expm1(negative) - negative)",
-        "alpha_n * expm1(negative)",
-        "tests/activations/test_values.py",
-    ),
+    *OF_ACTIVATIONS,
     Fault(
         "formula: factor",
         FORMULA,

@@ -82,7 +82,6 @@ MODELS = {
     "normalized": (
         lambda: sequential(
             (4, 2),
-            keras.layers.Masking(),
             keras_yat.YatLayerNormalization([1, 2]),
             keras_yat.YatConv1D(3, 2),
             keras_yat.YatBatchNormalization(),

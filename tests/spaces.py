@@ -49,7 +49,7 @@ def _cases():
     attended = search.yat_linear_attention
     yield "YatLinearAttention", Case(attended, (2, 4), [(2, 5, 6), (2, 5, 6)])
     for name in ("YatLayerNormalization", "YatBatchNormalization"):
-        yield name, Case(search.layer, (getattr(keras_yat, name),), [(2, 6)])
+        yield name, Case(partial(search.layer, cls=getattr(keras_yat, name)), (), [(2, 6)])
     yield "YatEmbedding", Case(search.yat_embedding, (6, 4), [(2, 5)])
 
 

@@ -8,7 +8,7 @@ from keras import ops
 from keras_yat import _validate
 from keras_yat._keras_compat import Layer
 from keras_yat._numerics.gradients import at_least_float32
-from keras_yat._space import Flag, Float, Space
+from keras_yat._space import Float, Space
 from keras_yat._types import Config, Identifier, Shape, Tensor
 from keras_yat.layers._weight_options import WeightOptions
 
@@ -22,7 +22,7 @@ class BaseYatNormalization(Layer):
 
     gamma: Any
 
-    search_space: ClassVar[Space] = {"epsilon": Float(1e-8, 1e-2, log=True), "scale": Flag()}
+    search_space: ClassVar[Space] = {"epsilon": Float(1e-8, 1e-2, log=True)}
 
     def __init__(
         self,
