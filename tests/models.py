@@ -29,6 +29,11 @@ def attention(call):
     return keras.Model(inputs, call(layer, x, keras.layers.Dense(6)(x)))
 
 
+def linear_attention():
+    inputs = keras.Input((4, 6))
+    return keras.Model(inputs, keras_yat.YatLinearAttention(2, 4)(inputs, inputs))
+
+
 def tied():
     rows = keras_yat.YatEmbedding(7, 4, mask_zero=True)
     inputs = keras.Input((3,), dtype="int32")
@@ -126,6 +131,7 @@ MODELS = {
         ),
         (4, 2),
     ),
+    "linear attention": (linear_attention, (4, 6)),
     "attention, causal": (
         lambda: attention(lambda layer, x, other: layer(x, other, use_causal_mask=True)),
         (4, 6),

@@ -8,6 +8,7 @@ from typing import Any, Unpack
 from keras import ops
 
 from keras_yat import _validate
+from keras_yat._numerics.formula import max_abs
 from keras_yat._register import register
 from keras_yat._types import Identifier, LayerOptions, Tensor
 from keras_yat.layers._base_normalization import BaseYatNormalization, count_of
@@ -85,7 +86,7 @@ class YatLayerNormalization(BaseYatNormalization):
         axes = self._axes(x.shape)
         # Squares of numbers above 1e19 overflow float32. The result does not depend on this
         # factor, so neither does the gradient.
-        largest = ops.stop_gradient(ops.max(ops.abs(x), axis=axes, keepdims=True))
+        largest = max_abs(x, axes)
         factor = ops.where(largest > 1.0, largest, ops.ones_like(largest))
         x = x / factor
         mean = ops.sum(ops.square(x), axis=axes, keepdims=True) / count_of(x, axes)
