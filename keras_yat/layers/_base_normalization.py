@@ -106,4 +106,4 @@ def count_of(x: Tensor, axes: tuple[int, ...]) -> Tensor:
     For means: `ops.mean` of float64 is in float32 on JAX and torch.
     """
     sizes = [ops.shape(x)[axis] for axis in axes]
-    return math.prod(ops.cast(size, x.dtype) for size in sizes)
+    return math.prod([ops.cast(size, x.dtype) for size in sizes])
