@@ -154,6 +154,22 @@ def test_neurons_far_apart_do_not_add_up():
 
 
 @pytest.mark.once
+def test_an_input_between_two_prototypes():
+    """There both neurons are nearly as steep as they can be."""
+    height = math.sqrt(1.0 / 3.0)
+    w = np.array([[10.0, 10.0], [height, -height]])
+    layer = keras_yat.YatDense(2, epsilon=1.0, alpha=None, use_bias=False, kernel_multiplier=1.0)
+    layer.build((None, 2))
+    layer.kernel.assign(w)
+    x = np.array([[10.0], [0.0]])
+    n, distance = x.T @ w, np.sum((x - w) ** 2, axis=0) + 1.0
+    jacobian = 2 * n * w / distance - 2 * n**2 * (x - w) / distance**2
+    found = np.linalg.norm(jacobian, 2)
+    (first, _) = lipschitz(layer, 12.0, per_neuron=True)
+    assert 1.2 * first < found <= lipschitz(layer, 12.0) <= 1.5 * first
+
+
+@pytest.mark.once
 def test_equal_neurons_add_up():
     layer = keras_yat.YatDense(4, epsilon=1e-2, use_bias=False)
     layer.build((None, 6))
