@@ -14,6 +14,7 @@ from keras_yat import (
     quantizers,
     search,
 )
+from keras_yat._lipschitz import lipschitz, lipschitz_epsilon
 from keras_yat.layers import *  # noqa: F403
 
 __version__ = "0.1.0"
@@ -25,6 +26,8 @@ __all__ = [
     "convert",
     "initializers",
     "layers",
+    "lipschitz",
+    "lipschitz_epsilon",
     "ops",
     "plot",
     "quantizers",

@@ -1,5 +1,6 @@
 """What Keras does not hide of its backends: tracing, autocast, meshes, recomputation."""
 
+import importlib
 import sys
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
@@ -133,3 +134,21 @@ def segment_sum(x: Tensor, segments: Tensor, count: Any) -> Tensor:
     if keras.backend.backend() != "torch":
         return keras.ops.segment_sum(x, segments, count)
     return x.new_zeros((count, *x.shape[1:])).index_add(0, segments, x)
+
+
+def sum_over_replicas(x: Tensor) -> Tensor:
+    """`x` summed over the replicas of `tf.distribute` or the processes of `torch.distributed`.
+
+    Its gradient is a sum over them too. On JAX a program is of all devices: `x` is the sum.
+    """
+    if keras.backend.backend() == "tensorflow":
+        tf = sys.modules["tensorflow"]
+        replica = tf.distribute.get_replica_context()
+        # None where a strategy is not running replicas.
+        return x if replica is None else replica.all_reduce(tf.distribute.ReduceOp.SUM, x)
+    if keras.backend.backend() == "torch":
+        torch = sys.modules["torch"]
+        if torch.distributed.is_available() and torch.distributed.is_initialized():
+            # Not loaded by torch itself.
+            return importlib.import_module("torch.distributed.nn.functional").all_reduce(x)
+    return x

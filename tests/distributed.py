@@ -37,6 +37,7 @@ def data():
 def built(weights=None):
     inputs = keras.Input((6, 6, 2))
     x = keras_yat.YatConv2D(4, 3, name="conv")(inputs)
+    x = keras_yat.YatBatchNormalization(synchronized=True, name="norm")(x)
     x = keras_yat.Nami(axis=-1, name="nami")(x)
     x = keras.layers.Reshape((16, 4))(x)
     x = keras_yat.YatMultiHeadAttention(2, 4, name="attention")(x, x)
@@ -51,8 +52,14 @@ def built(weights=None):
 
 
 def losses(model):
+    """The loss of each step, and a statistic of the batches."""
     x, y = data()
-    return model.fit(x, y, batch_size=BATCH, epochs=STEPS, shuffle=False, verbose=0).history["loss"]
+    history = model.fit(x, y, batch_size=BATCH, epochs=STEPS, shuffle=False, verbose=0).history
+    return [*history["loss"], statistic(model)]
+
+
+def statistic(model):
+    return float(keras.ops.sum(model.get_layer("norm").moving_mean_square))
 
 
 def alone():
@@ -119,7 +126,7 @@ def replicas(rank, group):
     x, y = (torch.as_tensor(array[half]) for array in data())
     found = []
     for _ in range(STEPS):
-        loss = model.compute_loss(x, y, replica(x))
+        loss = model.compute_loss(x, y, replica(x, training=True))
         model.zero_grad()
         loss.backward()
         variables = model.trainable_variables
@@ -128,6 +135,7 @@ def replicas(rank, group):
         mean = loss.detach().clone()
         torch.distributed.all_reduce(mean)
         found.append(mean.item() / 2)
+    found.append(statistic(model))
     torch.distributed.destroy_process_group()
     return {"one": first, f"replica {rank}": found}
 

@@ -4,6 +4,7 @@ from tests.fault import Fault
 from tests.fault_cases_of_activations import OF_ACTIVATIONS
 from tests.fault_cases_of_attention import OF_ATTENTION
 from tests.fault_cases_of_graphs import OF_GRAPHS
+from tests.fault_cases_of_normalization import OF_NORMALIZATION
 from tests.fault_cases_of_programs import OF_PROGRAMS
 
 FORMULA, PRODUCTS = "keras_yat/_numerics/formula.py", "keras_yat/_numerics/products.py"
@@ -299,5 +300,6 @@ FAULTS = [
     *OF_ACTIVATIONS,
     *OF_ATTENTION,
     *OF_GRAPHS,
+    *OF_NORMALIZATION,
     *OF_PROGRAMS,
 ]

@@ -86,6 +86,16 @@ MODELS = {
         ),
         (4, 4, 2),
     ),
+    "normalized": (
+        lambda: sequential(
+            (4, 2),
+            keras_yat.YatLayerNormalization([1, 2]),
+            keras_yat.YatConv1D(3, 2),
+            keras_yat.YatBatchNormalization(),
+            keras.layers.SpectralNormalization(keras_yat.YatDense(2)),
+        ),
+        (4, 2),
+    ),
     "int4, tied": (lambda: quantized(tied(), "int4"), np.array([[1, 2, 6], [3, 0, 0]], "int32")),
     "tied": (tied, np.array([[1, 2, 6], [3, 0, 0]], "int32")),
     **{

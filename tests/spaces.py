@@ -9,6 +9,7 @@ import pytest
 from hypothesis import strategies as st
 from keras_tuner import HyperParameters
 
+import keras_yat
 from keras_yat import search
 from keras_yat.search._layers import RECURRENT
 from tests.helpers import BACKEND
@@ -50,6 +51,8 @@ def _cases():
     graph = [[(5, 6), (2, 8)]]
     yield "YatGraphConv", Case(search.yat_graph_conv, (4,), graph)
     yield "YatGraphAttention", Case(search.yat_graph_attention, (2, 4), graph)
+    for name in ("YatLayerNormalization", "YatBatchNormalization"):
+        yield name, Case(partial(search.layer, cls=getattr(keras_yat, name)), (), [(2, 6)])
     yield "YatEmbedding", Case(search.yat_embedding, (6, 4), [(2, 5)])
 
 

@@ -1,4 +1,7 @@
-"""Training on several devices: the losses of a few steps are those on one device."""
+"""Training on several devices: the losses of a few steps are those on one device.
+
+Statistics of `YatBatchNormalization` too, which are those of the whole batch.
+"""
 
 import json
 import os
@@ -41,9 +44,10 @@ def check(*processes):
         assert process.returncode == 0, errors
         one, *others = json.loads(output.splitlines()[-1]).items()
         assert len(others) > 0
-        assert one[1][0] > one[1][-1]
+        assert one[1][0] > one[1][-2]
         for name, losses in others:
-            np.testing.assert_allclose(losses, one[1], rtol=1e-5, err_msg=name)
+            np.testing.assert_allclose(losses[:-1], one[1][:-1], rtol=1e-5, err_msg=name)
+            np.testing.assert_allclose(losses[-1], one[1][-1], rtol=2e-4, err_msg=name)
 
 
 @pytest.mark.backends("jax")

@@ -47,7 +47,7 @@ FLOORS = [
     {"keras_yat.activations"},
     {"keras_yat.ops"},
     {"keras_yat.layers"},
-    {"keras_yat.search", "keras_yat.callbacks", "keras_yat.convert"},
+    {"keras_yat.search", "keras_yat.callbacks", "keras_yat.convert", "keras_yat._lipschitz"},
     {"keras_yat._derivative"},
     {"keras_yat._plot"},
     {"keras_yat.plot", "keras_yat._describe"},
@@ -254,7 +254,8 @@ PUBLIC = {
         "keras_yat.search",
     )
     for public in importlib.import_module(name).__all__
-} | {f"keras_yat.config.{n}": f for n, f in vars(keras_yat.config).items() if n[0] != "_"}
+} | {f"keras_yat.{n}": getattr(keras_yat, n) for n in ("lipschitz", "lipschitz_epsilon")}
+PUBLIC |= {f"keras_yat.config.{n}": f for n, f in vars(keras_yat.config).items() if n[0] != "_"}
 
 
 @pytest.mark.spread

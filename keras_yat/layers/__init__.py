@@ -22,6 +22,7 @@ from keras_yat.activations._softer_sigmoid import SofterSigmoid
 from keras_yat.activations._softermax import Softermax
 from keras_yat.activations._xielu import XIELU
 from keras_yat.layers._attention import YatMultiHeadAttention
+from keras_yat.layers._batch_normalization import YatBatchNormalization
 from keras_yat.layers._conv1d import YatConv1D
 from keras_yat.layers._conv1d_transpose import YatConv1DTranspose
 from keras_yat.layers._conv2d import YatConv2D
@@ -36,6 +37,7 @@ from keras_yat.layers._graph_attention import YatGraphAttention
 from keras_yat.layers._graph_conv import YatGraphConv
 from keras_yat.layers._gru import YatGRU
 from keras_yat.layers._gru_cell import YatGRUCell
+from keras_yat.layers._layer_normalization import YatLayerNormalization
 from keras_yat.layers._linear_attention import YatLinearAttention
 from keras_yat.layers._lstm import YatLSTM
 from keras_yat.layers._lstm_cell import YatLSTMCell
@@ -63,6 +65,7 @@ __all__ = [
     "SoftTanh",
     "SofterSigmoid",
     "Softermax",
+    "YatBatchNormalization",
     "YatConv1D",
     "YatConv1DTranspose",
     "YatConv2D",
@@ -79,6 +82,7 @@ __all__ = [
     "YatGraphConv",
     "YatLSTM",
     "YatLSTMCell",
+    "YatLayerNormalization",
     "YatLinearAttention",
     "YatMultiHeadAttention",
     "YatSeparableConv1D",

@@ -45,6 +45,9 @@ class BaseYatConvTranspose(FilterLayer, KernelLayer):
     def _effective_fan_in(self, entries: int) -> float:
         return entries / math.prod(self.strides)
 
+    def _windows_of_an_entry(self) -> int:
+        return math.prod(self.kernel_size)
+
     def _convolve(self, x: Any, kernel: Any) -> Any:
         # TensorFlow has no dilation here on a CPU: a kernel with zeros between its entries is
         # equivalent.

@@ -1,8 +1,12 @@
 """The base of the dense and convolutional Yat layers: a bias, an activation, the call."""
 
+from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any
 
 import keras
+import numpy as np
+import numpy.typing as npt
 from keras import ops
 
 from keras_yat._backend import dense_tensor
@@ -10,6 +14,34 @@ from keras_yat._numerics.prepared_kernel import LinearMap
 from keras_yat._types import Config, Identifier, Shape, Tensor
 from keras_yat.layers._base import YatLayer, checked_activation
 from keras_yat.layers._weight_options import WeightOptions, checked_regularizer, serialized
+
+
+@dataclass(frozen=True)
+class Neurons:
+    """The neurons of a layer: `alpha·(⟨w, x⟩ + b)² / (‖w - x‖² + epsilon)`.
+
+    Attributes:
+        columns: The prototypes w as columns, `(groups, entries, neurons of a group)`. Groups have
+            separate inputs.
+        bias: b, `(groups, neurons of a group)`.
+        epsilon: As in the formula.
+        alpha: As in the formula.
+        windows: The largest number of windows that an entry of the input is in.
+    """
+
+    columns: npt.NDArray[np.float64]
+    bias: npt.NDArray[np.float64]
+    epsilon: float
+    alpha: float
+    windows: int
+
+    def groups(self) -> Iterator[tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]]:
+        """The columns and the bias of each group."""
+        return zip(self.columns, self.bias, strict=True)
+
+
+def _double(value):
+    return np.asarray(ops.convert_to_numpy(value), "float64")
 
 
 class NeuronLayer(YatLayer):
@@ -97,6 +129,35 @@ class NeuronLayer(YatLayer):
         linear_map = self._linear_map()
         kernel = linear_map.compose(*self._factors())
         return self._prototypes(kernel, self.multiplier, linear_map.axes)
+
+    @property
+    def neurons(self) -> Neurons:
+        """The neurons in float64, for bounds such as `keras_yat.lipschitz`.
+
+        Raises:
+            ValueError: If the layer is not built.
+        """
+        prototypes = self.prototypes()
+        columns = self._linear_map().patches_and_columns(self._one_window(), prototypes)[1]
+        columns = np.asarray(ops.convert_to_numpy(columns), "float64")
+        columns = columns if columns.ndim == 3 else columns[None]
+        groups, _, size = columns.shape
+        scales = {k: 1.0 if v is None else v for k, v in self._epsilon_and_alpha().items()}
+        bias = self.constant_bias or 0.0 if self.bias is None else self.bias
+        return Neurons(
+            columns,
+            np.reshape(np.broadcast_to(_double(bias), (groups * size,)), (groups, size)),
+            windows=self._windows_of_an_entry(),
+            **{name: float(_double(value)) for name, value in scales.items()},
+        )
+
+    def _one_window(self) -> Tensor:
+        """An input with at least one window, channels last."""
+        return ops.zeros((1, self.input_spec.axes[-1]))
+
+    def _windows_of_an_entry(self) -> int:
+        """The largest number of windows that an entry of the input is in."""
+        return 1
 
     def _pre_activation(self, inputs: Tensor, training: bool | None) -> Tensor:
         """The outputs of the neurons, channels last, before the activation."""

@@ -1,6 +1,7 @@
 """The bases of the layers whose neurons slide over their input."""
 
 import functools
+import math
 import operator
 from typing import Any, ClassVar
 
@@ -83,6 +84,16 @@ class SlidingLayer(NeuronLayer):
                 "input_shape", "have a known number of channels", tuple(input_shape)
             )
         return channels
+
+    def _one_window(self) -> Tensor:
+        every = zip(self.kernel_size, self.dilation_rate, strict=True)
+        reach = [(taps - 1) * rate + 1 for taps, rate in every]
+        return ops.zeros((1, *reach, self.input_spec.axes[self._channel_axis]))
+
+    def _windows_of_an_entry(self) -> int:
+        every = zip(self.kernel_size, self.strides, self.dilation_rate, strict=True)
+        # Taps t with t·dilation ≡ the position of the entry, modulo the stride.
+        return math.prod(-(-taps * math.gcd(step, rate) // step) for taps, step, rate in every)
 
     def _output_channels(self, input_shape: Shape) -> int | None:
         """The number of channels of the output, that is of neurons."""
