@@ -153,7 +153,7 @@ class _Slopes:
 
     def of_layer(self, epsilon: float) -> float:
         every = [self._of_group(*group, epsilon) for group in self.neurons.groups()]
-        # ‖f(x) - f(x')‖² is a sum over windows, and each entry of x - x' is in so many of them.
+        # ‖f(x) - f(x')‖² is a sum over windows; `windows` of them contain the same entry of x - x'.
         return abs(self.neurons.alpha) * math.sqrt(self.neurons.windows) * max(every)
 
     def _of_group(self, w, bias, epsilon):

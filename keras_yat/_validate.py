@@ -47,7 +47,8 @@ def one_of(name: str, value: Any, choices: Iterable[Any]) -> Any:
     """`value` if it is one of `choices`."""
     choices = tuple(choices)
     if value not in choices:
-        invalid_argument(name, "be one of " + ", ".join(map(repr, choices)), value)
+        several = "one of " if len(choices) > 1 else ""
+        invalid_argument(name, f"be {several}" + ", ".join(map(repr, choices)), value)
     return value
 
 
@@ -76,10 +77,10 @@ def interval(name: str, value: Any) -> tuple[float | None, float | None]:
     return low, high
 
 
-def count(name: str, value: Any) -> int:
-    """`value` as an int of at least 1."""
-    if isinstance(value, bool) or not isinstance(value, numbers.Integral) or value < 1:
-        invalid_argument(name, "be an int of at least 1", value)
+def count(name: str, value: Any, least: int = 1) -> int:
+    """`value` as an int of at least `least`."""
+    if isinstance(value, bool) or not isinstance(value, numbers.Integral) or value < least:
+        invalid_argument(name, f"be an int of at least {least}", value)
     return int(value)
 
 

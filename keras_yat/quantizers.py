@@ -9,6 +9,7 @@ from keras import ops
 
 from keras_yat import _validate
 from keras_yat._numerics.gradients import at_least_float32
+from keras_yat._numerics.math import largest as largest_of
 from keras_yat._register import register
 from keras_yat._types import Config, Identifier, Tensor
 
@@ -105,12 +106,15 @@ class Ternary:
         kernel = ops.convert_to_tensor(kernel)
         wide = ops.cast(kernel, at_least_float32(kernel))
         size = ops.abs(wide)
-        largest = ops.max(size, axis=axis, keepdims=True)
+        largest = largest_of(size, axis)
+        entries = ops.sum(ops.ones_like(size), axis=axis, keepdims=True)
         none = ops.cast(ops.equal(largest, 0.0), wide.dtype)
         # Relative to the largest weight, so that sums neither overflow nor vanish. Where all kept
         # weights are equal the differences from it are exactly 0: β is exact, in any order of sums.
         below = (size - largest) / (largest + none)
-        delta = self.threshold * largest * (1.0 + ops.mean(below, axis=axis, keepdims=True))
+        delta = (
+            self.threshold * largest * (1.0 + ops.sum(below, axis=axis, keepdims=True) / entries)
+        )
         kept = ops.cast(size > delta, wide.dtype)
         count = ops.sum(kept, axis=axis, keepdims=True) + none
         scale = largest * (1.0 + ops.sum(kept * below, axis=axis, keepdims=True) / count)

@@ -115,6 +115,21 @@ def test_the_fit_is_that_of_random_vectors(size):
     np.testing.assert_allclose([float(t[0]) for t in tensors], affine_root(0.7, 0.5, size), 1e-5)
 
 
+@pytest.mark.once
+@pytest.mark.parametrize("size", [2, 3, 8])
+@pytest.mark.parametrize("epsilon", [1e-7, 1e-3])
+def test_the_fit_of_a_narrow_peak(size, epsilon):
+    """Means over two million angles, dense near 0."""
+    u = (np.arange(2_000_000) + 0.5) / 2_000_000
+    angles = np.pi * u**3
+    weights = u**2 * np.sin(angles) ** (size - 2)
+    weights /= weights.sum()
+    s = np.cos(angles)
+    roots = (s + 1.0) / np.sqrt(epsilon + 4.0 * np.sin(angles / 2.0) ** 2)
+    truth = np.sum(weights * roots), size * np.sum(weights * s * roots)
+    np.testing.assert_allclose(affine_root(1.0, epsilon, size), truth, rtol=1e-6)
+
+
 @pytest.mark.parametrize("prompt", [1, 3])
 def test_decoding_with_a_state(prompt):
     query, key, value = operands(queries=8, keys=8).values()
@@ -134,6 +149,12 @@ def test_causal_attention_to_another_length(queries, keys):
     arrays = operands(queries=queries, keys=keys)
     found = yat_linear_attention(**arrays, is_causal=True, block_size=4)
     assert_near(found, definition(**arrays, is_causal=True)[0])
+
+
+@pytest.mark.parametrize("settings", [{}, {"is_causal": True, "block_size": 8}])
+def test_an_empty_batch(settings):
+    x = draw((0, 40, 2, 4))
+    assert tuple(yat_linear_attention(x, x, x, **settings).shape) == (0, 40, 2, 4)
 
 
 def test_weights_of_pairs():
@@ -216,6 +237,7 @@ STATE = np.zeros((1, 2, 10, 4), "float32")
         ({"score_bias": [1.0, -1.0]}, r"`score_bias\[1\]` must be a finite number of at least 0"),
         ({"epsilon": 0.0}, "`epsilon` must be a finite number greater than 0"),
         ({"epsilon": np.ones(3, "float32")}, "`epsilon` must be a number, or 2 of them"),
+        ({"state": STATE, "key": X[:, :3], "value": X[:, :3]}, "`key` must have as many positions"),
         ({"state": STATE[:, :, :9]}, r"`state` must have the shape \(1, 2, 10, 4\). Received"),
         *[
             ({"state": STATE, **more}, "`state` must be None with `dropout`")
@@ -231,7 +253,7 @@ STATE = np.zeros((1, 2, 10, 4), "float32")
 )
 def test_bad_arguments(arguments, words):
     with pytest.raises(ValueError, match=words):
-        yat_linear_attention(X, X, X, **arguments)
+        yat_linear_attention(**{"query": X, "key": X, "value": X, **arguments})
 
 
 def test_gradients_are_summed_over_query_heads():

@@ -155,6 +155,19 @@ def test_dropout(how):
     assert len({tuple(diagonal[0, i : i + 16]) for i in range(0, 96, 16)}) > 1
 
 
+@pytest.mark.parametrize(
+    "settings", [{"is_causal": True}, {"sliding_window": 3}, {"block_mask": np.eye(5, dtype=bool)}]
+)
+def test_empty_inputs(settings):
+    """No queries, and an empty batch."""
+    settings = {"mask_block_size": 8, "block_size": 8, **settings}
+    key = draw((1, 40, 2, 4))
+    found = yat_attention(key[:, :0], key, key, **settings)
+    assert tuple(found.shape) == (1, 0, 2, 4)
+    nothing = key[:0]
+    assert tuple(yat_attention(nothing, nothing, nothing, **settings).shape) == (0, 40, 2, 4)
+
+
 def test_unknown_lengths():
     """All pairs are computed then, with the same result."""
     arrays = operands(2, 1, 70, 70)
@@ -189,7 +202,13 @@ X = draw((1, 5, 2, 3))
         ({"num_global_tokens": -1, "sliding_window": 2}, "`num_global_tokens` must be an int"),
         *[
             ({"block_mask": mask}, "`block_mask` must be booleans .*Received: block_mask=")
-            for mask in (np.ones(3, bool), np.full((2, 2), 0.5), np.ones((0, 2), bool), "all")
+            for mask in (
+                np.ones(3, bool),
+                np.full((2, 2), 0.5),
+                np.ones((0, 2), bool),
+                "all",
+                [[1, 0], [1]],
+            )
         ],
         (
             {"block_mask": np.ones((2, 3), bool), "mask_block_size": 2},

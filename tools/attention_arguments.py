@@ -118,8 +118,9 @@ ATTENTION = [
         "epsilon",
         "float | Sequence[float]",
         "1e-5",
-        "Added to the squared distance: a number above 0, in squared units of the projected query, "
-        "or a list with one for each head. Within this squared distance the score levels off.",
+        "Added to the squared distance: a number above 0, or a list with one for each head. In "
+        "squared units of the projected query; on the sphere it has no unit. The smaller it is, "
+        "the larger is the score of a key that is equal to the query.",
     ),
     *(
         replace(

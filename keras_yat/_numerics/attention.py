@@ -57,7 +57,7 @@ class Attention:
     def __call__(self, query: Any, key: Any, value: Any) -> Any:
         """The weighted sums of the values, for each query."""
         queries, keys = query.shape[3], key.shape[3]
-        if self.block is None:
+        if self.block is None or (is_known(queries) and not queries):
             return self.sums(query, key, value)
         masks = self.masks.within(queries, keys)
         plan = sparse_attention.plan(masks, queries, keys)

@@ -102,14 +102,16 @@ def check_shapes(shapes: Sequence[Any]) -> None:
         )
 
 
-def read(inputs: Sequence[Any], mask: Any = None) -> tuple[Tensor, Edges]:
+def read(inputs: Sequence[Any], features: Any, mask: Any = None) -> tuple[Tensor, Edges]:
     """The features `(nodes of all graphs, features)` and the edges of `[x, graph, …]`.
 
-    Both in float32 or wider. Edges from masked nodes are left out.
+    Both in float32 or wider. Edges from masked nodes are left out, and their features are 0.
     """
     check_shapes([getattr(item, "shape", ()) for item in inputs])
     x, graph, *weight = inputs
     x = ops.convert_to_tensor(x)
+    if not fits(x.shape[-1], features):
+        _validate.invalid_argument("x", f"have {features} features", tuple(x.shape))
     dtype = at_least_float32(x)
     single = len(x.shape) == 2
     batch, nodes = (1, ops.shape(x)[0]) if single else ops.shape(x)[:2]
@@ -125,8 +127,10 @@ def read(inputs: Sequence[Any], mask: Any = None) -> tuple[Tensor, Edges]:
     weights = ops.reshape(weights, (-1,))
     x = ops.reshape(ops.cast(x, dtype), (product((batch, nodes)), x.shape[-1]))
     if mask is not None:
-        seen = ops.take(ops.reshape(ops.cast(mask, dtype), (-1,)), sources, axis=0)
-        weights = weights * seen
+        mask = ops.reshape(ops.cast(mask, "bool"), (-1,))
+        # A weight of 0 does not stop NaN.
+        x = ops.where(ops.expand_dims(mask, -1), x, ops.zeros_like(x))
+        weights = weights * ops.cast(ops.take(mask, sources, axis=0), dtype)
     return x, Edges(sources, targets, weights, product((batch, nodes)))
 
 
@@ -134,7 +138,7 @@ def _entries(graph, nodes, weight, dtype):
     """The indices `(…, 2, edges)` of the edges of a graph, and their weights."""
     entries = sparse_entries(graph)
     if entries is None and "int" in keras.backend.standardize_dtype(graph.dtype):
-        index = ops.cast(graph, "int32")
+        index = _narrow(graph)
         if not fits(index.shape[-2], 2):
             _validate.invalid_argument(
                 "edge_index", "have two rows, sources and targets", tuple(graph.shape)
@@ -152,9 +156,19 @@ def _entries(graph, nodes, weight, dtype):
         )
     if entries is not None:
         targets, sources, values = entries
-        index = ops.stack([ops.cast(sources, "int32"), ops.cast(targets, "int32")])
+        index = ops.stack([_narrow(sources), _narrow(targets)])
         return index, ops.cast(values, dtype)
     return _all_pairs(ops.cast(graph, dtype))
+
+
+def _narrow(index):
+    """Indices as int32. What is out of range stays an index of no node."""
+    dtype = keras.backend.standardize_dtype(index.dtype)
+    if dtype == "int64":
+        index = ops.clip(index, -1, 2**31 - 1)
+    elif dtype in ("uint32", "uint64"):
+        index = ops.minimum(index, 2**31 - 1)
+    return ops.cast(index, "int32")
 
 
 def _all_pairs(adjacency):

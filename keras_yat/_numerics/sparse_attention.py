@@ -90,7 +90,7 @@ def attend(
     found = ops.take(ops.concatenate(parts, axis=0), _indices(chosen.order), axis=0)
     found = ops.moveaxis(found, 0, 3)
     shape = ops.shape(found)
-    return ops.reshape(found, (*shape[:3], -1, shape[5]))[:, :, :, :queries]
+    return ops.reshape(found, (*shape[:3], shape[3] * step, shape[5]))[:, :, :, :queries]
 
 
 def _positions(blocks, step):
@@ -117,7 +117,8 @@ def _blocks(x: Any, step: int, blocks: np.ndarray, axis: int = 3) -> Any:
     x = _in_steps(x, step, axis)
     shape = ops.shape(x)
     x = ops.take(x, _indices(blocks), axis=axis)
-    x = ops.reshape(x, (*shape[:axis], len(blocks), -1, *shape[axis + 2 :]))
+    along = (len(blocks), blocks.shape[1] * step)
+    x = ops.reshape(x, (*shape[:axis], *along, *shape[axis + 2 :]))
     return ops.moveaxis(x, axis, 0)
 
 
@@ -155,4 +156,4 @@ def _pairs(mask, step, rows, columns):
     mask = ops.take(mask, _indices(rows[:, None] * shape[5] + columns), axis=3)
     mask = ops.reshape(mask, (*shape[:3], *columns.shape, step, step))
     mask = ops.transpose(mask, (3, 0, 1, 2, 5, 4, 6))
-    return ops.reshape(mask, (len(rows), *shape[:3], step, -1))
+    return ops.reshape(mask, (len(rows), *shape[:3], step, columns.shape[1] * step))

@@ -22,11 +22,13 @@ class BlockMask:
         """The argument `block_mask`."""
         if isinstance(value, BlockMask):
             return value
-        found = np.asarray(value)
+        try:
+            found = np.asarray(value)
+        except ValueError:  # rows of several lengths
+            found = np.empty(0)
         if found.ndim != 2 or not found.size or not np.isin(found, (0, 1)).all():
-            shown = f"{found.dtype} of shape {found.shape}"
             _validate.invalid_argument(
-                "block_mask", "be booleans `(query blocks, key blocks)`", shown
+                "block_mask", "be booleans `(query blocks, key blocks)`", value
             )
         return cls(tuple(tuple(bool(cell) for cell in row) for row in found))
 

@@ -82,9 +82,9 @@ class YatMultiHeadAttention(BaseYatAttention):
         score_bias: b: a number of at least 0, a list with one for each head, None for 0, or
             `"learned"` to train a value for each head, at least 0.
         score_bias_initializer: Initializer of a learned `score_bias`. None: 1.
-        epsilon: Added to the squared distance: a number above 0, in squared units of the projected
-            query, or a list with one for each head. Within this squared distance the score levels
-            off.
+        epsilon: Added to the squared distance: a number above 0, or a list with one for each head.
+            In squared units of the projected query; on the sphere it has no unit. The smaller it
+            is, the larger is the score of a key that is equal to the query.
         learn_epsilon: Whether an epsilon for each head is trained. It starts at `epsilon` and stays
             at or above 1e-7. Adam moves it by about its learning rate per step: start it at the
             scale of the squared distances of the data.
@@ -275,8 +275,8 @@ class YatMultiHeadAttention(BaseYatAttention):
         heads = self.num_key_value_heads
         return (heads, self.key_dim), (heads, self.value_dim)
 
-    def _check_cache(self, cache: Any, start: Any, query: Any) -> None:
-        caches.check(cache, start, query, self._cached_shapes)
+    def _check_cache(self, cache: Any, start: Any, query: Any, key: Any) -> None:
+        caches.check(cache, start, query, key, self._cached_shapes)
 
     def _with_cache(self, cache: Any, heads: list[Any], start: Any, key: Any) -> tuple[Any, Any]:
         heads[1:] = cache = caches.updated(cache, heads[1:], start)

@@ -17,8 +17,8 @@ def empty(batch_size: int, length: int, shapes: Any, dtype: str) -> tuple[Any, A
     return keys, values
 
 
-def check(cache: Any, index: Any, query: Any, shapes: Any) -> None:
-    """Raises unless it is a cache of `shapes` with room for the query at `index`."""
+def check(cache: Any, index: Any, query: Any, key: Any, shapes: Any) -> None:
+    """Raises unless it is a cache of `shapes` with room for queries and keys at `index`."""
     if len(query.shape) != 3:
         _validate.invalid_argument(
             "cache", "be None for an input of this rank", type(cache).__name__
@@ -31,19 +31,20 @@ def check(cache: Any, index: Any, query: Any, shapes: Any) -> None:
             f"be a pair {keys}, {values}, as `make_cache` returns it",
             found or type(cache).__name__,
         )
-    (batch, length), queries = found[0][:2], query.shape[1]
+    (batch, length), queries, keys = found[0][:2], query.shape[1], key.shape[1]
     if not fits(batch, query.shape[0]):
         _validate.invalid_argument(
             "cache", "have the batch of the query", found, query=tuple(query.shape)
         )
-    if not is_known(index, length, queries):
+    if not is_known(index, length, queries, keys):
         return
-    if not 0 <= index <= length - queries:
+    if not 0 <= index <= length - max(queries, keys):
         _validate.invalid_argument(
             "cache_update_index",
-            "leave room for all queries in the cache",
+            "leave room for all queries and keys in the cache",
             index,
             queries=queries,
+            keys=keys,
             length=length,
         )
 

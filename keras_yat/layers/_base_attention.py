@@ -49,7 +49,7 @@ class BaseYatAttention(ProjectedAttention):
             start = position("cache_update_index", cache_update_index)
             use_causal_mask = True
             caches.check_masks(value_mask=value_mask, key_mask=key_mask)
-            self._check_cache(cache, start, query)
+            self._check_cache(cache, start, query, key)
         if self.rope_max_wavelength is not None:
             longest = self.rope_max_wavelength
             heads[:2] = (rotary_embedding(x, start, longest) for x in heads[:2])
@@ -89,8 +89,8 @@ class BaseYatAttention(ProjectedAttention):
         """The output, with the scores if they are returned; and the next cache or None."""
         raise NotImplementedError
 
-    def _check_cache(self, cache: Any, start: Any, query: Any) -> None:
-        """Raises unless it is a cache with room for the query at position `start`."""
+    def _check_cache(self, cache: Any, start: Any, query: Any, key: Any) -> None:
+        """Raises unless it is a cache with room for queries and keys at position `start`."""
         raise NotImplementedError
 
     def _with_cache(self, cache: Any, heads: list[Any], start: Any, key: Any) -> tuple[Any, Any]:

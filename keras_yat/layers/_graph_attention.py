@@ -162,12 +162,14 @@ class YatGraphAttention(ScoreLayer):
         self.seed_generator: Any = keras.random.SeedGenerator(seed) if dropout else None
         self.add_self_loops: bool = _validate.flag("add_self_loops", add_self_loops)
         self.normalize: str | None = _validate.one_of("normalize", normalize, NORMS)
+        self._features: Any = None
         # It would round the weights of edges.
         self.autocast = False
         self.supports_masking = True
 
     def build(self, input_shape: Sequence[Shape]) -> None:
         graph.check_shapes(input_shape)
+        self._features = input_shape[0][-1]
         shape = (None, _validate.last_axis("x", input_shape[0]))
         sizes = (self.num_heads, self.key_dim)
         self.query_dense: Any = self._projection("query", shape, sizes)
@@ -190,7 +192,7 @@ class YatGraphAttention(ScoreLayer):
         self, inputs: Sequence[Tensor], training: bool | None = None, mask: Any = None
     ) -> Tensor:
         mask = mask[0] if isinstance(mask, (list, tuple)) else mask
-        x, edges = graph.read(inputs, mask)
+        x, edges = graph.read(inputs, self._features, mask)
         if self.add_self_loops:
             edges = edges.with_self_loops()
         heads = [layer(x) for layer in (self.query_dense, self.key_dense, self.value_dense)]

@@ -203,11 +203,13 @@ class YatGraphConv(BaseYatDense):
         self.normalization: str | None = _validate.one_of(
             "normalization", normalization, graph.NORMALIZATIONS
         )
+        self._features: Any = None
         # It would round the weights of edges.
         self.autocast = False
 
     def build(self, input_shape: Any) -> None:
         graph.check_shapes(input_shape)
+        self._features = input_shape[0][-1]
         super().build(tuple(input_shape[0]))
 
     def call(
@@ -219,7 +221,7 @@ class YatGraphConv(BaseYatDense):
 
     def _aggregated(self, inputs, mask=None):
         """The input of the neurons, `(nodes of all graphs, features)`."""
-        x, edges = graph.read(inputs, mask)
+        x, edges = graph.read(inputs, self._features, mask)
         if self.add_self_loops:
             edges = edges.with_self_loops()
         return edges.normalized(self.normalization).aggregated(x)

@@ -5,14 +5,21 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, ClassVar, Literal, Unpack
 
+from keras import ops
+
 from keras_yat import _validate
 from keras_yat._register import register
+from keras_yat._sizes import all_fit, fits, is_known
 from keras_yat._space import Choice, Flag, Float, Space
 from keras_yat._types import Identifier, LayerOptions, Size
 from keras_yat.layers._base_attention import BaseYatAttention
 from keras_yat.layers._score_layer import SCORE_BIAS
 from keras_yat.ops import yat_linear_attention
-from keras_yat.ops._yat_linear_attention import state_of
+
+_OF_PAIRS = (
+    *("dropout", "return_attention_scores", "sliding_window", "num_global_tokens", "block_mask"),
+)
+"""Settings that need the scores of all pairs."""
 
 
 @register()
@@ -35,8 +42,8 @@ class YatLinearAttention(BaseYatAttention):
     a small epsilon, where exact attention selects the few nearest keys. Exact attention is faster
     for sequences of fewer positions than features.
 
-    The scores of all pairs are computed, in quadratic time, with an `attention_mask`, a sparse
-    pattern, returned scores, and `dropout` in training.
+    The scores of all pairs are computed, in quadratic time, with an `attention_mask` of both
+    positions, a sparse pattern, returned scores, and `dropout` in training.
 
     Args:
         num_heads: Number of heads, an int of at least 1.
@@ -63,9 +70,9 @@ class YatLinearAttention(BaseYatAttention):
         use_gate: Whether the attention output is multiplied by a sigmoid of a projection of the
             query.
         seed: Seed for reproducible masks, an int, or None.
-        normalization: `"softermax"`.
-        power: 1.
-        normalize: `"sphere"`.
+        normalization: Must be `"softermax"`.
+        power: Must be 1.
+        normalize: Must be `"sphere"`.
         num_key_value_heads: Number of key/value heads (grouped-query attention), a divisor of
             `num_heads`; None: `num_heads`.
         rope_max_wavelength: None, or a number above 0, such as 10 000.0, for rotary embedding: the
@@ -82,9 +89,9 @@ class YatLinearAttention(BaseYatAttention):
         score_bias: b: a number of at least 0, a list with one for each head, None for 0, or
             `"learned"` to train a value for each head, at least 0.
         score_bias_initializer: Initializer of a learned `score_bias`. None: 1.
-        epsilon: Added to the squared distance: a number above 0, in squared units of the projected
-            query, or a list with one for each head. Within this squared distance the score levels
-            off.
+        epsilon: Added to the squared distance: a number above 0, or a list with one for each head.
+            In squared units of the projected query; on the sphere it has no unit. The smaller it
+            is, the larger is the score of a key that is equal to the query.
         learn_epsilon: Whether an epsilon for each head is trained. It starts at `epsilon` and stays
             at or above 1e-7. Adam moves it by about its learning rate per step: start it at the
             scale of the squared distances of the data.
@@ -100,8 +107,8 @@ class YatLinearAttention(BaseYatAttention):
         value_mask: None, or booleans `(batch, keys)`: False for masked keys.
         key_mask: As `value_mask`; a key is masked if either is False.
         attention_mask: None, or booleans that broadcast to `(batch, length, keys)` or
-            `(batch, num_heads, length, keys)`: True where a query may attend to a key. With it the
-            scores of all pairs are computed.
+            `(batch, num_heads, length, keys)`: True where a query may attend to a key. If it
+            depends on both positions, the scores of all pairs are computed.
         return_attention_scores: Whether to return the weights as well, for which the scores of all
             pairs are computed.
         training: Whether dropout applies.
@@ -237,6 +244,12 @@ class YatLinearAttention(BaseYatAttention):
         }
         if cache is None:
             return yat_linear_attention(*heads, **settings), None
+        for name in _OF_PAIRS:
+            if settings[name] not in (None, 0, False):
+                _validate.invalid_argument(name, "be 0, False or None with a `cache`", "given")
+        if settings["mask"] is not None:
+            shape = tuple(settings["mask"].shape)
+            _validate.invalid_argument("attention_mask", "be None with a `cache`", shape)
         # The state has no positions: its keys are those before the queries.
         settings |= {"query_offset": 0, "state": cache[0]}
         output, state = yat_linear_attention(*heads, **settings)
@@ -253,21 +266,34 @@ class YatLinearAttention(BaseYatAttention):
             A tuple of one tensor of zeros, of the shape `(batch_size, num_key_value_heads,
             (key_dim + 1)·(key_dim + 2)/2, value_dim + 1)`.
         """
-        batch_size = _validate.count("batch_size", batch_size)
-        dtype = self._scale_dtype
-        return (
-            state_of(batch_size, self.num_key_value_heads, self.key_dim, self.value_dim, dtype),
-        )
+        shape = self._state_shape(_validate.count("batch_size", batch_size))
+        return (ops.zeros(shape, dtype=self._scale_dtype),)
 
-    def _check_cache(self, cache: Any, start: Any, query: Any) -> None:
-        single = isinstance(cache, (tuple, list)) and len(cache) == 1
-        if not single or len(query.shape) != 3:
+    def _check_cache(self, cache: Any, start: Any, query: Any, key: Any) -> None:
+        wanted = self._state_shape(query.shape[0])
+        found = [tuple(x.shape) for x in cache] if isinstance(cache, (tuple, list)) else []
+        if len(found) != 1 or len(found[0]) != 4 or not all_fit(found[0], wanted):
             _validate.invalid_argument(
                 "cache",
-                "be a tuple of a state, as `make_cache` returns it, for inputs of three axes",
-                type(cache).__name__,
-                query=tuple(query.shape),
+                f"be a tuple of a state of the shape {wanted}, as `make_cache` returns it",
+                found or type(cache).__name__,
             )
+        if len(query.shape) != 3 or not fits(query.shape[1], key.shape[1]):
+            _validate.invalid_argument(
+                "cache",
+                "be None for inputs of other than three axes, and for more or fewer keys than "
+                "queries",
+                found,
+                query=tuple(query.shape),
+                key=tuple(key.shape),
+            )
+        if is_known(start) and start < 0:
+            _validate.invalid_argument("cache_update_index", "be at least 0", start)
+
+    def _state_shape(self, batch):
+        entries = self.key_dim + 1
+        features = entries * (entries + 1) // 2
+        return (batch, self.num_key_value_heads, features, self.value_dim + 1)
 
     def _with_cache(self, cache: Any, heads: list[Any], start: Any, key: Any) -> tuple[Any, Any]:
         return cache, key

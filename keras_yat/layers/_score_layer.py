@@ -36,11 +36,12 @@ class ScoreLayer(EpsilonAlphaLayer):
         self._set_score_bias(score_bias, score_bias_initializer)
 
     def _set_score_bias(self, value, initializer):
-        if isinstance(value, str) and value != "learned":
-            _validate.invalid_argument(
-                "score_bias", "be 'learned', None, or a number of at least 0", value
-            )
-        if value != "learned" and value is not None:
+        if isinstance(value, str):
+            if value != "learned":
+                _validate.invalid_argument(
+                    "score_bias", "be 'learned', None, or a number of at least 0", value
+                )
+        elif value is not None:
             value = self._checked_scales("score_bias", value, least=0.0)
         if initializer is not None:
             initializer = initializers.get(initializer, "score_bias_initializer")

@@ -133,7 +133,7 @@ def pattern_of(window: Any, tokens: Any, blocks: Any, block_size: Any) -> Sparse
     """The sparse pattern of the arguments; None where all positions are allowed."""
     if window is not None:
         window = _validate.count("sliding_window", window)
-    (tokens,) = _validate.counts("num_global_tokens", tokens, 1, least=0)
+    tokens = _validate.count("num_global_tokens", tokens, least=0)
     block_size = _validate.count("mask_block_size", block_size)
     if blocks is not None:
         blocks = BlockMask.of(blocks)

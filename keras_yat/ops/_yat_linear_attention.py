@@ -12,11 +12,10 @@ from keras_yat._numerics.linear_attention import (
     LinearAttention,
     SquaredProduct,
     affine_root,
-    empty_state,
     running_sum,
 )
 from keras_yat._register import register
-from keras_yat._sizes import all_fit, is_known, is_one
+from keras_yat._sizes import all_fit, fits, is_known, is_one
 from keras_yat._types import Tensor
 from keras_yat.ops._attention_call import AttentionCall
 from keras_yat.ops._score_normalization import SMALLEST_SUM, Softermax
@@ -200,13 +199,14 @@ def _linear(
     for mask in of_keys:
         value = ops.where(mask, value, ops.zeros_like(value))
     causal = call.masks.causal or state is not None
+    if state is not None:
+        _check_state(state, query, key, value)
     if causal:
         key, value = (_of_length(x, query) for x in (key, value))
     attention = LinearAttention(causal, block)
     if state is None:
         found, before = attention.sums(query, key, value), None
     else:
-        _check_state(state, key, value)
         before = ops.cast(state, call.precision)
         state, found = attention.next_sums(before, query, key, value)
     found = found + floor * running_sum(value, causal, before)
@@ -227,14 +227,16 @@ def _of_length(x, query):
     return x[:, :, :, :wanted]
 
 
-def state_of(batch: Any, heads: int, size: int, value_size: int, dtype: str) -> Any:
-    """The state of `yat_linear_attention` before the first position."""
-    return empty_state(batch, heads, size + 1, value_size + 1, dtype)
-
-
-def _check_state(state, key, value):
+def _check_state(state, query, key, value):
     entries, columns = key.shape[-1], value.shape[-1]
     wanted = (key.shape[0], key.shape[1], entries * (entries + 1) // 2, columns)
     found = tuple(state.shape)
     if len(found) != 4 or not all_fit(found, wanted):
         _validate.invalid_argument("state", f"have the shape {wanted}", found)
+    if not fits(query.shape[3], key.shape[3]):
+        _validate.invalid_argument(
+            "key",
+            "have as many positions as the query where there is a `state`",
+            key.shape[3],
+            queries=query.shape[3],
+        )

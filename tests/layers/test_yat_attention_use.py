@@ -346,6 +346,8 @@ AT = {"cache": CACHE, "cache_update_index": 0}
           for i in (-1, 3)],
         *[((X, X), {"cache": c, "cache_update_index": 0}, "`cache` must be a pair .*Received: ca")
           for c in (CACHE[:1], (CACHE[0][:, :, :2],) * 2, (CACHE[0], CACHE[1][:, 1:]), "cache")],
+        ((X[:, :1], X[:, :3]), {"cache": CACHE, "cache_update_index": 5},
+         "`cache_update_index` must leave room for all queries and keys"),
         ((X[:1], X[:1]), AT, "`cache` must have the batch of the query. Received: cache="),
         ((X, X), {**AT, "value_mask": np.ones((2, 5), bool)}, "`value_mask` must be None with a"),
         ((X[:, None], X[:, None]), AT, "`cache` must be None for an input of this rank"),

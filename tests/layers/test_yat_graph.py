@@ -178,6 +178,16 @@ def test_padded_edges_change_nothing(name):
 
 
 @BOTH
+@pytest.mark.backends("tensorflow", "torch")  # JAX has no int64
+@pytest.mark.parametrize("index", [2**32, -(2**32) + 1, 2**40 + 1])
+def test_indices_of_64_bits(name, index):
+    layer = built(LAYERS[name]())
+    padded = np.concatenate([EDGES, [[index], [1]], [[1], [index]]], axis=1).astype("int64")
+    padded = ops.convert_to_tensor(padded, "int64")
+    assert_near(layer([X, padded]), layer([X, EDGES]), 1e-6)
+
+
+@BOTH
 def test_batches(name):
     """A graph of a batch gives the same as alone; a single graph is shared."""
     layer = built(LAYERS[name]())
@@ -243,8 +253,13 @@ def test_masked_nodes_send_nothing(name):
     mask = np.array([True, True, True, False, True])
     masked = [bool(mask[s]) for s in EDGES[0]]
     expected = to_numpy(layer([X, EDGES[:, masked]]))
-    found = to_numpy(layer([X, EDGES], mask=[ops.convert_to_tensor(mask), None]))
+    given = [ops.convert_to_tensor(mask), None]
+    found = to_numpy(layer([X, EDGES], mask=given))
     assert_near(found[mask], expected[mask])
+    # Whatever is in a masked node.
+    x = X.copy()
+    x[3] = np.nan
+    assert_near(to_numpy(layer([x, EDGES], mask=given))[mask], expected[mask])
 
 
 @BOTH

@@ -139,6 +139,19 @@ def test_bad_inputs(name, inputs, words):
         LAYERS[name]()(inputs)
 
 
+@BOTH
+def test_another_number_of_features(name):
+    layer = LAYERS[name]()
+    layer([X, EDGES])
+    with pytest.raises(ValueError, match=f"`x` must have {X.shape[-1]} features. Received: x="):
+        layer([X[:, :2], EDGES])
+
+
+def test_an_array_as_bias_of_the_heads():
+    layer = YatGraphAttention(2, 3, score_bias=np.array([0.1, 0.2]))
+    assert layer.get_config()["score_bias"] == [0.1, 0.2]
+
+
 @pytest.mark.parametrize(
     ("cls", "arguments", "words"),
     [

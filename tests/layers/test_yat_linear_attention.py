@@ -124,6 +124,7 @@ def test_contract(arguments, tmp_path):
 
 
 X = draw((2, 5, 6))
+STATE = (np.zeros((2, 4, 10, 4), "float32"),)
 FIXED = {"normalization", "normalize", "power"}
 """Arguments with a single value here."""
 
@@ -131,9 +132,9 @@ FIXED = {"normalization", "normalize", "power"}
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        ({"normalization": "softmax"}, "`normalization` must be one of 'softermax'. Received"),
-        ({"normalize": None}, "`normalize` must be one of 'sphere'. Received: normalize=None"),
-        ({"power": 2}, "`power` must be one of 1. Received: power=2"),
+        ({"normalization": "softmax"}, "`normalization` must be 'softermax'. Received"),
+        ({"normalize": None}, "`normalize` must be 'sphere'. Received: normalize=None"),
+        ({"power": 2}, "`power` must be 1. Received: power=2"),
         ({"score_bias": -1}, "`score_bias` must be a finite number of at least 0. Received"),
         ({"score_bias": [1.0]}, "`score_bias` must be a number, or 4 of them. Received"),
         ({"score_bias": "trained"}, "`score_bias` must be 'learned', None, or a number of at"),
@@ -157,13 +158,21 @@ def test_bad_arguments(arguments, words):
 @pytest.mark.parametrize(
     ("call", "words"),
     [
-        ({"cache": np.zeros((2, 4, 10, 4))}, "`cache` must be a tuple of a state, as `make_cache`"),
-        (
-            {"cache": (np.zeros((2, 4, 9, 4), "float32"),)},
-            r"`state` must have the shape \(2, 4, 10",
-        ),
+        ({"cache": np.zeros((2, 4, 10, 4))}, "`cache` must be a tuple of a state of the shape"),
+        ({"cache": (np.zeros((2, 4, 9, 4), "float32"),)}, r"`cache` must .* \(2, 4, 10, 4\)"),
+        ({"cache": STATE, "cache_update_index": -3}, "`cache_update_index` must be at least 0"),
+        ({"cache": STATE, "return_attention_scores": True}, "`return_attention_scores` must be 0"),
+        ({"cache": STATE, "attention_mask": np.ones((2, 5, 5), bool)}, "`attention_mask` must be"),
+        ({"cache": STATE, "value": X[:, :3]}, "`cache` must be None .*more or fewer keys"),
     ],
 )
 def test_bad_caches(call, words):
     with pytest.raises(ValueError, match=words):
-        YatLinearAttention(4, 3)(X, X, **call, cache_update_index=0)
+        YatLinearAttention(4, 3)(**{"query": X, "value": X, "cache_update_index": 0, **call})
+
+
+@pytest.mark.parametrize("name", ["dropout", "sliding_window"])
+def test_what_needs_all_pairs_has_no_cache(name):
+    layer = YatLinearAttention(4, 3, **{name: 0.5 if name == "dropout" else 2})
+    with pytest.raises(ValueError, match=f"`{name}` must be 0, False or None with a `cache`"):
+        layer(X, X, cache=STATE, cache_update_index=0, training=True)
