@@ -204,7 +204,7 @@ def test_parameters_have_a_panel_each_and_a_line_per_layer():
         (lambda: plot.curves("mila", derivatives=3), "`derivatives` must be one of 0, 1, 2"),
         (lambda: plot.curves("mila", low=2.0, high=1.0), "`low` must be less than `high`"),
         (lambda: plot.contours("relu"), "`activation` must have trained parameters"),
-        (lambda: plot.contours("mila", "alpha"), "`parameter` must be one of 'beta'"),
+        (lambda: plot.contours("mila", "alpha"), "`parameter` must be 'beta'"),
         (lambda: plot.contours("mila", points=2), "`points` must be an int of at least 3"),
         (lambda: plot.landscape("relu"), "`activations` must be a non-empty list"),
         (lambda: plot.landscape(seeds=0), "`seeds` must be an int of at least 1"),
@@ -214,7 +214,7 @@ def test_parameters_have_a_panel_each_and_a_line_per_layer():
             lambda: plot.learning({"a": [history(1.0, 3), history(1.0, 4)]}),
             r"`histories` must have the same number of epochs.*\[3, 4\]",
         ),
-        (lambda: plot.pairs({"a": history(1.0)}, "relu"), "`baseline` must be one of 'a'"),
+        (lambda: plot.pairs({"a": history(1.0)}, "relu"), "`baseline` must be 'a'"),
         (lambda: plot.pairs({"a": history(1.0)}, "a"), "`histories` must have another name"),
         (lambda: plot.parameters(records()), "`history` must have `epochs` and `history`"),
         (
