@@ -3,6 +3,8 @@
 The last line of its output are the losses by kind, on one device and on several, as JSON.
 """
 
+import contextlib
+import gc
 import json
 import re
 import sys
@@ -113,14 +115,34 @@ def mirrored():
 
 def replicas(rank, group):
     """A process of two: its batch is one half, and gradients are averaged."""
+    rank = int(rank)
+    with process_group(group, rank, 2):
+        first, weights = alone()
+        return {"one": first, f"replica {rank}": losses_of_replica(built(weights), rank)}
+
+
+@contextlib.contextmanager
+def process_group(file, rank, size):
+    """A group of processes that meet by a file. Local variables must not refer to it at the end.
+
+    Its last user ends its threads. If that is `DistributedDataParallel`, Python's lock is held, for
+    which these threads may wait: a deadlock now and then.
+    """
     import torch
 
-    rank = int(rank)
     torch.distributed.init_process_group(
-        "gloo", init_method=f"file://{group}", rank=rank, world_size=2
+        "gloo", init_method=f"file://{file}", rank=rank, world_size=size
     )
-    first, weights = alone()
-    model = built(weights)
+    try:
+        yield
+    finally:
+        gc.collect()
+        torch.distributed.destroy_process_group()
+
+
+def losses_of_replica(model, rank):
+    import torch
+
     replica = torch.nn.parallel.DistributedDataParallel(model)
     half = slice(rank * BATCH // 2, (rank + 1) * BATCH // 2)
     x, y = (torch.as_tensor(array[half]) for array in data())
@@ -135,9 +157,7 @@ def replicas(rank, group):
         mean = loss.detach().clone()
         torch.distributed.all_reduce(mean)
         found.append(mean.item() / 2)
-    found.append(statistic(model))
-    torch.distributed.destroy_process_group()
-    return {"one": first, f"replica {rank}": found}
+    return [*found, statistic(model)]
 
 
 if __name__ == "__main__":

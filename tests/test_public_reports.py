@@ -10,6 +10,7 @@ from keras import ops
 
 import keras_yat
 from tests import helpers
+from tests.distributed import process_group
 from tests.helpers import BACKEND, draw, to_numpy
 
 pytestmark = pytest.mark.slow
@@ -348,17 +349,15 @@ def test_parallel_replicas(tmp_path):
     """keras-team/keras#19885: `DistributedDataParallel` sees each parameter once, in order."""
     import torch
 
-    torch.distributed.init_process_group(
-        "gloo", init_method=f"file://{tmp_path}/group", rank=0, world_size=1
-    )
-    try:
+    def check():
         model = mixed_model()
         replica = torch.nn.parallel.DistributedDataParallel(model)
         replica(torch.tensor(IMAGES)).square().sum().backward()
-    finally:
-        torch.distributed.destroy_process_group()
-    assert len(list(replica.parameters())) == len(model.trainable_variables)
-    assert all(v.value.grad is not None for v in model.trainable_variables)
+        assert len(list(replica.parameters())) == len(model.trainable_variables)
+        assert all(v.value.grad is not None for v in model.trainable_variables)
+
+    with process_group(tmp_path / "group", 0, 1):
+        check()
 
 
 @pytest.mark.backends("tensorflow")
