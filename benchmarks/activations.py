@@ -13,7 +13,6 @@ tables of benchmarks/README.md from it.
 import argparse
 
 from benchmarks import command
-from benchmarks.command import BACKENDS
 
 SHAPE = (64, 32, 32, 16)
 
@@ -22,6 +21,7 @@ def parse() -> argparse.Namespace:
     parser = command.parser(__doc__.split("\n")[0], "activations")
     parser.add_argument("--only", nargs="+", metavar="NAME", help="default: every activation")
     parser.add_argument("--rounds", type=int, default=40, help="default: %(default)s")
+    command.add_modes(parser, command.UNCOMPILED)
     return parser.parse_args()
 
 
@@ -30,52 +30,56 @@ def measure(arguments) -> list[dict]:
     from tqdm import tqdm
 
     import keras_yat
-    from benchmarks import harness, memory
+    from benchmarks import harness
 
     if arguments.backend == "tensorflow":
         import tensorflow as tf
 
         tf.get_logger().setLevel("ERROR")  # one function for each layer is meant
     names = arguments.only or keras_yat.activations.names()
-    policies = ("float32", "mixed_bfloat16")
+    modes = command.chosen_modes(arguments)
+    tasks = [(n, mode, policy) for policy in arguments.policy for mode in modes for n in names]
     rows = []
     print(f"\n{arguments.backend}, input {SHAPE}, Keras {keras.__version__}", flush=True)
-    for policy in policies:
-        dtype = "float32" if policy == "float32" else "bfloat16"
-        x, upstream = (harness.tensor(SHAPE, dtype, seed) for seed in (0, 1))
-        stock = {n: keras.layers.Activation(n, dtype=policy) for n in ("silu", "relu")}
-        for name in tqdm(names, desc=policy, leave=False):
-            layers = {**stock, "own": own(name, policy), "plain": plain(name, policy)}
-            for layer in layers.values():
-                layer(x)
-            one = harness.ratios_in_turn(
-                {n: harness.forward(layer, x) for n, layer in layers.items()},
-                "silu",
-                arguments.rounds,
-            )
-            both = {n: harness.forward_backward(layer, x, upstream) for n, layer in layers.items()}
-            two = harness.ratios_in_turn(both, "silu", arguments.rounds)
-            versus = harness.ratios_in_turn(
-                {n: both[n] for n in ("plain", "own")}, "plain", arguments.rounds
-            )
-            kept = {n: memory.kept_for_backward(layer, x) for n, layer in layers.items()}
-            rows.append(
-                {
-                    "activation": name,
-                    "backend": arguments.backend,
-                    "precision": policy,
-                    "forward/silu": one["own"][1],
-                    "train/silu": two["own"][1],
-                    "quartiles": f"{two['own'][0]:.2f}-{two['own'][2]:.2f}",
-                    "relu/silu": two["relu"][1],
-                    "train/plain": versus["own"][1],
-                    "kept": kept["own"],
-                    "kept plain": kept["plain"],
-                    "kept silu": kept["silu"],
-                }
-            )
+    for name, mode, policy in (bar := tqdm(tasks, leave=False)):
+        bar.set_description(f"{policy} {mode} {name}")
+        head = {"activation": name, "backend": arguments.backend, "mode": mode}
+        columns = compare(name, policy, modes[mode], arguments.rounds)
+        rows.append({**head, "precision": policy, **columns})
     print(harness.table(rows), flush=True)
     return rows
+
+
+def compare(name: str, policy: str, jit: bool, rounds: int) -> dict[str, object]:
+    """The columns of one row."""
+    import keras
+
+    from benchmarks import harness, memory
+
+    harness.forget()
+    dtype = "float32" if policy == "float32" else "bfloat16"
+    x, upstream = (harness.tensor(SHAPE, dtype, seed) for seed in (0, 1))
+    stock = {n: keras.layers.Activation(n, dtype=policy) for n in ("silu", "relu")}
+    layers = {**stock, "own": own(name, policy), "plain": plain(name, policy)}
+    for layer in layers.values():
+        layer(x)
+    kept = {n: memory.kept_for_backward(layer, x) for n, layer in layers.items()}
+    forward = {n: harness.forward(layer, x, jit) for n, layer in layers.items()}
+    train = {n: harness.forward_backward(layer, x, upstream, jit) for n, layer in layers.items()}
+    one = harness.ratios_in_turn(forward, "silu", rounds)
+    two = harness.ratios_in_turn(train, "silu", rounds)
+    versus = harness.ratios_in_turn({n: train[n] for n in ("plain", "own")}, "plain", rounds)
+    return {
+        "forward/silu": one["own"][1],
+        "train/silu": two["own"][1],
+        "quartiles": f"{two['own'][0]:.2f}-{two['own'][2]:.2f}",
+        "relu/silu": two["relu"][1],
+        "train/plain": versus["own"][1],
+        "plain quartiles": f"{versus['own'][0]:.2f}-{versus['own'][2]:.2f}",
+        "kept": kept["own"],
+        "kept plain": kept["plain"],
+        "kept silu": kept["silu"],
+    }
 
 
 def own(name, policy):
@@ -115,21 +119,23 @@ def plain(name, policy):
 
 def markdown(rows: list[dict[str, str]]) -> str:
     parts = []
-    backends = [b for b in BACKENDS if any(row["backend"] == b for row in rows)]
     for precision in dict.fromkeys(row["precision"] for row in rows):
-        cells = {(r["activation"], r["backend"]): r for r in rows if r["precision"] == precision}
-        names = list(dict.fromkeys(name for name, _ in cells))
-        heads = [f"{b} {c}" for b in backends for c in ("/ silu", "/ plain", "kept")]
+        chosen = [row for row in rows if row["precision"] == precision]
+        cells = {(r["activation"], r["backend"], r["mode"]): r for r in chosen}
+        modes = list(dict.fromkeys((r["backend"], r["mode"]) for r in chosen))
+        names = list(dict.fromkeys(name for name, *_ in cells))
+        heads = [f"{b} {m} {c}" for b, m in modes for c in ("/ silu", "/ plain", "kept")]
         parts.append(f"### {precision}\n\n| activation | {' | '.join(heads)} |")
         parts.append("|---|" + "--:|" * len(heads))
         for name in names:
             line = [
-                f"{float(cells[name, b][column]):.2f}" + suffix
-                for b in backends
-                for column, suffix in (
-                    ("train/silu", ""),
-                    ("train/plain", ""),
-                    ("kept", f" (of {float(cells[name, b]['kept plain']):.1f})"),
+                cell
+                for mode in modes
+                for cell in (
+                    f"{float(cells[name, *mode]['train/silu']):.2f}",
+                    f"{float(cells[name, *mode]['train/plain']):.2f}",
+                    f"{float(cells[name, *mode]['kept']):.2f} "
+                    f"(of {float(cells[name, *mode]['kept plain']):.1f})",
                 )
             ]
             parts.append(f"| {name} | {' | '.join(line)} |")

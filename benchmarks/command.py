@@ -16,6 +16,14 @@ from typing import NoReturn
 from examples import command
 
 BACKENDS = ("tensorflow", "jax", "torch")
+MODES = {
+    "tensorflow": {"graph": False, "XLA": True},
+    "jax": {"jit": True},
+    "torch": {"eager": False, "compile": True},
+}
+"""By backend how a function is run, and whether it is compiled: `jit` of `benchmarks.harness`."""
+UNCOMPILED = ("graph", "jit", "eager")
+POLICIES = ("float32", "mixed_bfloat16")
 RESULTS = Path(__file__).parent / "results"
 Rows = Sequence[Mapping[str, object]]
 
@@ -31,6 +39,20 @@ def parser(description: str, name: str) -> argparse.ArgumentParser:
     add("--markdown", action="store_true", help="from the CSV, nothing is run")
     found.set_defaults(name=name)
     return found
+
+
+def add_modes(parser: argparse.ArgumentParser, default: Sequence[str]) -> None:
+    """Adds the arguments `modes` and `policy`."""
+    every = [mode for modes in MODES.values() for mode in modes]
+    shown = f"default: {' '.join(default)}. torch takes minutes to compile"
+    parser.add_argument("--modes", nargs="+", choices=every, default=default, help=shown)
+    parser.add_argument("--policy", nargs="+", choices=POLICIES, default=POLICIES)
+
+
+def chosen_modes(arguments: argparse.Namespace) -> dict[str, bool]:
+    """Those of MODES for the backend."""
+    of_backend = MODES[arguments.backend].items()
+    return {mode: jit for mode, jit in of_backend if mode in arguments.modes}
 
 
 def run(

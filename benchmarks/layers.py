@@ -15,12 +15,6 @@ import argparse
 
 from benchmarks import command
 
-POLICIES = ("float32", "mixed_bfloat16")
-MODES = {
-    "tensorflow": {"graph": False, "XLA": True},
-    "jax": {"jit": True},
-    "torch": {"eager": False, "compile": True},
-}
 COLUMNS = ("forward", "train", "memory")
 
 
@@ -28,8 +22,7 @@ def parse() -> argparse.Namespace:
     parser = command.parser(__doc__.split("\n")[0], "layers")
     parser.add_argument("--only", nargs="+", metavar="LAYER", help="default: every layer")
     parser.add_argument("--rounds", type=int, default=20, help="default: %(default)s")
-    parser.add_argument("--policy", nargs="+", choices=POLICIES, default=POLICIES)
-    parser.add_argument("--compile", action="store_true", help="torch's too: a minute a layer")
+    command.add_modes(parser, [*command.UNCOMPILED, "XLA"])
     parser.add_argument("--quick", action="store_true", help="small sizes, to see that it runs")
     return parser.parse_args()
 
@@ -45,7 +38,7 @@ def measure(arguments) -> list[dict]:
         import tensorflow as tf
 
         tf.get_logger().setLevel("ERROR")  # one function for each layer is meant
-    modes = [m for m in MODES[arguments.backend] if m != "compile" or arguments.compile]
+    modes = command.chosen_modes(arguments)
     tasks = [
         (name, mode, policy)
         for policy in arguments.policy
@@ -58,8 +51,7 @@ def measure(arguments) -> list[dict]:
         bar.set_description(f"{policy} {mode} {name}")
         case = CASES[name].small() if arguments.quick else CASES[name]
         head = {"layer": name, "backend": arguments.backend, "mode": mode, "precision": policy}
-        jit = MODES[arguments.backend][mode]
-        rows.append({**head, **compare(case, policy, jit, arguments.rounds)})
+        rows.append({**head, **compare(case, policy, modes[mode], arguments.rounds)})
     print(harness.table(rows), flush=True)
     return rows
 

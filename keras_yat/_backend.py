@@ -10,6 +10,9 @@ import keras
 
 from keras_yat._types import Tensor
 
+if keras.backend.backend() == "torch":
+    importlib.import_module("keras_yat._torch")
+
 
 def remat(function: Callable[..., Tensor]) -> Callable[..., Tensor]:
     """`function` of tensors, evaluated again in the backward pass.
@@ -65,6 +68,15 @@ def is_compiling() -> bool:
         return False
     torch = sys.modules["torch"]
     return not (torch.jit.is_tracing() or torch.compiler.is_exporting())
+
+
+def gradient_to_compile(forward: Callable, backward: Callable) -> Callable[..., Tensor]:
+    """A function of tensors with a custom gradient, in what torch compiles.
+
+    As `with_custom_gradient` of `_numerics.gradients`. `ops.custom_gradient` cannot be traced.
+    """
+    function = sys.modules["keras_yat._torch"].FunctionToCompile
+    return lambda *tensors: function.apply(forward, backward, *tensors)
 
 
 def constant_while_compiling(function: Callable[..., Any]) -> Callable[..., Any]:

@@ -27,6 +27,7 @@ from keras_yat import config
 from keras_yat._backend import (
     dense_tensor,
     is_compiling,
+    gradient_to_compile,
     is_tracing,
     remat,
     vary_alike,
@@ -44,14 +45,20 @@ Formula = Callable[P, Tensor]
 
 def full_precision(formula: Formula[P]) -> Formula[P]:
     """Decorates a formula `f(x, *parameters, **constants)`: computed in float32 or wider."""
-    return _decorated(formula, lambda call: call.value(*call.tensors))
+
+    def evaluate(call):
+        # Compiled, it costs less to compute again than to keep.
+        function = remat(call.value) if is_compiling() else call.value
+        return function(*call.tensors)
+
+    return _decorated(formula, evaluate)
 
 
 def recomputed(formula: Formula[P]) -> Formula[P]:
     """As `full_precision`, and the backward pass evaluates the formula again."""
 
     def evaluate(call):
-        if not custom_gradients():
+        if not custom_gradients() and not is_compiling():
             return call.value(*call.tensors)
         return remat(call.value)(*call.tensors)
 
@@ -210,16 +217,16 @@ def with_custom_gradient(
 
         return value, grad
 
+    def of_all(upstream, kept, *tensors):
+        gradients = backward(upstream, kept, *tensors)
+        return (*[None] * count, *(gradients if isinstance(gradients, tuple) else [gradients]))
+
     # JAX's gradient of integers is an array of their shape, which must be known.
     known = keras.backend.backend() != "jax" or all(is_known(*c.shape) for c in constants)
+    if is_compiling() and config.is_custom_gradient_enabled():
+        return functools.partial(gradient_to_compile(computed, of_all), *constants)
     if not custom_gradients() or not known:
-
-        def plain(*tensors):
-            return computed(*tensors)[0]
-
-        # A compiled program keeps no more for its backward pass either.
-        function = remat(plain) if is_compiling() else plain
-        return functools.partial(function, *constants)
+        return lambda *tensors: computed(*constants, *tensors)[0]
     function = ops.custom_gradient(with_gradient)
 
     def call(*tensors):

@@ -9,7 +9,7 @@ import keras
 from keras import ops
 
 from keras_yat._numerics.gradients import with_derivatives
-from keras_yat._numerics.math import number_like
+from keras_yat._numerics.math import is_positive, number_like
 from keras_yat._register import register
 from keras_yat._space import Float, Space
 from keras_yat._types import Bounds, LayerOptions, StartingValue, Tensor
@@ -17,9 +17,8 @@ from keras_yat.activations._base import Limits, SpecialCases, TrainableActivatio
 
 
 def _derivatives(x, n):
-    full = ops.relu(x) >= n
-    rising = ops.logical_and(x > 0, ops.logical_not(full))
-    return ops.cast(rising, x.dtype), ops.cast(full, x.dtype)
+    below = is_positive(n - ops.relu(x))
+    return below * is_positive(x), 1.0 - below
 
 
 @register("relun")

@@ -7,16 +7,23 @@ from typing import ClassVar, Unpack
 
 import keras
 
-from keras_yat._numerics.gradients import recomputed
-from keras_yat._numerics.math import sin
+from keras_yat._numerics.gradients import with_derivatives
+from keras_yat._numerics.math import cos, sin
 from keras_yat._register import register
 from keras_yat._space import Float, Space
 from keras_yat._types import Bounds, LayerOptions, StartingValue, Tensor
 from keras_yat.activations._base import Limits, TrainableActivation
 
 
+def _derivatives(x, a):
+    phase = a * x
+    wave, slope = sin(phase), cos(phase)
+    double = 2.0 * wave * slope
+    return 1.0 + double, (x * double - wave * wave / a) / a
+
+
 @register("snake")
-@recomputed
+@with_derivatives(_derivatives)
 def snake(x: Tensor, a: float | Tensor = 1.0) -> Tensor:
     """Snake: `x + sin²(a·x) / a`.
 
