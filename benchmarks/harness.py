@@ -99,10 +99,15 @@ def _stateless(layer, values, x):
 
 
 def forget() -> None:
-    """Drops what torch compiled: it gives up on the ninth version of one function."""
+    """Drops what torch compiled: it gives up on the ninth version of one function.
+
+    And keeps nothing on disk, so that its compiler has as much to do in each run.
+    """
     if BACKEND == "torch":
         import torch
+        import torch._inductor.config
 
+        torch._inductor.config.force_disable_caches = True
         torch.compiler.reset()
 
 
@@ -137,6 +142,13 @@ def with_gradients(function: Callable) -> Callable[[Sequence, Any], tuple[Any, S
     return on_tensorflow
 
 
+def time_of(call: Callable[[], object]) -> float:
+    """Seconds of one call."""
+    start = time.perf_counter()
+    call()
+    return time.perf_counter() - start
+
+
 def ratios_in_turn(
     calls: Mapping[str, Callable[[], object]], base: str, rounds: int, warm_up: int = 3
 ) -> dict[str, tuple[float, float, float]]:
@@ -146,11 +158,7 @@ def ratios_in_turn(
             call()
     found: dict[str, list[float]] = {name: [] for name in calls}
     for _ in range(rounds):
-        times = {}
-        for name, call in calls.items():
-            start = time.perf_counter()
-            call()
-            times[name] = time.perf_counter() - start
+        times = {name: time_of(call) for name, call in calls.items()}
         for name, seconds in times.items():
             found[name].append(seconds / times[base])
     summary = {}
