@@ -189,23 +189,51 @@ def test_autocast_does_not_change_a_distance():
 
 @pytest.mark.backends("torch")
 def test_compiled_attention_keeps_no_scores():
+    inputs = keras.Input((512, 8))
+    layer = keras_yat.YatMultiHeadAttention(2, 4)
+    model = keras.Model(inputs, layer(inputs, inputs, use_causal_mask=True))
+    kept = kept_if_compiled(model, draw((1, 512, 8)))
+    assert 0 < sum(tensor.numel() for tensor in kept) < 0.5 * 2 * 512 * 512
+
+
+def kept_if_compiled(layer, x):
+    """What a layer keeps for its backward pass, divided as torch's compiler divides both passes."""
     import torch
 
     torch.compiler.reset()
-    inputs = keras.Input((512, 8))
-    layer = keras_yat.YatMultiHeadAttention(2, 4)
-    compiled = torch.compile(
-        keras.Model(inputs, layer(inputs, inputs, use_causal_mask=True)),
-        fullgraph=True,
-        backend="aot_eager",
-    )
-    x = torch.tensor(draw((1, 512, 8)), requires_grad=True)
+    compiled = torch.compile(layer, fullgraph=True, backend="aot_eager_decomp_partition")
+    x = torch.tensor(x, requires_grad=True)
     kept = []
 
     def keep(tensor):
-        kept.append(tensor.numel())
+        kept.append(tensor)
         return tensor
 
     with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
         compiled(x)
-    assert 0 < sum(kept) < 0.5 * 2 * 512 * 512
+    return kept
+
+
+@pytest.mark.backends("torch")
+@pytest.mark.parametrize("name", keras_yat.activations.names())
+def test_compiled_activations_keep_their_input_alone(name):
+    """And their parameters: no sum, and no comparison, which compiled code is slow to read."""
+    layer = type(keras_yat.activations.get(name))()
+    x = draw((4, 3))
+    layer(x)
+    kept = kept_if_compiled(layer, x)
+    *parameters, largest = sorted(tensor.numel() for tensor in kept)
+    assert largest == x.size
+    assert sum(parameters) <= layer.count_params()
+    assert {str(tensor.dtype) for tensor in kept} == {"torch.float32"}
+
+
+@pytest.mark.backends("torch")
+def test_a_compiled_layer_keeps_its_input_kernel_and_product():
+    layer = keras_yat.YatDense(40)
+    x = draw((30, 20))
+    layer(x)
+    kept = kept_if_compiled(layer, x)
+    sizes = [tensor.numel() for tensor in kept if tensor.numel() > 100]
+    assert sorted(sizes) == [x.size, 20 * 40, 30 * 40]
+    assert {str(tensor.dtype) for tensor in kept} == {"torch.float32"}
