@@ -22,6 +22,9 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--only", nargs="+", metavar="NAME", help="default: every activation")
     parser.add_argument("--rounds", type=int, default=40, help="default: %(default)s")
     command.add_modes(parser, command.UNCOMPILED)
+    passes = ("speed", "memory")
+    help = "setting of keras_yat.config.set_backward_pass; default: %(default)s"
+    parser.add_argument("--backward-pass", choices=passes, default=passes[0], help=help)
     return parser.parse_args()
 
 
@@ -36,6 +39,7 @@ def measure(arguments) -> list[dict]:
         import tensorflow as tf
 
         tf.get_logger().setLevel("ERROR")  # one function for each layer is meant
+    keras_yat.config.set_backward_pass(arguments.backward_pass)
     names = arguments.only or keras_yat.activations.names()
     modes = command.chosen_modes(arguments)
     tasks = [(n, mode, policy) for policy in arguments.policy for mode in modes for n in names]
@@ -106,14 +110,15 @@ def plain(name, policy):
         value = COMPOSITIONS[name](ops.cast(inputs, "float32"), *parameters)
         return ops.cast(value, self.compute_dtype)
 
-    def call_without_custom_gradient(self, inputs):
-        config.disable_custom_gradient()
+    def call_with_derived_gradient(self, inputs):
+        before = config.backward_pass()
+        config.set_backward_pass("derived")
         try:
             return cls.call(self, inputs)
         finally:
-            config.enable_custom_gradient()
+            config.set_backward_pass(before)
 
-    chosen = call if name in COMPOSITIONS else call_without_custom_gradient
+    chosen = call if name in COMPOSITIONS else call_with_derived_gradient
     return type("Plain", (cls,), {"call": chosen})(dtype=policy)
 
 

@@ -2,62 +2,60 @@
 
 from keras_yat import _precisions, _validate
 
-_custom_gradient = True
+_BACKWARD_PASSES = ("speed", "memory", "derived")
+
+_backward_pass = "speed"
 _precision = "auto"
 
 
-def enable_custom_gradient() -> None:
-    """Enables the hand-written backward passes of activations and Yat layers.
+def set_backward_pass(preference: str) -> None:
+    """Sets how activations and Yat layers compute their gradients.
 
-    This is the default. Activations compute their gradients from their input alone, and Yat
-    layers from their inner products: the backward pass keeps one tensor instead of every
-    intermediate of the formula. Reverse mode works to any order, and so does `jax.hessian`.
-    Forward mode on JAX (`jax.jvp`, `jax.jacfwd`) and the transforms of `torch.func` do not
-    work, as they do not support Keras's custom gradients.
+    The values are the same with each setting, and the gradients to rounding. Functions that were
+    traced or compiled before (`jax.jit`, `tf.function`, a model that has been fitted) do not change.
+
+    Args:
+        preference: One of
+
+            - `"memory"`: hand-written backward passes. Activations compute their gradients from
+              their input alone, and Yat layers from their inner products: one tensor is kept
+              instead of every intermediate of the formula. Reverse mode works to any order (not for
+              recurrent layers), and so does `jax.hessian`. Forward mode on JAX (`jax.jvp`,
+              `jax.jacfwd`) and the transforms of `torch.func` do not, as they do not support
+              Keras's custom gradients.
+            - `"speed"`, the default: the same, but for activations that torch, not compiled,
+              computes faster with the gradient that it derives: Mila, CosLU, SinLU, Nami,
+              ScaledSoftSign, ReLUN, score_tanh, softer_sigmoid and softermax. There they keep up to
+              five tensors (Nami in half precision eight).
+            - `"derived"`: the backend derives all gradients. Forward mode works then, and second
+              derivatives of recurrent layers. More tensors are kept.
+
+    Raises:
+        ValueError: If `preference` is none of these.
 
     Example:
 
-    >>> keras_yat.config.enable_custom_gradient()
-    >>> keras_yat.config.is_custom_gradient_enabled()
-    True
+    >>> keras_yat.config.set_backward_pass("memory")
+    >>> keras_yat.config.backward_pass()
+    'memory'
+    >>> keras_yat.config.set_backward_pass("speed")
     """
-    _set(True)
+    global _backward_pass
+    _backward_pass = _validate.one_of("preference", preference, _BACKWARD_PASSES)
 
 
-def disable_custom_gradient() -> None:
-    """Disables the hand-written backward passes: gradients then come from `keras.ops` alone.
-
-    Forward mode works then. Values and gradients stay the same; the backward pass keeps more
-    tensors. Functions that were traced or compiled before (`jax.jit`, `tf.function`, a model
-    that has been fitted) do not change.
-
-    Example:
-
-    >>> keras_yat.config.disable_custom_gradient()
-    >>> keras_yat.config.is_custom_gradient_enabled()
-    False
-    >>> keras_yat.config.enable_custom_gradient()
-    """
-    _set(False)
-
-
-def is_custom_gradient_enabled() -> bool:
-    """Whether the hand-written backward passes are enabled.
+def backward_pass() -> str:
+    """The setting of `set_backward_pass`.
 
     Returns:
-        A bool.
+        A string.
 
     Example:
 
-    >>> keras_yat.config.is_custom_gradient_enabled()
-    True
+    >>> keras_yat.config.backward_pass()
+    'speed'
     """
-    return _custom_gradient
-
-
-def _set(value: bool) -> None:
-    global _custom_gradient
-    _custom_gradient = value
+    return _backward_pass
 
 
 def set_product_precision(precision: str) -> None:

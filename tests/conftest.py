@@ -45,10 +45,17 @@ def _same_start():
     keras.utils.set_random_seed(0)
 
 
+@pytest.fixture
+def little_memory():
+    """Hand-written gradients, also where torch is faster with others."""
+    keras_yat.config.set_backward_pass("memory")
+    yield
+    keras_yat.config.set_backward_pass("speed")
+
+
 @pytest.fixture(params=["custom", "plain"])
 def form(request):
-    """Custom gradients, or those that the backend derives."""
-    if request.param == "plain":
-        keras_yat.config.disable_custom_gradient()
+    """Hand-written gradients, or those that the backend derives."""
+    keras_yat.config.set_backward_pass("memory" if request.param == "custom" else "derived")
     yield request.param
-    keras_yat.config.enable_custom_gradient()
+    keras_yat.config.set_backward_pass("speed")

@@ -251,8 +251,8 @@ FAULTS = [
     Fault(
         "graphs: custom gradients while torch traces",
         "keras_yat/_numerics/gradients.py",
-        "is_custom_gradient_enabled() and not is_tracing()",
-        "is_custom_gradient_enabled()",
+        "_hand_written() and not is_tracing()",
+        "_hand_written()",
         "tests/test_graphs.py",
     ),
     Fault(

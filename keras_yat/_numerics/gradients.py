@@ -26,8 +26,8 @@ from keras import ops
 from keras_yat import config
 from keras_yat._backend import (
     dense_tensor,
-    is_compiling,
     gradient_to_compile,
+    is_compiling,
     is_tracing,
     remat,
     vary_alike,
@@ -65,11 +65,14 @@ def recomputed(formula: Formula[P]) -> Formula[P]:
     return _decorated(formula, evaluate)
 
 
-def with_derivatives(derivatives: Callable[..., tuple]) -> Callable[[Formula[P]], Formula[P]]:
+def with_derivatives(
+    derivatives: Callable[..., tuple], derived_on_torch: bool = False
+) -> Callable[[Formula[P]], Formula[P]]:
     """Decorates a formula `f(x, *parameters, **constants)` that works entry by entry.
 
     `derivatives(x, *parameters, **constants)` returns df/dx and df/dp for each parameter, in the
-    order of the arguments, each of the broadcast shape.
+    order of the arguments, each of the broadcast shape. `derived_on_torch`: whether torch, not
+    compiled, is faster with a gradient that it derives.
     """
 
     def gradient(upstream, x, *parameters, **constants):
@@ -79,23 +82,29 @@ def with_derivatives(derivatives: Callable[..., tuple]) -> Callable[[Formula[P]]
         return _decorated(
             formula,
             lambda call: call.with_gradient(
-                gradient, RowBlocks(call.tensors).evaluate, separate_sums
+                gradient, RowBlocks(call.tensors).evaluate, separate_sums, derived_on_torch
             ),
         )
 
     return decorate
 
 
-def with_gradient(gradient: Callable[..., tuple]) -> Callable[[Formula[P]], Formula[P]]:
+def with_gradient(
+    gradient: Callable[..., tuple], derived_on_torch: bool = False
+) -> Callable[[Formula[P]], Formula[P]]:
     """Decorates a formula `f(x, *parameters, **constants)`.
 
     `gradient(upstream, x, *parameters, **constants)` returns the gradients in x and in each
     parameter, before they are summed over broadcast axes; it may return None for a parameter that
-    is a Python number. The gradients of the parameters share costly terms.
+    is a Python number. The gradients of the parameters share costly terms. `derived_on_torch`: as
+    for `with_derivatives`.
     """
 
     def decorate(formula):
-        return _decorated(formula, lambda call: call.with_gradient(gradient, _at_once, joint_sums))
+        return _decorated(
+            formula,
+            lambda call: call.with_gradient(gradient, _at_once, joint_sums, derived_on_torch),
+        )
 
     return decorate
 
@@ -149,12 +158,13 @@ class _Call:
         value = self._formula(*self._arguments(tensors), **self._constants)
         return ops.cast(value, self._result_dtype)
 
-    def with_gradient(self, gradient, evaluate, sums):
+    def with_gradient(self, gradient, evaluate, sums, derived_on_torch):
         """The value with a custom gradient.
 
         Both by `evaluate(function, *tensors)`; `sums` sums the gradients of the parameters.
         """
-        if not _shapes_known(self.tensors):
+        derived = _derived.get() or not _hand_written() or (derived_on_torch and _is_each_run())
+        if derived or not _shapes_known(self.tensors):
             return self.value(*self.tensors)
 
         def backward(upstream, *tensors):
@@ -175,6 +185,12 @@ class _Call:
         for place, tensor in zip(self._places, given, strict=True):
             every[place] = tensor
         return [ops.cast(x, self._dtype), *every]
+
+
+def _is_each_run():
+    """Whether torch runs each operation by itself, and speed matters more than memory."""
+    backend = keras.backend.backend()
+    return backend == "torch" and config.backward_pass() == "speed" and not is_tracing()
 
 
 def _shapes_known(tensors):
@@ -223,7 +239,7 @@ def with_custom_gradient(
 
     # JAX's gradient of integers is an array of their shape, which must be known.
     known = keras.backend.backend() != "jax" or all(is_known(*c.shape) for c in constants)
-    if is_compiling() and config.is_custom_gradient_enabled():
+    if is_compiling() and _hand_written():
         return functools.partial(gradient_to_compile(computed, of_all), *constants)
     if not custom_gradients() or not known:
         return lambda *tensors: computed(*constants, *tensors)[0]
@@ -239,7 +255,11 @@ def with_custom_gradient(
 
 def custom_gradients() -> bool:
     """Whether hand-written backward passes are used: enabled, and not in a graph of torch."""
-    return config.is_custom_gradient_enabled() and not is_tracing() and not _derived.get()
+    return _hand_written() and not is_tracing() and not _derived.get()
+
+
+def _hand_written():
+    return config.backward_pass() != "derived"
 
 
 _derived: ContextVar[bool] = ContextVar("derived", default=False)

@@ -197,7 +197,7 @@ def _once(gradients):
     def fail(upstream, _, tensor):
         raise NotImplementedError(
             "The gradient of a recurrent Yat layer cannot be differentiated again. Call "
-            "keras_yat.config.disable_custom_gradient() first for a form that can."
+            "keras_yat.config.set_backward_pass('derived') first for a form that can."
         )
 
     return tuple(with_custom_gradient(lambda tensor: (tensor, None), fail)(g) for g in gradients)

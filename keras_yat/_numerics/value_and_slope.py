@@ -27,9 +27,16 @@ class ValueAndSlope(NamedTuple):
         """The function with values for its keyword arguments."""
         return ValueAndSlope(*(functools.partial(f, **constants) for f in self))
 
-    def function(self) -> Callable[..., Tensor]:
-        """The function in float32 or wider, with its slope as the gradient."""
-        return with_derivatives(lambda x, **c: self.with_slope(x, **c)[1:])(self.value)
+    def function(self, derived_on_torch: bool = False) -> Callable[..., Tensor]:
+        """The function in float32 or wider, with its slope as the gradient.
+
+        `derived_on_torch`: as for `with_derivatives`.
+        """
+
+        def derivatives(x, **constants):
+            return self.with_slope(x, **constants)[1:]
+
+        return with_derivatives(derivatives, derived_on_torch)(self.value)
 
 
 def _linear(x):

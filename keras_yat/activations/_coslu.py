@@ -23,7 +23,7 @@ def _gradient(upstream, x, alpha, beta):
 
 
 @register("coslu")
-@with_gradient(_gradient)
+@with_gradient(_gradient, derived_on_torch=True)
 def coslu(x: Tensor, alpha: float | Tensor = 1.0, beta: float | Tensor = 1.0) -> Tensor:
     """CosLU: `(x + alpha·cos(beta·x))·sigmoid(x)`.
 

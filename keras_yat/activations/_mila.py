@@ -22,7 +22,7 @@ def _derivatives(x, beta):
 
 
 @register("mila")
-@with_derivatives(_derivatives)
+@with_derivatives(_derivatives, derived_on_torch=True)
 def mila(x: Tensor, beta: float | Tensor = -0.25) -> Tensor:
     """Mila: `x·tanh(softplus(x + beta))`.
 

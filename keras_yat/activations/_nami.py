@@ -32,7 +32,7 @@ def _gradient(upstream, x, w, a, height):
     )
 
 
-@with_gradient(_gradient)
+@with_gradient(_gradient, derived_on_torch=True)
 def _nami(x, w, a, height):
     negative, positive = negative_and_positive(x)
     return tanh(a * positive) + height * sin(w * negative)

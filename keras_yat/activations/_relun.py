@@ -22,7 +22,7 @@ def _derivatives(x, n):
 
 
 @register("relun")
-@with_derivatives(_derivatives)
+@with_derivatives(_derivatives, derived_on_torch=True)
 def relun(x: Tensor, n: float | Tensor = 1.0) -> Tensor:
     """ReLUN: `min(max(0, x), n)`.
 

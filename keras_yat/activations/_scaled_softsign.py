@@ -22,7 +22,7 @@ def _derivatives(x, alpha, beta):
 
 
 @register("scaled_softsign")
-@with_derivatives(_derivatives)
+@with_derivatives(_derivatives, derived_on_torch=True)
 def scaled_softsign(x: Tensor, alpha: float | Tensor = 1.0, beta: float | Tensor = 1.0) -> Tensor:
     """ScaledSoftSign: `alpha·x / (beta + |x|)`.
 

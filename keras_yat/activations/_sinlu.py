@@ -23,7 +23,7 @@ def _gradient(upstream, x, alpha, beta):
 
 
 @register("sinlu")
-@with_gradient(_gradient)
+@with_gradient(_gradient, derived_on_torch=True)
 def sinlu(x: Tensor, alpha: float | Tensor = 1.0, beta: float | Tensor = 1.0) -> Tensor:
     """SinLU: `(x + alpha·sin(beta·x))·sigmoid(x)`.
 

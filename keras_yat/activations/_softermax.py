@@ -57,7 +57,7 @@ def _gradient(upstream, x, **constants):
     return (softermax_with_gradient(x, **constants)[1](upstream),)
 
 
-@with_gradient(_gradient)
+@with_gradient(_gradient, derived_on_torch=True)
 def _softermax(x, **constants):
     return softermax_with_gradient(x, **constants)[0]
 

@@ -108,7 +108,7 @@ class BaseYatCell(CellWeights):
         """The activations with their slopes, if there is a hand-written backward pass for them."""
         if type(self).step_backward is BaseYatCell.step_backward:
             return None
-        if not config.is_custom_gradient_enabled() or (self.recurrent_dropout and training):
+        if config.backward_pass() == "derived" or (self.recurrent_dropout and training):
             return None
         found = [value_and_slope_of(function) for function in self._functions()]
         return None if None in found else found

@@ -109,17 +109,20 @@ def test_an_unknown_norm():
         activations.norm_lincomb(np.ones(2), norm="max")
 
 
-def test_enabling_and_disabling_custom_gradients():
-    assert keras_yat.config.is_custom_gradient_enabled()
-    keras_yat.config.disable_custom_gradient()
-    assert not keras_yat.config.is_custom_gradient_enabled()
-    keras_yat.config.enable_custom_gradient()
+def test_setting_the_backward_pass():
+    assert keras_yat.config.backward_pass() == "speed"
+    keras_yat.config.set_backward_pass("memory")
+    assert keras_yat.config.backward_pass() == "memory"
+    keras_yat.config.set_backward_pass("speed")
+    with pytest.raises(ValueError, match="`preference` must be one of 'speed', 'memory'"):
+        keras_yat.config.set_backward_pass("fast")
+    assert keras_yat.config.backward_pass() == "speed"
 
 
 @CASE
 @pytest.mark.optimized
 @pytest.mark.backends("jax")  # on the other two forward mode does not work through Keras
-def test_forward_mode_without_custom_gradients(case):
+def test_forward_mode_with_derived_gradients(case):
     import jax
 
     x = draw((3, 4))
@@ -134,11 +137,11 @@ def test_forward_mode_without_custom_gradients(case):
     except TypeError as error:
         told = str(error)
     assert "forward-mode" in told
-    keras_yat.config.disable_custom_gradient()
+    keras_yat.config.set_backward_pass("derived")
     try:
         tangent = tangent_of()
     finally:
-        keras_yat.config.enable_custom_gradient()
+        keras_yat.config.set_backward_pass("speed")
     if custom is not None:
         np.testing.assert_allclose(custom, tangent, rtol=1e-5, atol=1e-6)
     if case.name != "softermax":
@@ -170,7 +173,7 @@ def test_hessian_with_custom_gradients():
     [case for case in CASES if case.name not in ("lincomb", "norm_lincomb")],
     ids=lambda case: case.id,
 )
-def test_memory_kept_for_the_backward_pass_on_torch(case):
+def test_memory_kept_for_the_backward_pass_on_torch(case, little_memory):
     """The size of one input; a composition of operations keeps 4 to 9 times that."""
     import torch
 

@@ -297,9 +297,9 @@ def test_second_derivatives_are_right_or_raise_an_error(kind):
             return (slope * slope).sum()
 
     if type(layer.cell).step_backward is not BaseYatCell.step_backward:
-        with pytest.raises(NotImplementedError, match="disable_custom_gradient"):
+        with pytest.raises(NotImplementedError, match="set_backward_pass"):
             value_and_gradients(size_of_slope, x)
-    keras_yat.config.disable_custom_gradient()
+    keras_yat.config.set_backward_pass("derived")
     try:
         _, (found,) = value_and_gradients(compiled(size_of_slope), x)
         step = 3e-3
@@ -318,7 +318,7 @@ def test_second_derivatives_are_right_or_raise_an_error(kind):
         difference = (sides[0] - sides[1]) / (2.0 * step)
         assert np.sum(to_numpy(found) * direction) == pytest.approx(difference, rel=3e-2)
     finally:
-        keras_yat.config.enable_custom_gradient()
+        keras_yat.config.set_backward_pass("speed")
 
 
 @pytest.mark.parametrize(
