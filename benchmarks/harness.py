@@ -105,9 +105,9 @@ def forget() -> None:
     """
     if BACKEND == "torch":
         import torch
-        import torch._inductor.config
+        import torch.compiler.config
 
-        torch._inductor.config.force_disable_caches = True
+        torch.compiler.config.force_disable_caches = True
         torch.compiler.reset()
 
 

@@ -12,7 +12,7 @@ def set_backward_pass(preference: str) -> None:
     """Sets how activations and Yat layers compute their gradients.
 
     The values are the same with each setting, and the gradients to rounding. Functions that were
-    traced or compiled before (`jax.jit`, `tf.function`, a model that has been fitted) do not change.
+    traced or compiled before (`jax.jit`, `tf.function`, a fitted model) do not change.
 
     Args:
         preference: One of
