@@ -98,16 +98,16 @@ def _stateless(layer, values, x):
         return layer(x)
 
 
-def forget() -> None:
+def forget(on_disk: bool = False) -> None:
     """Drops what torch compiled: it gives up on the ninth version of one function.
 
-    And keeps nothing on disk, so that its compiler has as much to do in each run.
+    `on_disk`: and reads nothing from disk, so that its compiler has as much to do in each run.
     """
     if BACKEND == "torch":
         import torch
         import torch.compiler.config
 
-        torch.compiler.config.force_disable_caches = True
+        torch.compiler.config.force_disable_caches = on_disk
         torch.compiler.reset()
 
 

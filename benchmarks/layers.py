@@ -61,7 +61,7 @@ def compare(case, policy: str, jit: bool, rounds: int) -> dict[str, object]:
     from benchmarks import harness
     from benchmarks.memory import peak_memory
 
-    harness.forget()
+    harness.forget(on_disk=True)
     forward, train, first = calls(case, policy, jit)
     one = harness.ratios_in_turn(forward, "keras", rounds)
     two = harness.ratios_in_turn(train, "keras", rounds)
@@ -121,7 +121,7 @@ def warm_up():
 
     x = harness.tensor((2, 2), "float32", seed=0)
     harness.forward_backward(keras.layers.Activation("tanh"), x, x, jit=True)()
-    harness.forget()
+    harness.forget(on_disk=True)
 
 
 def markdown(rows: list[dict[str, str]]) -> str:

@@ -163,8 +163,7 @@ class _Call:
 
         Both by `evaluate(function, *tensors)`; `sums` sums the gradients of the parameters.
         """
-        derived = _derived.get() or not _hand_written() or (derived_on_torch and _is_each_run())
-        if derived or not _shapes_known(self.tensors):
+        if _is_derived(derived_on_torch) or not _shapes_known(self.tensors):
             return self.value(*self.tensors)
 
         def backward(upstream, *tensors):
@@ -187,10 +186,13 @@ class _Call:
         return [ops.cast(x, self._dtype), *every]
 
 
-def _is_each_run():
-    """Whether torch runs each operation by itself, and speed matters more than memory."""
-    backend = keras.backend.backend()
-    return backend == "torch" and config.backward_pass() == "speed" and not is_tracing()
+def _is_derived(derived_on_torch):
+    """Whether the backend derives the gradient of a formula, by its `derived_on_torch`."""
+    if is_compiling() or not custom_gradients():
+        return not _hand_written()
+    # torch runs each operation by itself.
+    fast = derived_on_torch and keras.backend.backend() == "torch"
+    return fast and config.backward_pass() == "speed"
 
 
 def _shapes_known(tensors):
