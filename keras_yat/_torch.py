@@ -22,8 +22,8 @@ class FunctionToCompile(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, upstream: Any) -> Any:
         tensors, kept = ctx.saved_tensors[: ctx.count], ctx.saved_tensors[ctx.count :]
-        # All that does not depend on the upstream gradient the compiler may compute, and keep, in
-        # the forward pass: a sum of scores, or a comparison.
+        # In the forward pass the compiler computes, and keeps, whatever does not depend on the
+        # upstream gradient: scores, or booleans, which take longer to read than to compute.
         some = upstream.flatten()[:1].sum()
         zero = 0.0 * (some != some)
         tensors = [t + zero.to(t.dtype) if t.is_floating_point() else t for t in tensors]

@@ -92,7 +92,7 @@ OF_PROGRAMS = [
         "keras_yat/_numerics/gradients.py",
         "return remat(call.value)(*call.tensors)",
         "return remat(lambda x, *p: call.value(x, *map(ops.stop_gradient, p)))(*call.tensors)",
-        "tests/activations/test_values.py",
+        "tests/activations/test_functions.py",
     ),
     Fault(
         "start: a backend that is not installed",

@@ -4,8 +4,8 @@ An activation is a formula. The decorators here add the rest: arithmetic in floa
 a result in the dtype of the input, and a backward pass that keeps the input and the parameters
 instead of every intermediate of the formula.
 
-- `recomputed`: the backend derives the gradient and evaluates the formula again for it. The default
-  for a new activation.
+- `recomputed`: the backend derives the gradient and evaluates the formula again for it.
+  Enough for a new activation.
 - `with_derivatives`: hand-written derivatives, entry by entry. Faster.
 - `with_gradient`: a hand-written gradient as a whole, where its parts share terms.
 - `full_precision`: nothing is recomputed, for a formula that keeps little anyway.

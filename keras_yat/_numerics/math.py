@@ -139,11 +139,7 @@ def tanh_softplus(x):
 
 
 def is_positive(x):
-    """1 where `x` is above 0, else 0, in its dtype.
-
-    Not a comparison: compiled torch would keep its booleans for the backward pass, and take ten
-    times as long to write and read them as to compute them again.
-    """
+    """1 where `x` is above 0, else 0, in its dtype."""
     return ops.sign(ops.relu(x))
 
 

@@ -7,6 +7,7 @@ from keras import ops
 
 import keras_yat
 from keras_yat import activations
+from keras_yat._numerics.gradients import recomputed
 from tests.activations.test_values import CASE, function_of
 from tests.helpers import draw, to_numpy, value_and_gradients
 from tests.reference import CASES
@@ -147,6 +148,22 @@ def test_forward_mode_with_derived_gradients(case):
     if case.name != "softermax":
         _, pull_back = jax.vjp(lambda x: function_of(case)(x, *numbers), x)
         np.testing.assert_allclose(tangent, pull_back(np.ones_like(x))[0], rtol=1e-5, atol=1e-5)
+
+
+def test_a_formula_without_derivatives():
+    """`recomputed`: the gradient of x·sigmoid(a·x) in x and a, by the backend."""
+
+    @recomputed
+    def formula(x, a=1.0):
+        return x * ops.sigmoid(a * x)
+
+    x, a = draw((3, 4)), np.float32(0.7)
+    value, (of_x, of_a) = value_and_gradients(formula, x, a)
+    gate = 1.0 / (1.0 + np.exp(-a * x.astype("float64")))
+    slope = gate * (1.0 - gate)
+    np.testing.assert_allclose(to_numpy(value), x * gate, rtol=1e-6)
+    np.testing.assert_allclose(to_numpy(of_x), gate + a * x * slope, rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(to_numpy(of_a), np.sum(x * x * slope), rtol=1e-5)
 
 
 @pytest.mark.backends("jax")
