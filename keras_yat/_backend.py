@@ -10,9 +10,6 @@ import keras
 
 from keras_yat._types import Tensor
 
-if keras.backend.backend() == "torch":
-    importlib.import_module("keras_yat._torch")
-
 
 def remat(function: Callable[..., Tensor]) -> Callable[..., Tensor]:
     """`function` of tensors, evaluated again in the backward pass.
@@ -75,8 +72,34 @@ def gradient_to_compile(forward: Callable, backward: Callable) -> Callable[..., 
 
     As `with_custom_gradient` of `_numerics.gradients`. `ops.custom_gradient` cannot be traced.
     """
-    function = sys.modules["keras_yat._torch"].FunctionToCompile
-    return lambda *tensors: function.apply(forward, backward, *tensors)
+    return lambda *tensors: _FUNCTION.apply(forward, backward, *tensors)
+
+
+def _function_to_compile() -> Any:
+    torch: Any = sys.modules["torch"]
+
+    class Function(torch.autograd.Function):
+        @staticmethod
+        def forward(ctx, forward, backward, *tensors):
+            value, kept = forward(*tensors)
+            ctx.save_for_backward(*tensors, *(kept or ()))
+            ctx.count, ctx.gradients = len(tensors), backward
+            return value
+
+        @staticmethod
+        def backward(ctx, upstream):
+            tensors, kept = ctx.saved_tensors[: ctx.count], ctx.saved_tensors[ctx.count :]
+            # In the forward pass the compiler computes, and keeps, whatever does not depend on the
+            # upstream gradient: scores, or booleans, which take longer to read than to compute.
+            some = upstream.flatten()[:1].sum()
+            zero = 0.0 * (some != some)
+            tensors = [t + zero.to(t.dtype) if t.is_floating_point() else t for t in tensors]
+            return (None, None, *ctx.gradients(upstream, kept, *tensors))
+
+    return Function
+
+
+_FUNCTION: Any = _function_to_compile() if keras.backend.backend() == "torch" else None
 
 
 def constant_while_compiling(function: Callable[..., Any]) -> Callable[..., Any]:

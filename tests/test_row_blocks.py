@@ -37,7 +37,7 @@ def test_activations(case, monkeypatch):
     both(function_of(case), x, *parameters, monkeypatch=monkeypatch)
 
 
-def test_an_activation_with_parameters_per_row_and_per_channel(monkeypatch):
+def test_an_activation_with_parameters_per_row_and_per_channel(monkeypatch, little_memory):
     x, w, a = draw((7, 9)), 0.3 + 0.1 * np.abs(draw((7, 1))), 1.0 + np.abs(draw((9,)))
     count = both(
         lambda x, w, a: keras_yat.activations.scaled_softsign(x, a, w),

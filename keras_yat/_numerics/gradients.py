@@ -5,7 +5,6 @@ a result in the dtype of the input, and a backward pass that keeps the input and
 instead of every intermediate of the formula.
 
 - `recomputed`: the backend derives the gradient and evaluates the formula again for it.
-  Enough for a new activation.
 - `with_derivatives`: hand-written derivatives, entry by entry. Faster.
 - `with_gradient`: a hand-written gradient as a whole, where its parts share terms.
 - `full_precision`: nothing is recomputed, for a formula that keeps little anyway.
@@ -48,8 +47,7 @@ def full_precision(formula: Formula[P]) -> Formula[P]:
 
     def evaluate(call):
         # Compiled, it costs less to compute again than to keep.
-        function = remat(call.value) if is_compiling() else call.value
-        return function(*call.tensors)
+        return (remat(call.value) if is_compiling() else call.value)(*call.tensors)
 
     return _decorated(formula, evaluate)
 
@@ -70,9 +68,8 @@ def with_derivatives(
 ) -> Callable[[Formula[P]], Formula[P]]:
     """Decorates a formula `f(x, *parameters, **constants)` that works entry by entry.
 
-    `derivatives(x, *parameters, **constants)` returns df/dx and df/dp for each parameter, in the
-    order of the arguments, each of the broadcast shape. `derived_on_torch`: whether torch, not
-    compiled, is faster with a gradient that it derives.
+    `derivatives(x, *parameters, **constants)` returns df/dx and df/dp for each parameter, in order,
+    of the broadcast shape. `derived_on_torch`: torch, not compiled, is faster with its own.
     """
 
     def gradient(upstream, x, *parameters, **constants):
@@ -96,8 +93,7 @@ def with_gradient(
 
     `gradient(upstream, x, *parameters, **constants)` returns the gradients in x and in each
     parameter, before they are summed over broadcast axes; it may return None for a parameter that
-    is a Python number. The gradients of the parameters share costly terms. `derived_on_torch`: as
-    for `with_derivatives`.
+    is a Python number. Gradients share costly terms. `derived_on_torch`: see `with_derivatives`.
     """
 
     def decorate(formula):
@@ -189,10 +185,10 @@ class _Call:
 def _is_derived(derived_on_torch):
     """Whether the backend derives the gradient of a formula, by its `derived_on_torch`."""
     if is_compiling() or not custom_gradients():
-        return not _hand_written()
+        return config.backward_pass() == "derived"
     # torch runs each operation by itself.
-    fast = derived_on_torch and keras.backend.backend() == "torch"
-    return fast and config.backward_pass() == "speed"
+    own = derived_on_torch and keras.backend.backend() == "torch"
+    return own and config.backward_pass() == "speed"
 
 
 def _shapes_known(tensors):
@@ -239,9 +235,9 @@ def with_custom_gradient(
         gradients = backward(upstream, kept, *tensors)
         return (*[None] * count, *(gradients if isinstance(gradients, tuple) else [gradients]))
 
-    # JAX's gradient of integers is an array of their shape, which must be known.
+    # JAX's gradient of integers has their shape.
     known = keras.backend.backend() != "jax" or all(is_known(*c.shape) for c in constants)
-    if is_compiling() and _hand_written():
+    if is_compiling() and config.backward_pass() != "derived":
         return functools.partial(gradient_to_compile(computed, of_all), *constants)
     if not custom_gradients() or not known:
         return lambda *tensors: computed(*constants, *tensors)[0]
@@ -257,11 +253,7 @@ def with_custom_gradient(
 
 def custom_gradients() -> bool:
     """Whether hand-written backward passes are used: enabled, and not in a graph of torch."""
-    return _hand_written() and not is_tracing() and not _derived.get()
-
-
-def _hand_written():
-    return config.backward_pass() != "derived"
+    return config.backward_pass() != "derived" and not is_tracing() and not _derived.get()
 
 
 _derived: ContextVar[bool] = ContextVar("derived", default=False)
@@ -271,8 +263,7 @@ _derived: ContextVar[bool] = ContextVar("derived", default=False)
 def derived_gradients() -> Iterator[None]:
     """A scope in which the backend derives all gradients."""
     if is_tracing():  # It does anyway. torch cannot trace the rest.
-        yield
-        return
+        return (yield)
     token = _derived.set(True)
     try:
         yield
