@@ -7,6 +7,7 @@ from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import keras
+import numpy as np
 
 from keras_yat._types import Tensor
 
@@ -100,6 +101,14 @@ def _function_to_compile() -> Any:
 
 
 _FUNCTION: Any = _function_to_compile() if keras.backend.backend() == "torch" else None
+
+
+def no_gradient(x: Tensor) -> Any:
+    """The gradient of a tensor that is not of floats."""
+    if keras.backend.backend() != "jax":
+        return None
+    # Zeros of size 0.
+    return np.zeros(x.shape, dtype=[("float0", np.void, 0)])
 
 
 def constant_while_compiling(function: Callable[..., Any]) -> Callable[..., Any]:

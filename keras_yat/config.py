@@ -25,7 +25,7 @@ def set_backward_pass(preference: str) -> None:
               Keras's custom gradients.
             - `"speed"`, the default: the same, but for activations that torch, not compiled,
               computes faster with the gradient that it derives: Mila, CosLU, SinLU, Nami,
-              ScaledSoftSign, ReLUN, score_tanh, softer_sigmoid and softermax. There they keep up to
+              ScaledSoftSign, ReLUN, ScoreTanh, SofterSigmoid and Softermax. There they keep up to
               seven tensors of float32.
             - `"derived"`: the backend derives all gradients. Forward mode works then, and second
               derivatives of recurrent layers. More tensors are kept.

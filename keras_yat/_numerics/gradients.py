@@ -19,7 +19,6 @@ from contextvars import ContextVar
 from typing import Any, ParamSpec
 
 import keras
-import numpy as np
 from keras import ops
 
 from keras_yat import config
@@ -28,6 +27,7 @@ from keras_yat._backend import (
     gradient_to_compile,
     is_compiling,
     is_tracing,
+    no_gradient,
     remat,
     vary_alike,
     without_autocast,
@@ -227,7 +227,7 @@ def with_custom_gradient(
                 (upstream,), args = args, tensors
             with without_autocast(upstream):
                 gradients = backward(upstream, kept, *args)
-            return (*map(_no_gradient, args[:count]), *gradients) if count else gradients
+            return (*map(no_gradient, args[:count]), *gradients) if count else gradients
 
         return value, grad
 
@@ -263,19 +263,13 @@ _derived: ContextVar[bool] = ContextVar("derived", default=False)
 def derived_gradients() -> Iterator[None]:
     """A scope in which the backend derives all gradients."""
     if is_tracing():  # It does anyway. torch cannot trace the rest.
-        return (yield)
+        yield
+        return
     token = _derived.set(True)
     try:
         yield
     finally:
         _derived.reset(token)
-
-
-def _no_gradient(x):
-    if keras.backend.backend() != "jax":
-        return None
-    # JAX's gradient of a tensor that is not of floats: zeros of size 0.
-    return np.zeros(x.shape, dtype=[("float0", np.void, 0)])
 
 
 def at_least_float32(x: Tensor) -> str:

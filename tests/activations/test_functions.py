@@ -184,6 +184,43 @@ def test_hessian_with_custom_gradients():
     np.testing.assert_allclose(np.asarray(found), np.diag(second), atol=1e-3)
 
 
+DERIVED_ON_TORCH = {
+    *("mila", "coslu", "sinlu", "nami", "scaled_softsign", "relun"),
+    *("score_tanh", "softer_sigmoid", "softermax"),
+}
+
+
+@pytest.mark.backends("torch")
+@pytest.mark.parametrize("name", activations.names())
+def test_speed_derives_the_gradients_that_the_setting_names(name, little_memory):
+    """More is kept than with `"memory"`."""
+    x = draw((64, 16))
+    function = getattr(activations, name)
+    little = kept_bytes(function, x)
+    keras_yat.config.set_backward_pass("speed")
+    assert (kept_bytes(function, x) > little) == (name in DERIVED_ON_TORCH)
+    shown = type(activations.get(name)).__name__
+    listed = keras_yat.config.set_backward_pass.__doc__
+    assert (f" {shown}" in listed) == (name in DERIVED_ON_TORCH)
+
+
+def kept_bytes(function, x, parameters=()):
+    """What torch keeps for the backward pass of `function(x, *parameters)`, then run."""
+    import torch
+
+    x = torch.as_tensor(x).requires_grad_()
+    kept = {}
+
+    def pack(tensor):
+        kept[tensor.untyped_storage().data_ptr()] = tensor.untyped_storage().nbytes()
+        return tensor
+
+    with torch.autograd.graph.saved_tensors_hooks(pack, lambda tensor: tensor):
+        output = function(x, *parameters)
+    output.sum().backward()
+    return sum(kept.values())
+
+
 @pytest.mark.backends("torch")
 @pytest.mark.parametrize(
     "case",  # the memory of a combination is that of its functions
@@ -195,15 +232,7 @@ def test_memory_kept_for_the_backward_pass_on_torch(case, little_memory):
     import torch
 
     for dtype in (torch.float32, torch.bfloat16):
-        x = torch.randn(64, 256, dtype=dtype, requires_grad=True)
+        x = torch.randn(64, 256, dtype=dtype)
         parameters = [torch.tensor(p, requires_grad=True) for p in case.parameters.values()]
-        kept = {}
-
-        def pack(tensor, kept=kept):
-            kept[tensor.untyped_storage().data_ptr()] = tensor.untyped_storage().nbytes()
-            return tensor
-
-        with torch.autograd.graph.saved_tensors_hooks(pack, lambda tensor: tensor):
-            output = function_of(case)(x, *parameters)
-        output.sum().backward()
-        assert sum(kept.values()) <= 2 * x.nbytes + 64, f"{dtype}: {sum(kept.values()) / x.nbytes}"
+        kept = kept_bytes(function_of(case), x, parameters)
+        assert kept <= 2 * x.nbytes + 64, f"{dtype}: {kept / x.nbytes}"
