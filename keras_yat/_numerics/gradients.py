@@ -44,12 +44,7 @@ Formula = Callable[P, Tensor]
 
 def full_precision(formula: Formula[P]) -> Formula[P]:
     """Decorates a formula `f(x, *parameters, **constants)`: computed in float32 or wider."""
-
-    def evaluate(call):
-        # Compiled, it costs less to compute again than to keep.
-        return (remat(call.value) if is_compiling() else call.value)(*call.tensors)
-
-    return _decorated(formula, evaluate)
+    return _decorated(formula, lambda call: call.value(*call.tensors))
 
 
 def recomputed(formula: Formula[P]) -> Formula[P]:
