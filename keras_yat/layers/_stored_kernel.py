@@ -133,7 +133,8 @@ class StoredKernel:
         if self.is_rows:
             return _moved(columns, 0, -1)
         kernel = ops.reshape(columns, [self.shape[axis] for axis in self._order])
-        return ops.transpose(kernel, np.argsort(self._order).tolist())
+        # Not by NumPy, of which torch cannot trace numbers.
+        return ops.transpose(kernel, [self._order.index(axis) for axis in range(len(self._order))])
 
     def base(self, rows: Tensor | None = None) -> Tensor:
         """The kernel without the low-rank term."""
