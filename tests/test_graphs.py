@@ -24,7 +24,10 @@ CELLS = {name for name in MODELS if name.startswith("cells")}
 # Models of layers of this package alone.
 OWN = {*catalogue.ALL, *LAYERS, *(f"Yat{kind}" for kind in KINDS), "per channel"}
 # In each run of the tests; all the others in the nightly tier.
-QUICK = {"mila", "per channel", "YatDense", "YatConv1D", "tied", "YatSimpleRNN", "attention"}
+QUICK = {
+    *("mila", "lincomb", "per channel", "YatDense", "YatConv1D", "tied", "int8 and LoRA"),
+    *("YatSimpleRNN", "attention"),
+}
 
 
 def quick_and_all(names):
