@@ -5,6 +5,7 @@ compared runs once a round, each round gives a ratio, and the median of the rati
 counts.
 """
 
+import functools
 import statistics
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -40,7 +41,7 @@ def forward(layer, x, jit: bool = False) -> Callable[[], object]:
     if BACKEND == "jax":
         import jax
 
-        function = jax.jit(lambda variables, x: _stateless(layer, variables, x))
+        function = jax.jit(functools.partial(_stateless, layer))
         return Jitted(function, (_values(layer), x))
     if BACKEND == "torch":
         import torch
@@ -63,9 +64,7 @@ def forward_backward(layer, x, upstream, jit: bool = False) -> Callable[[], obje
         import jax
 
         def step(variables, x, upstream):
-            value, pull_back = jax.vjp(
-                lambda variables, x: _stateless(layer, variables, x), variables, x
-            )
+            value, pull_back = pull_back_on_jax(layer)(variables, x)
             return value, pull_back(upstream)
 
         return Jitted(jax.jit(step), (_values(layer), x, upstream))
@@ -73,9 +72,9 @@ def forward_backward(layer, x, upstream, jit: bool = False) -> Callable[[], obje
         import torch
 
         function = torch.compile(layer) if jit else layer
-        leaf = x.detach().requires_grad_()
-        tensors = [leaf, *_values(layer)]
-        return lambda: torch.autograd.grad(function(leaf), tensors, upstream)
+        leaf = x.detach().requires_grad_(x.is_floating_point())
+        tensors = [t for t in (leaf, *_values(layer)) if t.requires_grad]
+        return lambda: torch.autograd.grad(function(leaf), tensors, upstream, allow_unused=True)
     import tensorflow as tf
 
     @tf.function(jit_compile=jit)
@@ -85,7 +84,14 @@ def forward_backward(layer, x, upstream, jit: bool = False) -> Callable[[], obje
             value = layer(x)
         return value, tape.gradient(value, [x, *_values(layer)], output_gradients=upstream)
 
-    return lambda: tape_step(x, upstream)
+    return functools.partial(tape_step, x, upstream)
+
+
+def pull_back_on_jax(layer) -> Callable[[Sequence, Any], tuple[Any, Callable]]:
+    """From the values of the trainable weights and `x` to `layer(x)` and its pull-back."""
+    import jax
+
+    return lambda values, x: jax.vjp(functools.partial(_stateless, layer), values, x)
 
 
 def _values(layer):

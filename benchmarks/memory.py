@@ -4,11 +4,12 @@ import gc
 import itertools
 import statistics
 from collections.abc import Callable
+from typing import Any
 
 import keras
 import numpy as np
 
-from benchmarks.harness import BACKEND, Jitted
+from benchmarks.harness import BACKEND, Jitted, pull_back_on_jax
 
 
 def peak_memory(call: Callable[[], object]) -> int | None:
@@ -56,23 +57,52 @@ def _peak_on_tensorflow(call):
 def kept_for_backward(layer, x) -> float:
     """What is kept between forward and backward pass, in multiples of the size of `x`.
 
-    On torch the tensors that autograd saves, on JAX those that the pull-back holds
-    (without `jit`, which may choose to compute some again), on TensorFlow those that
-    lead from the forward part of the graph to the backward part.
+    On torch the tensors that autograd saves, on JAX those that the pull-back holds in the
+    trace (its compiler may choose to compute some again), on TensorFlow those that lead from
+    the forward part of the graph to the backward part.
     """
     width = {"float32": 4, "bfloat16": 2}[keras.backend.standardize_dtype(x.dtype)]
+    return bytes_kept(layer, x) / (int(np.prod(x.shape)) * width)
+
+
+def bytes_kept(layer, x) -> int:
+    """As `kept_for_backward`, in bytes."""
     kept = {"jax": _kept_on_jax, "torch": _kept_on_torch, "tensorflow": _kept_on_tensorflow}
-    return kept[BACKEND](layer, x) / (int(np.prod(x.shape)) * width)
+    return kept[BACKEND](layer, x)
 
 
 def _kept_on_jax(layer, x):
     import jax
 
-    variables = [v.value for v in layer.variables]
-    _, pull_back = jax.vjp(lambda v, x: layer.stateless_call(v, [], x)[0], variables, x)
-    # A jitted operation hands its input on as a new array over the same memory.
-    kept = {leaf.unsafe_buffer_pointer(): leaf.nbytes for leaf in jax.tree.leaves(pull_back)}
-    return sum(kept.values())
+    def pull_back(values, x):
+        return jax.tree.leaves(pull_back_on_jax(layer)(values, x)[1])
+
+    values = [v.value for v in layer.trainable_variables]
+    outputs = set(_outputs_on_jax(jax.make_jaxpr(pull_back)(values, x).jaxpr)) - {None}
+    return sum(output.aval.size * output.aval.dtype.itemsize for output in outputs)
+
+
+def _outputs_on_jax(jaxpr):
+    """The variables that `jaxpr` returns, None for a constant.
+
+    A function that it calls may return its arguments.
+    """
+    from jax.extend.core import Literal
+
+    def variable(value):
+        return None if isinstance(value, Literal) else value
+
+    origins: dict[Any, Any] = {}
+    for equation in jaxpr.eqns:
+        if equation.primitive.name != "jit":
+            continue
+        inner = equation.params["jaxpr"].jaxpr
+        arguments = dict(zip(inner.invars, map(variable, equation.invars), strict=True))
+        for output, found in zip(equation.outvars, _outputs_on_jax(inner), strict=True):
+            given = arguments.get(found)
+            if given is not None:
+                origins[output] = origins.get(given, given)
+    return [origins.get(v, v) for v in map(variable, jaxpr.outvars)]
 
 
 def _kept_on_torch(layer, x):
@@ -82,13 +112,14 @@ def _kept_on_torch(layer, x):
 
     def pack(tensor):
         storage = tensor.untyped_storage()
-        kept[storage.data_ptr()] = storage.nbytes()
+        # The storage itself: memory that is freed is used again.
+        kept[storage.data_ptr()] = storage
         return tensor
 
     with torch.autograd.graph.saved_tensors_hooks(pack, lambda tensor: tensor):
-        output = layer(x.detach().requires_grad_())
+        output = layer(x.detach().requires_grad_(x.is_floating_point()))
     del output
-    return sum(kept.values())
+    return sum(storage.nbytes() for storage in kept.values())
 
 
 def _kept_on_tensorflow(layer, x):

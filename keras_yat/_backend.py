@@ -129,6 +129,17 @@ def constant(values: Any, like: Tensor, dtype: str | None = None) -> Tensor:
     return like.new_tensor(values, dtype=None if dtype is None else getattr(torch, dtype))
 
 
+def pad(x: Tensor, widths: Sequence[Sequence[int]]) -> Tensor:
+    """`ops.pad`, with zeros.
+
+    That creates an operation with a new name in each call, for which torch compiles once more.
+    """
+    if keras.backend.backend() != "torch" or isinstance(x, keras.KerasTensor):
+        return keras.ops.pad(x, widths)
+    backwards = [width for axis in reversed(widths) for width in axis]
+    return sys.modules["torch"].nn.functional.pad(x, backwards)
+
+
 def dense_tensor(x: Any) -> Tensor:
     """`x` as a tensor that is not sparse."""
     x = keras.ops.convert_to_tensor(x, sparse=False)

@@ -62,8 +62,11 @@ def test_torch_compiles_one_graph(name):
     x = torch.tensor(x, requires_grad=x.dtype == np.float32)
     # First: stock layers build their activation when they are called.
     expected = model(x)
-    found = torch.compile(model, fullgraph=True, backend="aot_eager")(x)
+    compiled = torch.compile(model, fullgraph=True, backend="aot_eager")
+    found = compiled(x)
     same(to_numpy(found), expected)
+    with torch.compiler.set_stance("fail_on_recompile"):
+        compiled(x.detach().clone().requires_grad_(x.requires_grad))
     tensors = [t for t in (x, *parameters) if t.requires_grad]
     upstream = torch.tensor(draw(expected.shape, 1, 1.0).astype("float32"))
     pairs = (

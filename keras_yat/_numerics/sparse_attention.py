@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from keras import ops
 
-from keras_yat._backend import is_tracing
+from keras_yat._backend import is_tracing, pad
 from keras_yat._numerics.attention_masks import AttentionMasks
 from keras_yat._sizes import is_known, is_one
 
@@ -129,7 +129,7 @@ def _in_steps(x, step, axis):
     behind = [[0, 0] for _ in x.shape]
     behind[axis][1] = count * step - size
     shape = ops.shape(x)
-    return ops.reshape(ops.pad(x, behind), (*shape[:axis], count, step, *shape[axis + 1 :]))
+    return ops.reshape(pad(x, behind), (*shape[:axis], count, step, *shape[axis + 1 :]))
 
 
 def _masks(masks, queries, keys, step, rows, columns) -> Iterator[Any]:

@@ -7,6 +7,7 @@ import numpy as np
 from keras import ops
 
 from keras_yat import _validate
+from keras_yat._backend import pad
 from keras_yat._numerics.formula import sum_of_squares
 from keras_yat._numerics.prepared_kernel import LinearMap
 from keras_yat._types import Config, Shape, Tensor
@@ -37,7 +38,7 @@ class BaseYatConv(FilterLayer, KernelLayer):
         padding = self.padding
         if padding == "causal":
             ahead = self.dilation_rate[0] * (self.kernel_size[0] - 1)
-            x, padding = ops.pad(x, [[0, 0], [ahead, 0], [0, 0]]), "valid"
+            x, padding = pad(x, [[0, 0], [ahead, 0], [0, 0]]), "valid"
         return ops.conv(
             x,
             kernel,

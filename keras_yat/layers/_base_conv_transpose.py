@@ -7,6 +7,7 @@ import numpy as np
 from keras import ops
 
 from keras_yat import _validate
+from keras_yat._backend import pad
 from keras_yat._numerics.prepared_kernel import LinearMap
 from keras_yat._types import Config, Shape, Size, Tensor
 from keras_yat.layers._kernel import KernelLayer
@@ -81,7 +82,7 @@ class BaseYatConvTranspose(FilterLayer, KernelLayer):
             # Counted from the end, as the size of the input may be unknown.
             slices.append(slice(start, None if stop >= whole else stop - whole))
             widths.append([0, max(stop - whole, 0)])
-        return ops.pad(outputs[(*slices, slice(None))], [*widths, [0, 0]])
+        return pad(outputs[(*slices, slice(None))], [*widths, [0, 0]])
 
     def _linear_map(self) -> LinearMap:
         return LinearMap(
@@ -114,5 +115,5 @@ def _dilate(kernel, axis, rate):
     widths = [[0, 0] for _ in kernel.shape]
     widths[axis + 1][1] = rate - 1
     shape[axis] = size * rate
-    kernel = ops.reshape(ops.pad(kernel, widths), shape)
+    kernel = ops.reshape(pad(kernel, widths), shape)
     return kernel[(slice(None),) * axis + (slice(size * rate - rate + 1),)]
