@@ -43,6 +43,11 @@ def is_tracing() -> bool:
     return torch.compiler.is_compiling() or torch.jit.is_tracing()
 
 
+def is_recording() -> bool:
+    """Whether torch records operations, to derive their gradient."""
+    return keras.backend.backend() == "torch" and sys.modules["torch"].is_grad_enabled()
+
+
 def vary_alike(tensors: Sequence[Tensor]) -> bool:
     """Whether all tensors vary over the same axes of a mesh, in `jax.shard_map`.
 

@@ -142,7 +142,7 @@ class Attention:
 
         def step(_, query, square, *places):
             block = _Block(self, formula, key, seed, query, square, places)
-            return [], [ops.cast(block.dropped, value.dtype) @ value]
+            return [], [block.weighted_sum(value)]
 
         _, (output,) = in_blocks(self.block, step, [], [query, square, *places])
         return output
@@ -189,29 +189,51 @@ class _Block:
         self._formula, self._key, self._query, self._square = formula, key, query, square
         # The operator: `ops.matmul` reduces float64 to float32 on torch.
         self._product = query @ ops.swapaxes(key, -1, -2)
-        allowed = attention.masks.allowed(places, ops.shape(key)[3])
-        scores = self._formula.value(self._product, square)
-        self.weights, self._of_scores = attention.normalize(scores, allowed)
+        self._normalize = attention.normalize
+        self._allowed = attention.masks.allowed(places, ops.shape(key)[3])
+        self._scores = self._formula.value(self._product, square)
         self._dropout_mask = None
         if attention.rate:
             number = places[0][0, 0, 0, 0, 0]
-            self._dropout_mask = attention.dropout_mask(self.weights, seed[0], number)
+            self._dropout_mask = attention.dropout_mask(self._scores, seed[0], number)
+
+    @functools.cached_property
+    def _normalized(self):
+        """The weights, and the function from their upstream gradient to that of the scores."""
+        return self._normalize(self._scores, self._allowed)
+
+    @property
+    def weights(self):
+        return self._normalized[0]
 
     @property
     def dropped(self):
-        return self.weights if self._dropout_mask is None else self.weights * self._dropout_mask
+        return self._with_dropout(self.weights)
+
+    def weighted_sum(self, value):
+        """The weighted sum of the values.
+
+        XLA computes scores, weights and sum in one kernel, in half of the time if it divides by the
+        sum of the weights behind it. Elsewhere a softmax is an operation.
+        """
+        late = getattr(self._normalize, "unnormalized", None)
+        if keras.backend.backend() != "jax" or late is None or value.dtype != self._scores.dtype:
+            return ops.cast(self.dropped, value.dtype) @ value
+        terms, factor = late(self._scores, self._allowed)
+        return self._with_dropout(terms) @ value * factor
+
+    def _with_dropout(self, weights):
+        return weights if self._dropout_mask is None else weights * self._dropout_mask
 
     def backward_dropped(self, upstream):
         """As `backward`, from the gradient of `dropped`."""
-        upstream = ops.cast(upstream, self.weights.dtype)
-        return self.backward(
-            upstream if self._dropout_mask is None else upstream * self._dropout_mask
-        )
+        return self.backward(self._with_dropout(ops.cast(upstream, self.weights.dtype)))
 
     def backward(self, upstream):
         """The gradients of the queries, their squares, the keys, and the formula's tensors."""
+        _, of_scores = self._normalized
         of_product, of_square, sums = self._formula.gradient(
-            self._of_scores(upstream), self._product, self._square, summed
+            of_scores(upstream), self._product, self._square, summed
         )
         of_key = sum_to(ops.swapaxes(of_product, -1, -2) @ self._query, self._key)
         of_scales = self._formula.scaled([s for s in sums if s is not None])

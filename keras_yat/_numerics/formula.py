@@ -31,6 +31,9 @@ FLOAT16_MAX = float(np.finfo("float16").max)
 _FLOAT16_RATIO, _FLOAT16_RATIO_DIRECT = 2.0**7, 2.0**9
 
 
+Parts = tuple[Tensor, Tensor, Tensor]
+
+
 class YatFormula:
     """The formula as a function of inner products and squared norms: `formula(product, x_square)`.
 
@@ -117,7 +120,11 @@ class YatFormula:
 
     def value(self, product: Tensor, x_square: Tensor) -> Tensor:
         """The outputs, in the precision of the arguments; the backend derives a gradient."""
-        z, ratio, _ = self._parts(product, x_square)
+        return self.value_of(self.parts(product, x_square))
+
+    def value_of(self, parts: Parts) -> Tensor:
+        """`value`, from `parts`."""
+        z, ratio, _ = parts
         result = z * ratio * (0.5 * self._constants[3])
         # Clipped outputs keep their gradient.
         return result if self._limit is None else ops.clip(result, -self._limit, self._limit)
@@ -128,17 +135,19 @@ class YatFormula:
         product: Tensor,
         x_square: Tensor,
         collect: Callable[[Tensor, Tensor], Any],
+        parts: Parts | None = None,
     ) -> tuple[Tensor, Tensor, list[Any]]:
         """The gradients of Σ upstream·value in the product, in the squared norm and in the scales.
 
         For each scale it returns `collect(array, scale)`, None for a number. The gradient of the
-        scale is the sum of `array` over broadcast axes, times a factor: see `scaled`.
+        scale is the sum of `array` over broadcast axes, times a factor: see `scaled`. `parts`:
+        those of the product and the squared norm, if they are known.
         """
         # With q = z / (distance + ε), A = α·s: ∂/∂z = 2Aq and ∂/∂distance = -Aq², and the slope of
         # the distance in the product is -2. torch frees each temporary after its last use.
         kernel_square, bias, alpha, epsilon = self._scales
         factor = self._constants[3]
-        z, ratio, above = self._parts(product, x_square)
+        z, ratio, above = self.parts(product, x_square) if parts is None else parts
         if self._limit is not None:
             # Clips the ratio, not the gradient: an upstream gradient that overflows stays visible.
             most = _FLOAT16_RATIO_DIRECT if self._floor is None else _FLOAT16_RATIO
@@ -167,7 +176,7 @@ class YatFormula:
         chosen = [(factor, scale) for factor, scale in pairs if not isinstance(scale, float)]
         return [f * summed(array, scale) for array, (f, scale) in zip(arrays, chosen, strict=True)]
 
-    def _parts(self, product, x_square):
+    def parts(self, product: Tensor, x_square: Tensor) -> Parts:
         """z = ⟨w, x⟩ + b; z over half of (distance + ε); half of the distance above its floor.
 
         z and the distance are divided by the multiplier.

@@ -1,8 +1,8 @@
 """A recurrent cell over time, with a hand-written backward pass.
 
 The backward pass that a backend derives adds up the gradient of the recurrent kernel step by step
-and keeps every intermediate of the formulas. This one keeps the states and the inner products, and
-computes the gradient of the kernel by a single product over all steps.
+and keeps every intermediate of the formulas. This one keeps the states alone, computes each step again,
+and computes the gradient of the kernel by a single product over all steps.
 """
 
 import functools
@@ -77,44 +77,42 @@ class _Pass:
         self.narrow = self.dtype != keras.backend.standardize_dtype(self.product.dtype)
 
     def forward(self):
-        """The states, and the sequences that `backward` needs: states, inner products, more."""
+        """The states to return, and the states before the first step and after each."""
         start = [ops.cast(state, self.dtype) for state in self.states]
         sequences = [self.product, self.x_square, *self.mask]
         last, every = scan(self._step, start, sequences, unroll=self.unroll, differentiable=False)
-        outputs = every[: len(start)] if self.every_output else [state[None] for state in last]
-        return ops.concatenate(outputs, axis=-1), every
+        outputs = every if self.every_output else [state[None] for state in last]
+        kept = [ops.concatenate([s[None], e]) for s, e in zip(start, every, strict=True)]
+        return ops.concatenate(outputs, axis=-1), kept
 
     def _step(self, states, entry):
         product, x_square, *present = entry
         factor = self.factor(states[0])
-        inner = self._times(factor, self.kernel)
-        after, kept = self.cell.step(
+        after = self.cell.step(
             [function.value for function in self.functions],
             self.of_input.value(self._wide(product), x_square),
-            self.of_state.value(inner, _square(factor)),
+            self.of_state.value(self._times(factor, self.kernel), _square(factor)),
             states,
         )
         if present:
             after = hold_masked(present[0], after, states)
-        return after, [*after, inner, *kept]
+        return after, after
 
-    def backward(self, upstream, every):
+    def backward(self, upstream, kept):
         """The gradients of all tensors."""
         count = len(self.states)
-        after, inner, kept = every[:count], every[count], every[count + 1 :]
-        first = [ops.cast(state, self.dtype)[None] for state in self.states]
-        before = [ops.concatenate([f, a[:-1]]) for f, a in zip(first, after, strict=True)]
+        before, after = [states[:-1] for states in kept], [states[1:] for states in kept]
         upstream = ops.split(upstream, count, axis=-1)
         slopes = [ops.zeros_like(u[0]) if self.every_output else u[0] for u in upstream]
         above = upstream if self.every_output else []
-        parts = [[self.product, self.x_square, inner], before, after, kept, above, self.mask]
+        parts = [[self.product, self.x_square], before, after, above, self.mask]
         scales = [len(formula.tensors) for formula in (self.of_input, self.of_state)]
         carry, (of_product, of_square, of_inner) = scan(
             functools.partial(
                 self._step_backward, ops.transpose(self.kernel), [len(part) for part in parts]
             ),
             # The loop sums the gradients of scales over the steps; the batch is summed at its end.
-            [*slopes, *[ops.zeros_like(inner[0])] * sum(scales)],
+            [*slopes, *[ops.zeros_like(self._wide(self.product[0]))] * sum(scales)],
             [sequence for part in parts for sequence in part],
             reverse=True,
             unroll=self.unroll,
@@ -133,7 +131,7 @@ class _Pass:
 
     def _step_backward(self, transposed, lengths, carry, entry):
         slopes, totals = carry[: len(self.states)], carry[len(self.states) :]
-        (product, x_square, inner), before, after, kept, above, present = _packed(entry, lengths)
+        (product, x_square), before, after, above, present = _packed(entry, lengths)
         if above:
             slopes = [slope + u for slope, u in zip(slopes, above, strict=True)]
         passing = [0.0] * len(slopes)
@@ -141,15 +139,24 @@ class _Pass:
             # A masked step passes this on to the states before it unchanged.
             passing = [slope * (1.0 - present[0]) for slope in slopes]
             slopes = [slope * present[0] for slope in slopes]
-        of_input, of_state, slopes = self.cell.step_backward(
-            self.functions, slopes, kept, before, after
+        factor = self.factor(before[0])
+        at_input = self._wide(product), x_square
+        at_state = self._times(factor, self.kernel), _square(factor)
+        of_input = self.of_input.parts(*at_input)
+        of_state = self.of_state.parts(*at_state)
+        from_input, from_state, slopes = self.cell.step_backward(
+            self.functions,
+            slopes,
+            self.of_input.value_of(of_input),
+            self.of_state.value_of(of_state),
+            before,
+            after,
         )
         of_product, of_square, own = self.of_input.gradient(
-            of_input, self._wide(product), x_square, _unsummed
+            from_input, *at_input, _unsummed, of_input
         )
-        factor = self.factor(before[0])
         of_inner, of_norm, other = self.of_state.gradient(
-            of_state, inner, _square(factor), _unsummed
+            from_state, *at_state, _unsummed, of_state
         )
         slopes = [slope + p for slope, p in zip(slopes, passing, strict=True)]
         through = self._times(of_inner, transposed) + factor * (2.0 * of_norm)
@@ -184,7 +191,9 @@ def _unsummed(array, scale):
 
 
 def _kernel_gradient(states, of_inner, kernel):
-    return ops.cast(ops.einsum("tbi,tbu->iu", states, of_inner), kernel.dtype)
+    # Not `ops.einsum`, which copies its arguments on torch. The operator: see `_times`.
+    states, of_inner = (ops.reshape(x, (-1, x.shape[-1])) for x in (states, of_inner))
+    return ops.cast(ops.transpose(states) @ of_inner, kernel.dtype)
 
 
 def _square(x):

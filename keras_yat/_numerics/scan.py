@@ -6,6 +6,7 @@ from typing import Any
 import keras
 from keras import ops
 
+from keras_yat._backend import is_recording, is_tracing
 from keras_yat._keras_compat import loop_of_rnn
 from keras_yat._sizes import is_known, is_one, positions
 
@@ -100,14 +101,32 @@ def hold_masked(present: Any, after: Sequence[Any], before: Sequence[Any]) -> li
 
 
 def _unrolled(step, states, sequences, reverse):
-    found = []
     entries = list(zip(*(ops.unstack(s, axis=0) for s in sequences), strict=True))
-    for entry in reversed(entries) if reverse else entries:
-        states, outputs = step(list(states), list(entry))
-        found.append(outputs)
-    if reverse:
-        found.reverse()
-    return list(states), [ops.stack(output) for output in zip(*found, strict=True)]
+    places = range(len(entries))
+    found: list[_Stack] = []
+    for place in reversed(places) if reverse else places:
+        states, outputs = step(list(states), list(entries[place]))
+        found = found or [_Stack(output, len(entries)) for output in outputs]
+        for stack, output in zip(found, outputs, strict=True):
+            stack[place] = output
+    return list(states), [stack.stacked() for stack in found]
+
+
+class _Stack:
+    """Tensors that become one, along a new first axis.
+
+    On torch they are written into it at once: a list of them takes the same memory again.
+    """
+
+    def __init__(self, like, count):
+        in_place = keras.backend.backend() == "torch" and not (is_tracing() or is_recording())
+        self._entries = like.new_empty((count, *like.shape)) if in_place else [None] * count
+
+    def __setitem__(self, place, entry):
+        self._entries[place] = entry
+
+    def stacked(self):
+        return ops.stack(self._entries) if isinstance(self._entries, list) else self._entries
 
 
 def _scanned(step, states, sequences, reverse):

@@ -121,7 +121,7 @@ class BaseYatCell(CellWeights):
 
         further = [functools.partial(product, kernel) for kernel in recurrent[1:]]
         of_state = product(recurrent[0], states[0])
-        return self.step(functions, of_input, of_state, states, *further)[0]
+        return self.step(functions, of_input, of_state, states, *further)
 
     def step(
         self,
@@ -130,8 +130,8 @@ class BaseYatCell(CellWeights):
         of_state: Tensor,
         states: Sequence[Tensor],
         *further: Any,
-    ) -> tuple[list[Tensor], list[Tensor]]:
-        """The next states, and the tensors that `step_backward` needs.
+    ) -> list[Tensor]:
+        """The next states.
 
         Args:
             functions: The callables of `_functions()`.
@@ -146,7 +146,8 @@ class BaseYatCell(CellWeights):
         self,
         functions: Sequence[ValueAndSlope],
         upstream: Sequence[Tensor],
-        kept: Sequence[Tensor],
+        of_input: Tensor,
+        of_state: Tensor,
         before: Sequence[Tensor],
         after: Sequence[Tensor],
     ) -> tuple[Tensor, Tensor, list[Any]]:
@@ -155,7 +156,8 @@ class BaseYatCell(CellWeights):
         Args:
             functions: Those of `_functions()` as `ValueAndSlope`.
             upstream: The gradients in the next states.
-            kept: What `step` returned beside them.
+            of_input: As in `step`.
+            of_state: As in `step`.
             before: The states before the step.
             after: The states after the step.
         """

@@ -183,30 +183,32 @@ class YatGRUCell(BaseGatedYatCell):
         of_state: Tensor,
         states: Sequence[Tensor],
         *further: Any,
-    ) -> tuple[list[Tensor], list[Tensor]]:
+    ) -> list[Tensor]:
         t, s = functions
         (h,) = states
         z, r, n = ops.split(of_input, 3, axis=-1)
         of_z, of_r, *of_n = ops.split(of_state, 3 - len(further), axis=-1)
         z, r = z + of_z, r + of_r
         if further:
-            return [_mixed(s(z), h, t(n + further[0](s(r) * h)))], []
-        n = n + s(r) * of_n[0]
-        return [_mixed(s(z), h, t(n))], [z, r, n, of_n[0]]
+            return [_mixed(s(z), h, t(n + further[0](s(r) * h)))]
+        return [_mixed(s(z), h, t(n + s(r) * of_n[0]))]
 
     def step_backward(
         self,
         functions: Sequence[ValueAndSlope],
         upstream: Sequence[Tensor],
-        kept: Sequence[Tensor],
+        of_input: Tensor,
+        of_state: Tensor,
         before: Sequence[Tensor],
         after: Sequence[Tensor],
     ) -> tuple[Tensor, Tensor, list[Any]]:
         t, s = functions
         (of_h,) = upstream
         (h,) = before
-        z, r, n, of_state_n = kept
-        (z, dz), (r, dr), (n, dn) = s.with_slope(z), s.with_slope(r), t.with_slope(n)
+        z, r, n = ops.split(of_input, 3, axis=-1)
+        of_state_z, of_state_r, of_state_n = ops.split(of_state, 3, axis=-1)
+        (z, dz), (r, dr) = s.with_slope(z + of_state_z), s.with_slope(r + of_state_r)
+        n, dn = t.with_slope(n + r * of_state_n)
         of_n = of_h * (1.0 - z) * dn
         of_z = of_h * (h - n) * dz
         of_r = of_n * of_state_n * dr

@@ -201,25 +201,25 @@ class YatLSTMCell(BaseGatedYatCell):
         of_state: Tensor,
         states: Sequence[Tensor],
         *further: Any,
-    ) -> tuple[list[Tensor], list[Tensor]]:
+    ) -> list[Tensor]:
         t, s = functions
         _, c = states
-        total = of_input + of_state
-        i, f, g, o = ops.split(total, 4, axis=-1)
+        i, f, g, o = ops.split(of_input + of_state, 4, axis=-1)
         c = s(f) * c + s(i) * t(g)
-        return [s(o) * t(c), c], [total]
+        return [s(o) * t(c), c]
 
     def step_backward(
         self,
         functions: Sequence[ValueAndSlope],
         upstream: Sequence[Tensor],
-        kept: Sequence[Tensor],
+        of_input: Tensor,
+        of_state: Tensor,
         before: Sequence[Tensor],
         after: Sequence[Tensor],
     ) -> tuple[Tensor, Tensor, list[Any]]:
         t, s = functions
         of_h, of_c = upstream
-        i, f, g, o = ops.split(kept[0], 4, axis=-1)
+        i, f, g, o = ops.split(of_input + of_state, 4, axis=-1)
         (i, di), (f, df), (o, do) = s.with_slope(i), s.with_slope(f), s.with_slope(o)
         (g, dg), (c, dc) = t.with_slope(g), t.with_slope(after[1])
         of_c = of_c + of_h * o * dc

@@ -161,18 +161,18 @@ class YatSimpleRNNCell(BaseYatCell):
         of_state: Tensor,
         states: Sequence[Tensor],
         *further: Any,
-    ) -> tuple[list[Tensor], list[Tensor]]:
-        total = of_input + of_state
-        return [functions[0](total)], [total]
+    ) -> list[Tensor]:
+        return [functions[0](of_input + of_state)]
 
     def step_backward(
         self,
         functions: Sequence[ValueAndSlope],
         upstream: Sequence[Tensor],
-        kept: Sequence[Tensor],
+        of_input: Tensor,
+        of_state: Tensor,
         before: Sequence[Tensor],
         after: Sequence[Tensor],
     ) -> tuple[Tensor, Tensor, list[Any]]:
-        _, slope = functions[0].with_slope(kept[0])
+        _, slope = functions[0].with_slope(of_input + of_state)
         of_total = upstream[0] * slope
         return of_total, of_total, [0.0]

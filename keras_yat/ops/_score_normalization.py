@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+import keras
 from keras import ops
 
 from keras_yat._sizes import is_one
@@ -25,8 +26,10 @@ class Softmax:
     """Softmax along the last axis, over the `allowed` keys."""
 
     def __call__(self, scores: Tensor, allowed: Tensor | None) -> Weights:
-        if allowed is not None:
-            scores = scores + ops.cast(ops.where(allowed, 0.0, _FAR), scores.dtype)
+        if keras.backend.backend() == "jax":
+            terms, factor = self.unnormalized(scores, allowed)
+            return self._with_gradient(terms * factor)
+        scores = self._masked(scores, allowed)
         # Keras warns of a softmax over a single entry, as with a cache of length 1.
         single = is_one(scores.shape[-1])
         weights = ops.ones_like(scores) if single else ops.softmax(scores, axis=-1)
@@ -34,12 +37,33 @@ class Softmax:
             # Where nothing is allowed, all keys got the same score.
             some = ops.any(allowed, axis=-1, keepdims=True)
             weights = weights * ops.cast(some, weights.dtype)
+        return self._with_gradient(weights)
 
+    def _with_gradient(self, weights):
         def gradient(upstream):
             weighted = upstream * weights
             return weighted - weights * ops.sum(weighted, axis=-1, keepdims=True)
 
         return weights, gradient
+
+    def unnormalized(self, scores: Tensor, allowed: Tensor | None) -> tuple[Tensor, Tensor]:
+        """Terms for each key, and the factor of each query that makes weights of them.
+
+        The sum of the terms of a query is at most 1, so that no weighted sum overflows.
+        """
+        scores = self._masked(scores, allowed)
+        count = ops.cast(ops.shape(scores)[-1], scores.dtype)
+        most = ops.stop_gradient(ops.max(scores, axis=-1, keepdims=True)) + ops.log(count)
+        terms = ops.exp(scores - most)
+        total = ops.sum(terms, axis=-1, keepdims=True)
+        if allowed is None:
+            return terms, 1.0 / total
+        return terms, ops.cast(ops.any(allowed, axis=-1, keepdims=True), total.dtype) / total
+
+    def _masked(self, scores, allowed):
+        if allowed is None:
+            return scores
+        return scores + ops.cast(ops.where(allowed, 0.0, _FAR), scores.dtype)
 
 
 @dataclass(frozen=True)
