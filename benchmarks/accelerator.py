@@ -71,6 +71,7 @@ def measure(arguments: argparse.Namespace) -> Iterator[dict[str, object]]:
     if device == "CPU" and not arguments.quick:
         print("Left out: it finds no accelerator. On a CPU use --quick.", flush=True)
         return
+    keras.config.disable_traceback_filtering()  # it hides an error's name and first line
     everything, own = budgets(arguments)
     left_out = []
     for task in (bar := tqdm(plan(arguments), leave=False)):
@@ -157,7 +158,7 @@ def measured(task: Task, budget: command.Budget, quick: bool) -> list[dict[str, 
                 found = cases.compare(case, task.precision, jit)
             for row in found:
                 rows.append(row)
-    except Exception as error:
+    except (Exception, command.OutOfTime) as error:
         rows.append(cases.failed(name, None, error))
     return rows
 

@@ -231,7 +231,7 @@ def columns(what: str, contestant: str | None, found: Mapping[str, object]) -> R
     return {**dict.fromkeys(COLUMNS), "what": what, "contestant": contestant, **found}
 
 
-def failed(what: str, contestant: str | None, error: Exception) -> Row:
+def failed(what: str, contestant: str | None, error: BaseException) -> Row:
     """The row of a layer that did not run, with the error's name and its first line."""
     line = next(iter(str(error).strip().splitlines()), "")
     return columns(what, contestant, {"failure": f"{type(error).__name__}: {line}"[:160]})

@@ -25,9 +25,10 @@ def rows(budget: command.Budget, quick: bool) -> Iterator[dict[str, object]]:
     try:
         recipes = {name: recipe(changes, quick) for name, changes in CONTESTANTS.items()}
         splits = load(recipes["ReLU"].data, budget, quick)
-    except (ImportError, SystemExit, TimeoutError) as error:
-        reason = " ".join(str(error).split())
-        print(f"The training is left out: {reason}", flush=True)
+    except (ImportError, SystemExit, command.OutOfTime) as error:
+        reason = str(error).splitlines()[0]
+        file = "KERAS_YAT_DATA names the folder of cifar10.npz."
+        print(f"The training is left out: {reason} {file}", flush=True)
         return
     trainings = {name: Training(found, splits) for name, found in recipes.items()}
     took = dict.fromkeys(trainings, 0.0)
@@ -43,7 +44,7 @@ def rows(budget: command.Budget, quick: bool) -> Iterator[dict[str, object]]:
                 try:
                     with budget.limit():
                         found = training(epoch)
-                except TimeoutError:
+                except command.OutOfTime:
                     bar.write(f"No time was left in epoch {epoch + 1} of {name}.")
                     return
                 except Exception as error:

@@ -128,6 +128,10 @@ def read(path: Path) -> list[dict[str, str]]:
         return list(csv.DictReader(file))
 
 
+class OutOfTime(BaseException):
+    """No time is left. Not an `Exception`, which libraries catch and log at length."""
+
+
 @dataclass(frozen=True)
 class Budget:
     """The time that a part of a command may take."""
@@ -144,14 +148,14 @@ class Budget:
         """Context in which Python code is stopped when no time is left.
 
         Raises:
-            TimeoutError: then. Again every few seconds, as libraries may catch it.
+            OutOfTime: then. Again every few seconds, as it is lost in a destructor.
         """
         if not hasattr(signal, "SIGALRM"):  # on Windows
             yield
             return
 
         def stop(*_):
-            raise TimeoutError("no time was left")
+            raise OutOfTime("no time was left")
 
         before = signal.signal(signal.SIGALRM, stop)
         signal.setitimer(signal.ITIMER_REAL, max(self.end - time.time(), 1e-3), 5.0)
