@@ -45,30 +45,17 @@ def contestants() -> dict:
     import keras
 
     import keras_yat
-
-    class OfItself(keras.layers.Layer):
-        """Self-attention as a layer of one input."""
-
-        def __init__(self, attention, **arguments):
-            super().__init__()
-            self.attention, self.arguments = attention, arguments
-
-        def build(self, shape):
-            self.attention.build(shape, shape)
-
-        def call(self, x):
-            found = self.attention(x, x, **self.arguments)
-            return found[0] if isinstance(found, tuple) else found
+    from benchmarks.cases import SelfAttention
 
     def yat(kind=keras_yat.YatMultiHeadAttention, causal=False, **arguments):
         called = {"use_causal_mask": True} if causal else {}
-        return OfItself(kind(HEADS, SIZE, **arguments), **called)
+        return SelfAttention(kind(HEADS, SIZE, **arguments), **called)
 
     stock = keras.layers.MultiHeadAttention
     return {
         # Who asks for the scores gets the path that has them.
-        BASE: OfItself(stock(HEADS, SIZE), return_attention_scores=True),
-        "Keras, fused": OfItself(stock(HEADS, SIZE)),
+        BASE: SelfAttention(stock(HEADS, SIZE), return_attention_scores=True),
+        "Keras, fused": SelfAttention(stock(HEADS, SIZE)),
         "Yat, plain": yat(block_size=None),
         "Yat": yat(),
         "Yat, softermax": yat(normalization="softermax"),

@@ -68,6 +68,26 @@ class Scores(keras.layers.Layer):
         return getattr(self.embedding, self.score)(inputs)
 
 
+class SelfAttention(keras.layers.Layer):
+    """Self-attention as a layer of one input, without the scores.
+
+    Args:
+        attention: A layer that is called with query and value.
+        **arguments: Further ones of its calls.
+    """
+
+    def __init__(self, attention: keras.layers.Layer, **arguments: Any):
+        super().__init__(dtype=attention.dtype_policy)
+        self.attention, self.arguments = attention, arguments
+
+    def build(self, input_shape):
+        self.attention.build(input_shape, input_shape)
+
+    def call(self, inputs):
+        found = self.attention(inputs, inputs, **self.arguments)
+        return found[0] if isinstance(found, tuple) else found
+
+
 def _window(size: int, **arguments: Any) -> dict[str, Any]:
     return {"kernel_size": size, "padding": "same", **arguments}
 

@@ -4,12 +4,17 @@ Imports no Keras, which reads the backend's name when it is imported.
 """
 
 import argparse
+import contextlib
 import csv
 import importlib.util
+import itertools
 import os
+import signal
 import subprocess
 import sys
-from collections.abc import Callable, Mapping, Sequence
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import NoReturn
 
@@ -25,28 +30,37 @@ MODES = {
 UNCOMPILED = ("graph", "jit", "eager")
 POLICIES = ("float32", "mixed_bfloat16")
 RESULTS = Path(__file__).parent / "results"
-Rows = Sequence[Mapping[str, object]]
+Rows = Iterable[Mapping[str, object]]
 
 
-def parser(description: str, name: str) -> argparse.ArgumentParser:
-    """A parser of the arguments that every command has; results go to `name`.csv."""
+def parser(
+    description: str, name: str, backends: Sequence[str] = BACKENDS
+) -> argparse.ArgumentParser:
+    """A parser of the arguments that every command has; results go to `name`.csv.
+
+    `also` and `to_each` are defaults that `parse` may replace: further result files, and arguments
+    that the process of each backend gets.
+    """
     found = argparse.ArgumentParser(description=description)
     add = found.add_argument
-    default = os.environ.get("KERAS_BACKEND", "all")
-    add("--backend", choices=["all", *BACKENDS], default=default, help="default: %(default)s")
+    named = os.environ.get("KERAS_BACKEND")
+    default = named if named in backends else "all"
+    add("--backend", choices=["all", *backends], default=default, help="default: %(default)s")
     add("--csv", type=Path, default=RESULTS / f"{name}.csv", help=f"default: results/{name}.csv")
     add("--append", action="store_true", help="to the CSV, not anew")
     add("--markdown", action="store_true", help="from the CSV, nothing is run")
-    found.set_defaults(name=name)
+    found.set_defaults(name=name, backends=backends, also=[], to_each=[])
     return found
 
 
-def add_modes(parser: argparse.ArgumentParser, default: Sequence[str]) -> None:
+def add_modes(
+    parser: argparse.ArgumentParser, default: Sequence[str], policies: Sequence[str] = POLICIES
+) -> None:
     """Adds the arguments `modes` and `policy`."""
     every = [mode for modes in MODES.values() for mode in modes]
     shown = f"default: {' '.join(default)}. torch takes minutes to compile"
     parser.add_argument("--modes", nargs="+", choices=every, default=default, help=shown)
-    parser.add_argument("--policy", nargs="+", choices=POLICIES, default=POLICIES)
+    parser.add_argument("--policy", nargs="+", choices=policies, default=policies)
 
 
 def chosen_modes(arguments: argparse.Namespace) -> dict[str, bool]:
@@ -71,12 +85,15 @@ def run(
 
 def _run(arguments, measure, markdown):
     if arguments.markdown:
-        print(markdown(read(arguments.csv)))
+        also = [row for path in arguments.also if path.exists() for row in read(path)]
+        print(markdown(read(arguments.csv) + also))
     elif arguments.backend == "all":
         if not arguments.append:
-            arguments.csv.unlink(missing_ok=True)
+            for path in (arguments.csv, *arguments.also):
+                path.unlink(missing_ok=True)
         own = [sys.executable, "-m", f"benchmarks.{arguments.name}", *sys.argv[1:]]
-        for backend in filter(importlib.util.find_spec, BACKENDS):
+        own += arguments.to_each
+        for backend in filter(importlib.util.find_spec, arguments.backends):
             status = subprocess.run([*own, "--backend", backend, "--append"]).returncode
             if status:
                 return status
@@ -86,18 +103,64 @@ def _run(arguments, measure, markdown):
 
 
 def write(rows: Rows, path: Path, append: bool) -> None:
-    """Rows of equal keys as CSV: four digits of floats, nothing for None."""
+    """Rows of equal keys as CSV: four digits of floats, nothing for None.
+
+    Rows of a generator are written as they come. Without a row the file is left as it is.
+    """
+    rows = iter(rows)
+    first = next(rows, None)
+    if first is None:
+        return
     path.parent.mkdir(parents=True, exist_ok=True)
     new = not (append and path.exists())
     with path.open("w" if new else "a", newline="") as file:
-        writer = csv.DictWriter(file, list(rows[0]))
+        writer = csv.DictWriter(file, list(first))
         if new:
             writer.writeheader()
-        for row in rows:
+        for row in itertools.chain([first], rows):
             writer.writerow({k: f"{v:.4g}" if isinstance(v, float) else v for k, v in row.items()})
+            file.flush()
     print(f"Wrote {path.name}", flush=True)
 
 
 def read(path: Path) -> list[dict[str, str]]:
     with path.open(newline="") as file:
         return list(csv.DictReader(file))
+
+
+class OutOfTime(BaseException):
+    """No time is left. Not an `Exception`, which libraries catch and log at length."""
+
+
+@dataclass(frozen=True)
+class Budget:
+    """The time that a part of a command may take."""
+
+    end: float
+    """In seconds since the epoch, the same for each process."""
+
+    def left(self, seconds: float = 0.0) -> bool:
+        """Whether more than `seconds` are left."""
+        return time.time() + seconds < self.end
+
+    @contextlib.contextmanager
+    def limit(self) -> Iterator[None]:
+        """Context in which Python code is stopped when no time is left.
+
+        Raises:
+            OutOfTime: then. Again every few seconds, as it is lost in a destructor.
+        """
+        if not hasattr(signal, "SIGALRM"):  # on Windows
+            yield
+            return
+
+        def stop(*_):
+            raise OutOfTime("no time was left")
+
+        before = signal.signal(signal.SIGALRM, stop)
+        signal.setitimer(signal.ITIMER_REAL, max(self.end - time.time(), 1e-3), 5.0)
+        try:
+            yield
+        finally:
+            signal.setitimer(signal.ITIMER_REAL, 0.0)
+            signal.signal(signal.SIGALRM, before)

@@ -149,10 +149,56 @@ def with_gradients(function: Callable) -> Callable[[Sequence, Any], tuple[Any, S
 
 
 def time_of(call: Callable[[], object]) -> float:
-    """Seconds of one call."""
+    """Seconds of one call, until a GPU has computed its result too."""
+    synchronize()
     start = time.perf_counter()
     call()
+    synchronize()
     return time.perf_counter() - start
+
+
+def synchronize() -> None:
+    """Waits for the GPU, where torch or TensorFlow compute on one. Calls on JAX wait themselves."""
+    if BACKEND == "torch" and on_gpu():
+        import torch
+
+        torch.cuda.synchronize()
+    elif BACKEND == "tensorflow" and on_gpu():
+        import tensorflow as tf
+
+        tf.test.experimental.sync_devices()
+
+
+@functools.cache
+def on_gpu() -> bool:
+    """Whether the backend computes on a GPU by default."""
+    if BACKEND == "torch":
+        return ops.zeros(()).device.type == "cuda"
+    if BACKEND == "jax":
+        import jax
+
+        return jax.default_backend() == "gpu"
+    import tensorflow as tf
+
+    return bool(tf.config.list_logical_devices("GPU"))
+
+
+def device_name() -> str:
+    """The model of the GPU or the TPU that the backend computes on, or "CPU"."""
+    if BACKEND == "jax":
+        import jax
+
+        return "CPU" if jax.default_backend() == "cpu" else jax.devices()[0].device_kind
+    if not on_gpu():
+        return "CPU"
+    if BACKEND == "torch":
+        import torch
+
+        return torch.cuda.get_device_name()
+    import tensorflow as tf
+
+    details = tf.config.experimental.get_device_details(tf.config.list_physical_devices("GPU")[0])
+    return details["device_name"]
 
 
 def ratios_in_turn(

@@ -9,7 +9,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from benchmarks.harness import BACKEND, Jitted, pull_back_on_jax
+from benchmarks.harness import BACKEND, Jitted, on_gpu, pull_back_on_jax
 
 
 def peak_memory(call: Callable[[], object]) -> int | None:
@@ -24,7 +24,7 @@ def peak_memory(call: Callable[[], object]) -> int | None:
         analysis = call.function.lower(*call.arguments).compile().memory_analysis()
         return analysis.temp_size_in_bytes + analysis.output_size_in_bytes
     if BACKEND == "torch":
-        return _peak_on_torch(call)
+        return _peak_on_cuda(call) if on_gpu() else _peak_on_torch(call)
     # What runs at the same time there varies from call to call.
     peaks = [_peak_on_tensorflow(call) for _ in range(5)]
     return None if None in peaks else int(statistics.median(peaks))
@@ -39,6 +39,18 @@ def _peak_on_torch(call):
     events = profiled.profiler.kineto_results.events()
     changes = sorted((e.start_ns(), e.nbytes()) for e in events if e.name() == "[memory]")
     return max(itertools.accumulate(change for _, change in changes), default=0)
+
+
+def _peak_on_cuda(call):
+    import torch
+
+    gc.collect()
+    torch.cuda.synchronize()
+    torch.cuda.reset_peak_memory_stats()
+    before = torch.cuda.memory_allocated()
+    call()
+    torch.cuda.synchronize()
+    return torch.cuda.max_memory_allocated() - before
 
 
 def _peak_on_tensorflow(call):
