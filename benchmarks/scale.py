@@ -32,7 +32,8 @@ GROWTH = 1.2
 SECONDS = 0.8
 """About how long the rounds at one size take."""
 HEADS, HEAD_SIZE = 4, 32
-QUICK = 6
+MEASURES = {"time": ("seconds", "ratio"), "memory": ("memory", "memory ratio")}
+"""The columns of a measure: its values, after "keras" and "yat", and their ratios."""
 
 
 class Curve(NamedTuple):
@@ -54,7 +55,7 @@ class Curve(NamedTuple):
 
     def small(self) -> "Curve":
         """The same with tiny sizes, to see that it runs."""
-        shape = tuple(n and min(n, QUICK) for n in self.shape)
+        shape = tuple(n and min(n, 6) for n in self.shape)
         return self._replace(sizes=tuple(range(2, 7)), shape=shape, features=self.features and 4)
 
 
@@ -172,36 +173,38 @@ def contestants(layer: str, shape: tuple[int, ...], features: int) -> dict[str, 
     return {"keras": case.layer("keras", "float32"), "yat": case.layer("own", "float32")}
 
 
-class Summary(NamedTuple):
-    """What the rows of one curve on one backend say, None where there are too few numbers."""
+class Growth(NamedTuple):
+    """How a measure grows with the size on one curve, None where there are too few numbers."""
 
-    seconds: tuple[float | None, float | None]
-    """Exponents of Keras's layer and of the Yat layer."""
-    memory: tuple[float | None, float | None]
+    keras: float | None
+    """Exponent of Keras's layer."""
+    yat: float | None
+    """Exponent of the Yat layer."""
     first: float | None
-    """The ratio of times at the smallest size that has one."""
+    """Yat layer over Keras's layer at the smallest size."""
     last: float | None
+    """The same at the largest size."""
 
     @property
     def grows(self) -> bool:
         return bool(self.first and self.last and self.last > GROWTH * self.first)
 
 
-def summaries(rows: Sequence[Mapping[str, str]]) -> dict[tuple[str, str, str], Summary]:
-    """By layer, axis and backend."""
+def growths(rows: Sequence[Mapping[str, str]]) -> dict[tuple[str, str, str], dict[str, Growth]]:
+    """By layer, axis and backend, then by measure."""
     curves: dict[tuple[str, str, str], list[Mapping[str, str]]] = {}
     for row in rows:
         curves.setdefault((row["layer"], row["axis"], row["backend"]), []).append(row)
-    found = {}
-    for key, own in curves.items():
-        ratios = [float(row["ratio"]) for row in own if row["ratio"]]
-        first, last = (ratios[0], ratios[-1]) if ratios else (None, None)
-        pairs = {
-            what: (exponent(own, f"keras {what}"), exponent(own, f"yat {what}"))
-            for what in ("seconds", "memory")
-        }
-        found[key] = Summary(first=first, last=last, **pairs)
-    return found
+    return {
+        key: {what: growth(own, *columns) for what, columns in MEASURES.items()}
+        for key, own in curves.items()
+    }
+
+
+def growth(rows: Sequence[Mapping[str, str]], values: str, ratio: str) -> Growth:
+    _, ratios = points(rows, ratio)
+    first, last = (ratios[0], ratios[-1]) if ratios else (None, None)
+    return Growth(exponent(rows, f"keras {values}"), exponent(rows, f"yat {values}"), first, last)
 
 
 def points(rows: Sequence[Mapping[str, str]], column: str) -> tuple[list[float], list[float]]:
@@ -221,19 +224,26 @@ def exponent(rows: Sequence[Mapping[str, str]], column: str) -> float | None:
 
 
 def markdown(rows: list[dict[str, str]]) -> str:
-    heads = ["layer", "axis", "backend", "time: Keras", "Yat", "difference"]
-    heads += ["memory: Keras", "Yat", "difference", "ratio of times", "grows by over 20 %"]
-    lines = [f"| {' | '.join(heads)} |", "|---|---|---|" + "--:|" * 7 + "---|"]
-    for key, found in summaries(rows).items():
+    heads = ["layer", "axis", "backend"]
+    for what in MEASURES:
+        heads += [f"{what}: Keras", "Yat", "difference", "ratio"]
+    lines = [f"| {' | '.join(heads)} | grows |", "|---|---|---|" + "--:|" * 8 + "---|"]
+    for key, found in growths(rows).items():
         cells = list(key)
-        for keras, yat in (found.seconds, found.memory):
-            if keras is None or yat is None:
-                cells += ["", "", ""]
+        for own in found.values():
+            if own.keras is None or own.yat is None:
+                cells += ["", "", "", ""]
             else:
-                cells += [f"{keras:.2f}", f"{yat:.2f}", f"{yat - keras:+.2f}"]
-        cells.append(f"{found.first:.2f} → {found.last:.2f}" if found.last else "")
-        lines.append(f"| {' | '.join([*cells, 'yes' if found.grows else 'no'])} |")
+                exponents = [f"{own.keras:.2f}", f"{own.yat:.2f}", f"{own.yat - own.keras:+.2f}"]
+                cells += [*exponents, arrow(own)]
+        cells.append(", ".join(what for what, own in found.items() if own.grows) or "no")
+        lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines)
+
+
+def arrow(found: Growth) -> str:
+    """The ratios at the smallest and at the largest size."""
+    return f"{found.first:.2f} → {found.last:.2f}" if found.last else ""
 
 
 def draw(rows: list[dict[str, str]], path: Path) -> None:
@@ -243,18 +253,13 @@ def draw(rows: list[dict[str, str]], path: Path) -> None:
     matplotlib.use("Agg")
     import matplotlib.pyplot as plt
 
-    found = summaries(rows)
+    found = growths(rows)
     backends = list(dict.fromkeys(backend for *_, backend in found))
     curves = list(dict.fromkeys((layer, axis) for layer, axis, _ in found))
     width, height = 1.6 * len(curves) + 0.8, 1.8 * len(backends) + 1.2
-    figure, axes = plt.subplots(
-        *(len(backends), len(curves)),
-        figsize=(max(width, 7.5), height),
-        sharex="col",
-        sharey=True,
-        squeeze=False,
-        layout="constrained",
-    )
+    shared = {"sharex": "col", "sharey": True, "squeeze": False, "layout": "constrained"}
+    size = (max(width, 7.5), height)
+    figure, axes = plt.subplots(len(backends), len(curves), figsize=size, **shared)
     for backend, line in zip(backends, axes, strict=True):
         line[0].set_ylabel(backend, fontsize=12)
         for (layer, along), axis in zip(curves, line, strict=True):
@@ -263,12 +268,11 @@ def draw(rows: list[dict[str, str]], path: Path) -> None:
             for who, style, color in (("keras", "o--", "0.5"), ("yat", "o-", "C0")):
                 axis.loglog(*points(own, f"{who} seconds"), style, color=color, markersize=3.5)
             scales(axis, [int(row["size"]) for row in own])
-            if key in found and found[key].last:
-                axis.set_title(f"{found[key].first:.2f} → {found[key].last:.2f}", fontsize=11)
+            axis.set_title(arrow(found[key]["time"]) if key in found else "", fontsize=11)
     for (layer, along), column in zip(curves, axes.T, strict=True):
         column[0].set_title(f"{layer}\n{column[0].get_title()}", fontsize=11)
         column[-1].set_xlabel(along, fontsize=12)
-    title = "Training step: time, and Yat / Keras at the smallest → largest size"
+    title = "Training step: seconds, and Yat / Keras at the smallest → largest size"
     figure.suptitle(title, fontsize=14)
     options = {"loc": "outside lower center", "ncols": 2, "fontsize": 12, "frameon": False}
     figure.legend(axes[0, 0].lines[:2], ["Keras", "Yat"], **options)
@@ -283,9 +287,7 @@ def scales(axis: Any, sizes: Sequence[int]) -> None:
 
     if sizes:
         shown = [sizes[0], sizes[len(sizes) // 2], sizes[-1]]
-        labels = [
-            f"{n >> 20}Mi" if n >= 2**20 else f"{n >> 10}Ki" if n >= 2**15 else n for n in shown
-        ]
+        labels = [f"{n >> 20}Mi" if n >= 2**20 else n for n in shown]
         axis.set_xticks(shown, labels)
     axis.xaxis.set_minor_locator(ticker.NullLocator())
     axis.yaxis.set_major_formatter(ticker.EngFormatter(unit="s"))

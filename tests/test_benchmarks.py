@@ -219,7 +219,7 @@ def test_scale_benchmark(tmp_path):
     assert [(row["layer"], row["axis"], row["size"]) for row in rows] == expected
     for row in rows:
         assert min(float(row[f"{who} seconds"]) for who in ("keras", "yat")) > 0.0
-        # Not every build of TensorFlow counts memory.
+        # TensorFlow does not count such small amounts.
         assert BACKEND == "tensorflow" or 0.5 < float(row["memory ratio"]) < 10.0
     assert f"| lstm | width | {BACKEND} | " in tables
     assert f" {float(rows[0]['ratio']):.2f} → {float(rows[4]['ratio']):.2f} |" in tables
@@ -234,25 +234,24 @@ def costs(power, growth=0.0, overhead=0.0):
         keras_cost, ratio = 3.0 * size**power + overhead, 2.0 * size**growth
         found = {"keras seconds": keras_cost, "yat seconds": ratio * keras_cost, "ratio": ratio}
         found |= {"keras memory": keras_cost, "yat memory": ratio * keras_cost}
+        found["memory ratio"] = ratio
         rows.append({**head, "size": str(size), **{k: str(v) for k, v in found.items()}})
     return rows
 
 
 @pytest.mark.once
 def test_exponents_of_costs():
-    (found,) = scale.summaries(costs(power=2.0, growth=0.5)).values()
-    np.testing.assert_allclose(found.seconds, (2.0, 2.5))
-    np.testing.assert_allclose(found.memory, (2.0, 2.5))
-    assert (found.first, found.last, found.grows) == (2.0, 8.0, True)
+    (found,) = scale.growths(costs(power=2.0, growth=0.5)).values()
+    for own in found.values():
+        np.testing.assert_allclose(own, (2.0, 2.5, 2.0, 8.0))
+        assert own.grows
     # An overhead matters least at the largest sizes, those that are fitted.
-    (found,) = scale.summaries(costs(power=1.0, overhead=0.3)).values()
-    np.testing.assert_allclose(found.seconds, (1.0, 1.0), atol=0.05)
-    assert not found.grows
-    (found,) = scale.summaries(costs(power=1.0, growth=0.06)).values()  # by 18 %
-    assert not found.grows
-    assert "| 1.00 | 1.06 | +0.06 | 1.00 | 1.06 | +0.06 | 2.00 → 2.36 | no |" in scale.markdown(
-        costs(power=1.0, growth=0.06)
-    )
+    (found,) = scale.growths(costs(power=1.0, overhead=0.3)).values()
+    np.testing.assert_allclose(found["time"], (1.0, 1.0, 2.0, 2.0), atol=0.05)
+    assert not found["time"].grows
+    table = scale.markdown(costs(power=1.0, growth=0.06))  # by 18 %
+    assert "| 1.00 | 1.06 | +0.06 | 2.00 → 2.36 | 1.00 | 1.06 | +0.06 | 2.00 → 2.36 | no |" in table
+    assert "| time, memory |" in scale.markdown(costs(power=1.0, growth=0.07))
 
 
 def test_a_size_without_memory_has_no_numbers(monkeypatch, tmp_path):
@@ -269,10 +268,10 @@ def test_a_size_without_memory_has_no_numbers(monkeypatch, tmp_path):
     # Tables and pictures leave the size out.
     rows = costs(power=1.0)
     rows[-1] |= {name: "" for name in rows[-1] if name in scale.COLUMNS}
-    (found,) = scale.summaries(rows).values()
-    np.testing.assert_allclose(found.seconds, (1.0, 1.0))
+    (found,) = scale.growths(rows).values()
+    np.testing.assert_allclose(found["memory"], (1.0, 1.0, 2.0, 2.0))
     without = [{**row, **{n: "" for n in row if n in scale.COLUMNS}} for row in rows]
-    assert f"| {BACKEND} |  |  |  |  |  |  |  | no |" in scale.markdown(without)
+    assert f"| {BACKEND} {'|  ' * 8}| no |" in scale.markdown(without)
     scale.draw(without, tmp_path / "scale.png")
 
 
