@@ -189,7 +189,8 @@ class _Block:
         self._formula, self._key, self._query, self._square = formula, key, query, square
         # The operator: `ops.matmul` reduces float64 to float32 on torch.
         self._product = query @ ops.swapaxes(key, -1, -2)
-        self._normalize = attention.normalize
+        # Not `functools.cached_property`, which torch cannot trace.
+        self._normalize, self._weights_and_gradient = attention.normalize, None
         self._allowed = attention.masks.allowed(places, ops.shape(key)[3])
         self._scores = self._formula.value(self._product, square)
         self._dropout_mask = None
@@ -197,14 +198,15 @@ class _Block:
             number = places[0][0, 0, 0, 0, 0]
             self._dropout_mask = attention.dropout_mask(self._scores, seed[0], number)
 
-    @functools.cached_property
     def _normalized(self):
         """The weights, and the function from their upstream gradient to that of the scores."""
-        return self._normalize(self._scores, self._allowed)
+        if self._weights_and_gradient is None:
+            self._weights_and_gradient = self._normalize(self._scores, self._allowed)
+        return self._weights_and_gradient
 
     @property
     def weights(self):
-        return self._normalized[0]
+        return self._normalized()[0]
 
     @property
     def dropped(self):
@@ -231,7 +233,7 @@ class _Block:
 
     def backward(self, upstream):
         """The gradients of the queries, their squares, the keys, and the formula's tensors."""
-        _, of_scores = self._normalized
+        _, of_scores = self._normalized()
         of_product, of_square, sums = self._formula.gradient(
             of_scores(upstream), self._product, self._square, summed
         )

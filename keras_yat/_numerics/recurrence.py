@@ -1,8 +1,8 @@
 """A recurrent cell over time, with a hand-written backward pass.
 
 The backward pass that a backend derives adds up the gradient of the recurrent kernel step by step
-and keeps every intermediate of the formulas. This one keeps the states alone, computes each step again,
-and computes the gradient of the kernel by a single product over all steps.
+and keeps every intermediate of the formulas. This one keeps the states alone, evaluates each step
+again, and computes the gradient of the kernel by a single product over all steps.
 """
 
 import functools
