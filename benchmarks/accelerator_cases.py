@@ -169,14 +169,9 @@ def compare(case: Comparison, precision: str, jit: bool) -> Iterator[Row]:
 
 def _measured(calls: Mapping[str, Callable[[], object]], base: str):
     """Seconds of each call, and the quartiles of its ratio to that of `base`, if that has run."""
-    seconds = {
-        name: statistics.median(harness.time_of(call) for _ in range(3))
-        for name, call in calls.items()
-    }
-    if base not in calls:
-        return seconds, {}
-    rounds = max(3, min(20, int(SECONDS / sum(seconds.values()))))
-    return seconds, harness.ratios_in_turn(calls, base, rounds, warm_up=0)
+    times = harness.times_in_turn(calls, harness.rounds_in(SECONDS, calls, most=20))
+    seconds = {name: statistics.median(found) for name, found in times.items()}
+    return seconds, harness.ratios(times, base) if base in calls else {}
 
 
 def near_prototypes(precision: str, quick: bool) -> Iterator[Row]:

@@ -35,10 +35,7 @@ def measure(arguments) -> list[dict]:
     import keras_yat
     from benchmarks import harness
 
-    if arguments.backend == "tensorflow":
-        import tensorflow as tf
-
-        tf.get_logger().setLevel("ERROR")  # one function for each layer is meant
+    harness.quiet()
     keras_yat.config.set_backward_pass(arguments.backward_pass)
     names = arguments.only or keras_yat.activations.names()
     modes = command.chosen_modes(arguments)

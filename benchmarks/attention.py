@@ -72,10 +72,7 @@ def measure(arguments) -> list[dict]:
 
     from benchmarks import harness
 
-    if arguments.backend == "tensorflow":
-        import tensorflow as tf
-
-        tf.get_logger().setLevel("ERROR")  # one function for each layer is meant
+    harness.quiet()
     print(f"\n{arguments.backend}, Keras {keras.__version__}", flush=True)
     rows = []
     for length in (bar := tqdm(arguments.lengths, leave=False)):

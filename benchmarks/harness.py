@@ -117,6 +117,14 @@ def forget(on_disk: bool = False) -> None:
         torch.compiler.reset()
 
 
+def quiet() -> None:
+    """Hides TensorFlow's warning about new functions: one for each layer is intended."""
+    if BACKEND == "tensorflow":
+        import tensorflow as tf
+
+        tf.get_logger().setLevel("ERROR")
+
+
 def with_gradients(function: Callable) -> Callable[[Sequence, Any], tuple[Any, Sequence]]:
     """From tensors and an upstream gradient to `function(*tensors)` and their gradients."""
 
@@ -208,13 +216,31 @@ def ratios_in_turn(
     for call in calls.values():
         for _ in range(warm_up):
             call()
+    return ratios(times_in_turn(calls, rounds), base)
+
+
+def times_in_turn(calls: Mapping[str, Callable[[], object]], rounds: int) -> dict[str, list[float]]:
+    """Seconds of each call in each round."""
     found: dict[str, list[float]] = {name: [] for name in calls}
     for _ in range(rounds):
-        times = {name: time_of(call) for name, call in calls.items()}
-        for name, seconds in times.items():
-            found[name].append(seconds / times[base])
+        for name, call in calls.items():
+            found[name].append(time_of(call))
+    return found
+
+
+def rounds_in(seconds: float, calls: Mapping[str, Callable[[], object]], most: int) -> int:
+    """Number of rounds of `calls` that take about `seconds`: at least 3 and at most `most`."""
+    once = sum(time_of(call) for call in calls.values())
+    return min(most, max(3, int(seconds / max(once, 1e-9))))
+
+
+def ratios(
+    times: Mapping[str, Sequence[float]], base: str
+) -> dict[str, tuple[float, float, float]]:
+    """As `ratios_in_turn`, from the result of `times_in_turn`."""
     summary = {}
-    for name, values in found.items():
+    for name, seconds in times.items():
+        values = [own / other for own, other in zip(seconds, times[base], strict=True)]
         first, median, third = statistics.quantiles(values, n=4)
         summary[name] = (first, median, third)
     return summary

@@ -34,10 +34,7 @@ def measure(arguments) -> list[dict]:
     from benchmarks import harness
     from benchmarks.cases import CASES
 
-    if arguments.backend == "tensorflow":
-        import tensorflow as tf
-
-        tf.get_logger().setLevel("ERROR")  # one function for each layer is meant
+    harness.quiet()
     modes = command.chosen_modes(arguments)
     tasks = [
         (name, mode, policy)

@@ -35,10 +35,7 @@ def measure(arguments) -> list[dict]:
 
     from benchmarks import harness
 
-    if arguments.backend == "tensorflow":
-        import tensorflow as tf
-
-        tf.get_logger().setLevel("ERROR")  # one function for each layer is meant
+    harness.quiet()
     shapes = ((2, 3, 4),) if arguments.quick else SHAPES
     print(f"\n{arguments.backend}, Keras {keras.__version__}", flush=True)
     rows = []

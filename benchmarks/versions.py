@@ -47,10 +47,7 @@ def measure(arguments) -> list[dict]:
     import keras_yat
     from benchmarks import harness
 
-    if arguments.backend == "tensorflow":
-        import tensorflow as tf
-
-        tf.get_logger().setLevel("ERROR")  # a new function for each layer is intended
+    harness.quiet()
     with tempfile.TemporaryDirectory() as folder:
         before = imported(arguments.base, Path(folder))
     tasks = cases(arguments.quick)

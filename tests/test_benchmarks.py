@@ -11,7 +11,7 @@ import pytest
 from keras import ops
 
 from benchmarks import activations as measured
-from benchmarks import adding, attention, gates, harness, recurrent
+from benchmarks import adding, attention, gates, harness, recurrent, scale
 from benchmarks.accuracy import RESULTS
 from benchmarks.cases import CASES
 from benchmarks.compositions import COMPOSITIONS
@@ -208,6 +208,81 @@ def test_data_of_the_adding_problem():
     np.testing.assert_array_equal(x[..., 1].sum(axis=1), 2.0)
     np.testing.assert_array_equal(x[:, :3, 1].sum(axis=1), 1.0)
     np.testing.assert_allclose(np.prod(x, axis=-1).sum(axis=1, keepdims=True), y, rtol=1e-6)
+
+
+@pytest.mark.nightly
+def test_scale_benchmark(tmp_path):
+    options = ["--quick", "--rounds", "2", "--only", "dense_batch", "lstm_width", "sinlu_entries"]
+    rows, tables = command("scale", tmp_path / "scale.csv", *options)
+    curves = [("dense", "batch"), ("lstm", "width"), ("sinlu", "entries")]
+    expected = [(*curve, str(size)) for curve in curves for size in range(2, 7)]
+    assert [(row["layer"], row["axis"], row["size"]) for row in rows] == expected
+    for row in rows:
+        assert min(float(row[f"{who} seconds"]) for who in ("keras", "yat")) > 0.0
+        # TensorFlow does not count such small amounts.
+        assert BACKEND == "tensorflow" or 0.5 < float(row["memory ratio"]) < 10.0
+    assert f"| lstm | width | {BACKEND} | " in tables
+    assert f" {float(rows[0]['ratio']):.2f} → {float(rows[4]['ratio']):.2f} |" in tables
+    assert (tmp_path / "scale.png").read_bytes().startswith(b"\x89PNG")
+
+
+def costs(power, growth=0.0, overhead=0.0):
+    """Rows of a cost that grows with a power of the size, and of a ratio that grows too."""
+    head = {"layer": "dense", "axis": "width", "backend": BACKEND}
+    rows = []
+    for size in (1, 2, 4, 8, 16):
+        keras_cost, ratio = 3.0 * size**power + overhead, 2.0 * size**growth
+        found = {"keras seconds": keras_cost, "yat seconds": ratio * keras_cost, "ratio": ratio}
+        found |= {"keras memory": keras_cost, "yat memory": ratio * keras_cost}
+        found["memory ratio"] = ratio
+        rows.append({**head, "size": str(size), **{k: str(v) for k, v in found.items()}})
+    return rows
+
+
+@pytest.mark.once
+def test_exponents_of_costs():
+    (found,) = scale.growths(costs(power=2.0, growth=0.5)).values()
+    for own in found.values():
+        np.testing.assert_allclose(own, (2.0, 2.5, 2.0, 8.0))
+        assert own.grows
+    # An overhead matters least at the largest sizes, those that are fitted.
+    (found,) = scale.growths(costs(power=1.0, overhead=0.3)).values()
+    np.testing.assert_allclose(found["time"], (1.0, 1.0, 2.0, 2.0), atol=0.05)
+    assert not found["time"].grows
+    table = scale.markdown(costs(power=1.0, growth=0.06))  # by 18 %
+    assert "| 1.00 | 1.06 | +0.06 | 2.00 → 2.36 | 1.00 | 1.06 | +0.06 | 2.00 → 2.36 | no |" in table
+    assert "| time, memory |" in scale.markdown(costs(power=1.0, growth=0.07))
+
+
+def test_a_size_without_memory_has_no_numbers(monkeypatch, tmp_path):
+    curve = scale.CURVES["dense_batch"]
+    empty = {**dict.fromkeys(scale.COLUMNS), "input": "10000000000000×512"}
+    assert scale.at(curve, 10**13, rounds=2) == empty
+    # As it is where the backend has none.
+    monkeypatch.setattr(scale, "compare", lambda *_: ops.ones((2**44,)))
+    assert set(scale.at(curve, 64, rounds=2).values()) == {None, "64×512"}
+    # Other errors end the command.
+    monkeypatch.setattr(scale, "compare", lambda *_: [][0])
+    with pytest.raises(IndexError):
+        scale.at(curve, 64, rounds=2)
+    # Tables and pictures leave the size out.
+    rows = costs(power=1.0)
+    rows[-1] |= {name: "" for name in rows[-1] if name in scale.COLUMNS}
+    (found,) = scale.growths(rows).values()
+    np.testing.assert_allclose(found["memory"], (1.0, 1.0, 2.0, 2.0))
+    without = [{**row, **{n: "" for n in row if n in scale.COLUMNS}} for row in rows]
+    assert f"| {BACKEND} {'|  ' * 8}| no |" in scale.markdown(without)
+    scale.draw(without, tmp_path / "scale.png")
+
+
+@pytest.mark.parametrize("name", scale.CURVES)
+def test_compared_layers_of_a_curve_have_outputs_of_one_shape(name):
+    curve = scale.CURVES[name].small()
+    shape, features = curve.at(curve.sizes[-1])
+    layers = scale.contestants(curve.layer, shape, features).values()
+    shapes = {layer(keras.Input(batch_shape=shape)).shape for layer in layers}
+    assert len(shapes) == 1
+    assert len(curve.sizes) == len(scale.CURVES[name].sizes) == 5
 
 
 @pytest.mark.nightly
