@@ -20,6 +20,7 @@ from keras_yat._numerics.gradients import (
     with_custom_gradient,
 )
 from keras_yat._numerics.math import largest
+from keras_yat._numerics.products import total_of
 from keras_yat._numerics.row_blocks import RowBlocks
 from keras_yat._numerics.sums import sum_to
 from keras_yat._types import Tensor
@@ -202,14 +203,22 @@ def summed(array: Tensor, like: Tensor) -> Tensor:
     return sum_to(array, like)
 
 
-def sum_of_squares(x: Tensor, axis: int | tuple[int, ...]) -> Tensor:
-    """Σ x² along `axis`, which stays with size 1, in float32 or wider. Keeps `x` alone."""
+def sum_of_squares(x: Tensor, axis: int | tuple[int, ...], in_pieces: bool = False) -> Tensor:
+    """Σ x² along `axis`, which stays with size 1, in float32 or wider. Keeps `x` alone.
+
+    `in_pieces`: long sums along a single axis are totals of pieces, as in `matrix_product`.
+    """
     dtype = at_least_float32(x)
+
+    def sum_of(x):
+        # Not `ops.square`, which the export from torch to LiteRT makes a slow power of.
+        return ops.sum(x * x, axis=axis, keepdims=True)
 
     def forward(x):
         x = ops.cast(x, dtype)
-        # Not `ops.square`, which the export from torch to LiteRT makes a slow power of.
-        return ops.sum(x * x, axis=axis, keepdims=True), None
+        if in_pieces and isinstance(axis, int):
+            return total_of(sum_of, x, axis), None
+        return sum_of(x), None
 
     def backward(upstream, _, x):
         return ops.cast(ops.cast(x, dtype) * (2.0 * upstream), x.dtype)

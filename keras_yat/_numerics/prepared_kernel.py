@@ -28,7 +28,6 @@ from keras_yat._numerics.products import (
     matrix_product,
     pieces,
     rounded,
-    total_of,
 )
 from keras_yat._types import Tensor
 
@@ -226,9 +225,7 @@ def _flat(x):
 
 
 def _squared_norms(x, axes):
-    if len(axes) > 1:
-        return sum_of_squares(x, axes)
-    return total_of(lambda part: sum_of_squares(part, axes[0]), x, axes[0])
+    return sum_of_squares(x, axes if len(axes) > 1 else axes[0], in_pieces=True)
 
 
 DENSE = LinearMap(

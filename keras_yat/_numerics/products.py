@@ -35,6 +35,7 @@ from keras import ops
 
 from keras_yat import config
 from keras_yat._backend import constant_while_compiling
+from keras_yat._numerics.gradients import with_custom_gradient
 from keras_yat._numerics.math import is_double
 from keras_yat._precisions import PRECISIONS
 from keras_yat._sizes import is_known
@@ -69,8 +70,21 @@ def pieces(entries: int) -> int:
 
 def matrix_product(x: Tensor, kernel: Tensor) -> Tensor:
     """x·kernel. Long sums are taken in pieces: their rounding errors are then much smaller."""
-    pairs = zip(_in_pieces(x, -1), _in_pieces(kernel, 0), strict=True)
-    return _total([_product(*pair) for pair in pairs])
+
+    def forward(x, kernel):
+        pairs = zip(_in_pieces(x, -1), _in_pieces(kernel, 0), strict=True)
+        return _total([_product(*pair) for pair in pairs]), None
+
+    def backward(upstream, _, x, kernel):
+        # The sums of the gradients are others. Derived, they would be concatenated from pieces.
+        rows, slopes = (ops.reshape(t, (-1, t.shape[-1])) for t in (x, upstream))
+        of_x = _product(upstream, ops.transpose(kernel))
+        return of_x, _product(ops.transpose(rows), slopes)
+
+    size = kernel.shape[0]
+    if not is_known(size) or size <= LONGEST:
+        return _product(x, kernel)
+    return with_custom_gradient(forward, backward)(x, kernel)
 
 
 def exact_product(x: Tensor, kernel: Tensor) -> Tensor:
