@@ -128,7 +128,7 @@ def test_a_cell_without_a_hand_written_gradient_trains():
     @keras.saving.register_keras_serializable("tests")
     class Plain(keras_yat.YatSimpleRNNCell):
         def step(self, functions, of_input, of_state, states, *further):
-            return [functions[0](of_input - of_state)], []
+            return [functions[0](of_input - of_state)]
 
         step_backward = keras_yat.layers._cell.BaseYatCell.step_backward
 
