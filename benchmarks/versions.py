@@ -29,6 +29,7 @@ OTHER = "keras_yat_before"
 ACTIVATION_SHAPE = (64, 32, 32, 16)
 SEQUENCES, HIDDEN = (64, 50, 32), 128
 POSITIONS, HEADS, HEAD_SIZE = (4, 512, 128), 4, 32
+NODES = (4096, 128)
 
 
 def parse() -> argparse.Namespace:
@@ -106,7 +107,11 @@ def cases(quick: bool) -> dict[str, tuple[tuple[int, ...], Callable[[Any], Any]]
             (2, 3, 4) if quick else SEQUENCES,
             functools.partial(lambda name, package: getattr(package, name)(hidden), name),
         )
-    found["YatMultiHeadAttention"] = (2, 4, 8) if quick else POSITIONS, _attention
+    for name in ("YatMultiHeadAttention", "YatLinearAttention"):
+        shape = (2, 4, 8) if quick else POSITIONS
+        found[name] = shape, functools.partial(_attention, name)
+    for name in ("YatGraphConv", "YatGraphAttention"):
+        found[name] = (4, 8) if quick else NODES, functools.partial(_on_ring, name)
     for name in keras_yat.activations.names():
         found[name] = (
             (2, 4) if quick else ACTIVATION_SHAPE,
@@ -124,23 +129,30 @@ def _layer(case, package):
     return made(case.features, **case.arguments)
 
 
-def _attention(package):
+def _attention(name, package):
+    from benchmarks.cases import SelfAttention
+
+    return SelfAttention(getattr(package, name)(HEADS, HEAD_SIZE))
+
+
+def _on_ring(name, package):
     import keras
+    import numpy as np
 
-    class Attention(keras.layers.Layer):
-        """Self-attention, with a single input."""
+    class OnRing(keras.layers.Layer):
+        """A graph layer on nodes, each with an edge from the one before."""
 
-        def __init__(self):
+        def __init__(self, layer):
             super().__init__()
-            self.attention = package.YatMultiHeadAttention(HEADS, HEAD_SIZE)
-
-        def build(self, input_shape):
-            self.attention.build(input_shape, input_shape)
+            self.layer = layer
 
         def call(self, x):
-            return self.attention(x, x)
+            nodes = np.arange(x.shape[0], dtype="int32")
+            edges = np.stack([nodes, np.roll(nodes, 1)])
+            return self.layer([x, keras.ops.convert_to_tensor(edges)])
 
-    return Attention()
+    sizes = (HIDDEN,) if name == "YatGraphConv" else (HEADS, HEAD_SIZE)
+    return OnRing(getattr(package, name)(*sizes))
 
 
 def compare(layers: dict, shape: tuple[int, ...], rounds: int) -> dict[str, object]:
