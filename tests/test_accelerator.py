@@ -120,6 +120,8 @@ class Fails(keras.layers.Layer):
 @pytest.mark.parametrize("names", [("Keras", "Yat"), ("Yat", "Keras"), ("Keras",)])
 def test_a_layer_that_fails_is_a_row(names):
     """Whether it is the base of the others or not."""
+    # As in the command. Where a test cleared the session it is on again.
+    keras.config.disable_traceback_filtering()
 
     def layers(policy):
         return {
