@@ -5,7 +5,8 @@
 
 - operations: equations of the jaxpr on JAX, nodes of the graph on TensorFlow, calls of an
   operation on torch (not compiled), in forward and backward pass.
-- kept: bytes that are kept for the backward pass, without what TensorFlow's loops keep.
+- kept: bytes that are kept for the backward pass, without what TensorFlow's loops keep, and on
+  torch without what a hand-written backward pass keeps beside its arguments: JAX counts that.
 
 Unlike times they are the same in each run, with the same versions.
 """

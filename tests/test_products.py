@@ -297,3 +297,19 @@ def test_measured_within_a_trace():
     found = compiled(lambda x: keras_yat.ops.yat_product(x, kernel))(x)
     assert products._measured.cache_info().currsize == 1
     np.testing.assert_allclose(to_numpy(found), reference_yat.yat(x, kernel), rtol=1e-3, atol=1e-5)
+
+
+def test_gradients_of_long_sums():
+    """They are hand-written, for sums that are taken in pieces; x has two axes of rows."""
+    x, kernel = draw((2, 3, 2500)), 0.02 * draw((2500, 4), seed=1)
+    upstream = draw((2, 3, 4), seed=2)
+    _, found = value_and_gradients(
+        lambda x, kernel: keras_yat.ops.yat_product(x, kernel, 0.5),
+        *(array.astype("float32") for array in (x, kernel)),
+        upstream=upstream.astype("float32"),
+    )
+    x, upstream = x.reshape(6, -1), upstream.reshape(6, -1)
+    truth = reference_yat.gradients(upstream, x, kernel, 0.5)
+    for gradient, name in zip(found, ("x", "kernel"), strict=True):
+        gradient = to_numpy(gradient).reshape(truth[name].shape)
+        assert np.abs(gradient - truth[name]).max() <= 2e-6 * np.abs(truth[name]).max()
