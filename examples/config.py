@@ -22,6 +22,8 @@ class Data(Table):
 
     name: ImageSetName
     """An image data set of `examples.data`."""
+    images: Count | None = None
+    """Use only the first training images, before validation data are split off. None: all."""
     validation: Annotated[float, Field(gt=0.0, lt=1.0)] = 0.1
     """Fraction of the training data that each epoch is evaluated on."""
     seed: Seed = 42
@@ -35,15 +37,17 @@ class Data(Table):
 class Model(Table):
     """The network."""
 
-    kind: Literal["dense", "resnet"]
+    kind: Literal["dense", "convolution", "recurrent", "resnet"]
     units: Annotated[list[Count], Field(min_length=1)] | None = None
-    """Dense networks: the size of each hidden layer."""
+    """Other networks than ResNets: units or filters of each hidden layer."""
     style: Literal["functional", "sequential", "class"] = "functional"
     """Dense networks: the API that builds the model. All three give the same network."""
     depth: int | None = None
     """ResNets: one of `DEPTHS`."""
     activation: str = "relu"
-    """An argument of `models.activation`. Follows each layer except the last one."""
+    """An argument of `layer_factory.activation`. Follows each layer except the last one."""
+    kernel_multiplier: Positive | None = None
+    """Yat layers: factor between the trained variable and the weights. None: their default."""
     share: Share = "layer"
     """Whether the network, each layer or each channel has one set of activation parameters."""
     layers: Layers = "keras"
@@ -54,15 +58,21 @@ class Model(Table):
 
     @model_validator(mode="after")
     def _fits(self):
-        if self.kind == "dense":
+        if self.kind != "resnet":
             if self.units is None:
-                raise ValueError("units: needed with kind = 'dense'")
+                raise ValueError(f"units: needed with kind = {self.kind!r}")
             if "depth" in self.model_fields_set:
                 raise ValueError("depth: only with kind = 'resnet'")
         elif self.depth not in DEPTHS:
             raise ValueError(f"depth: one of {', '.join(map(str, DEPTHS))} with kind = 'resnet'")
-        elif {"units", "style"} & self.model_fields_set:
-            raise ValueError("units and style: only with kind = 'dense'")
+        elif "units" in self.model_fields_set:
+            raise ValueError("units: not with kind = 'resnet'")
+        if self.kind != "dense" and "style" in self.model_fields_set:
+            raise ValueError("style: only with kind = 'dense'")
+        if self.kind == "recurrent" and self.share == "channel":
+            raise ValueError("share: keras.layers.LSTM cannot have an activation per channel")
+        if self.kernel_multiplier is not None and self.layers != "yat":
+            raise ValueError("kernel_multiplier: only with layers = 'yat'")
         if self.style == "sequential" and self.share == "network":
             raise ValueError(
                 "style: a sequential model cannot use a layer twice (share = 'network')"

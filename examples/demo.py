@@ -61,7 +61,7 @@ def run(
     Args:
         images: The data, as `examples.data.load` returns them.
         activation: A name of `keras_yat.activations` or of Keras.
-        model_initialization: `"class"` or `"sequential"`, see `models.stack`.
+        model_initialization: `"class"` or `"sequential"`, see `stacks.stack`.
         epochs: Number of epochs.
         seed: Seed of the initial weights and of the order of the data.
 
@@ -71,19 +71,19 @@ def run(
     import keras
     import numpy as np
 
-    from examples import models
+    from examples import layer_factory, stacks
     from keras_yat import callbacks
 
     keras.utils.set_random_seed(seed)
     hidden: list[Any] = []
     for units in UNITS:
         try:
-            hidden += [keras.layers.Dense(units), models.activation(activation)]
+            hidden += [keras.layers.Dense(units), layer_factory.activation(activation)]
         except ValueError as error:
             raise SystemExit(f"--activation: {error}") from error
     classes = len(np.unique(images.y_train))
     layers = [keras.layers.Flatten(), *hidden, keras.layers.Dense(classes)]
-    model = models.stack(layers, images.x_train.shape[1:], model_initialization)
+    model = stacks.stack(layers, images.x_train.shape[1:], model_initialization)
     model.compile(
         keras.optimizers.Adam(LEARNING_RATE),
         keras.losses.SparseCategoricalCrossentropy(from_logits=True),

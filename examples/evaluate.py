@@ -41,13 +41,13 @@ def main(arguments: argparse.Namespace) -> int:
 
 def _row(folder: Path, arguments: argparse.Namespace, loaded: dict[str, Any]) -> dict[str, str]:
     """The accuracies of a run; `loaded` has the data of the last one."""
-    from examples import config, models, runs
+    from examples import config, layer_factory, runs
 
     run = state.settings(folder)
     # Importing the module of a custom activation or layer registers it with Keras.
     try:
-        models.activation(run["model"]["activation"])
-        models.layer_classes(run["model"]["layers"])
+        layer_factory.activation(run["model"]["activation"])
+        layer_factory.layer_classes(run["model"]["layers"])
     except ValueError as error:
         raise SystemExit(f"{folder}: {error}") from error
     settings = run["data"] | ({"name": arguments.data} if arguments.data else {})

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from examples import models
+from examples import layer_factory
 from keras_yat import plot
 
 
@@ -27,7 +27,7 @@ def draw(title: str, variants: list[Any], baseline: str, out: Path) -> None:
             pictures[f"parameters-{name}"] = plot.parameters(recorded, title=f"{title}: {name}")
         settings = learned_settings(recorded[0].history, variant.recipe["model"])
         if settings:
-            function = models.activation(variant.recipe["model"]["activation"])
+            function = layer_factory.activation(variant.recipe["model"]["activation"])
             pictures[f"function-{name}"] = plot.curves(function, settings)
     for file, picture in pictures.items():
         picture.figure.savefig(out / f"{file}.png", dpi=150)

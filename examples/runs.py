@@ -77,7 +77,7 @@ def load(settings: config.Data) -> Splits:
     from sklearn.model_selection import train_test_split
 
     images = data.load(settings.name)
-    x, y = images.x_train, images.y_train
+    x, y = images.x_train[: settings.images], images.y_train[: settings.images]
     x_train, x_validation, y_train, y_validation = train_test_split(
         x, y, test_size=settings.validation, stratify=y, random_state=settings.seed
     )
@@ -112,6 +112,19 @@ def build(recipe: config.Recipe, shape: tuple[int, ...], classes: int, steps: in
 
 def optimizer(training: config.Training, steps: int) -> keras.optimizers.Optimizer:
     """The optimizer with its schedule, for `steps` batches in an epoch."""
+    rate = schedule(training, steps)
+    if training.optimizer == "adam":
+        found = keras.optimizers.Adam(rate)
+    else:
+        found = keras.optimizers.SGD(rate, momentum=training.momentum)
+    if training.precision == "mixed_float16":
+        # Keras would add it too, but a model saved so loads under any policy.
+        return keras.optimizers.LossScaleOptimizer(found)
+    return found
+
+
+def schedule(training: config.Training, steps: int) -> Any:
+    """The learning rate: a number, or a function of the step."""
     schedules = keras.optimizers.schedules
     rate: Any = training.learning_rate
     if training.schedule == "exponential":
@@ -122,14 +135,7 @@ def optimizer(training: config.Training, steps: int) -> keras.optimizers.Optimiz
         rate = schedules.PiecewiseConstantDecay([steps * e - 1 for e in training.at], values)
     elif training.schedule == "cosine":
         rate = schedules.CosineDecay(rate, steps * training.epochs)
-    if training.optimizer == "adam":
-        found = keras.optimizers.Adam(rate)
-    else:
-        found = keras.optimizers.SGD(rate, momentum=training.momentum)
-    if training.precision == "mixed_float16":
-        # Keras would add it too, but a model saved so loads under any policy.
-        return keras.optimizers.LossScaleOptimizer(found)
-    return found
+    return rate
 
 
 def train(
@@ -200,7 +206,7 @@ def _train(run, splits, on_epoch_end):
         initial_epoch=done,
         epochs=training.epochs,
         verbose=0,
-        callbacks=[recorded, _Checkpoint(run, history, on_epoch_end)],
+        callbacks=[recorded, _Checkpoint(run, batches, history, on_epoch_end)],
     )
     with durable.replacing(trained) as part:
         model.save(part)
@@ -249,11 +255,12 @@ class _Checkpoint(keras.callbacks.Callback):
     The history is written last: its length determines which of the other files are valid.
     """
 
-    def __init__(self, run, history, report):
+    def __init__(self, run, batches, history, report):
         super().__init__()
-        self._run, self._history, self._report = run, history, report
+        self._run, self._batches, self._history, self._report = run, batches, history, report
 
     def on_epoch_begin(self, epoch, logs=None):
+        self._batches.begin(epoch)
         self._start = time.perf_counter()
 
     def on_epoch_end(self, epoch, logs=None):

@@ -115,11 +115,11 @@ def check(path: Path, model: config.Model) -> None:
     Raises:
         SystemExit: if one of them is unknown.
     """
-    from examples import models
+    from examples import layer_factory
 
     try:
-        models.check_activation(model.activation)
-        models.layer_classes(model.layers)
+        layer_factory.check_activation(model.activation)
+        layer_factory.layer_classes(model.layers)
     except ValueError as error:
         raise SystemExit(f"{path}: {error}") from error
 

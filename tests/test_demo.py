@@ -8,7 +8,7 @@ import pytest
 from keras import layers
 from sklearn.datasets import load_digits
 
-from examples import data, demo, models
+from examples import data, demo, layer_factory, stacks
 from tests.helpers import BACKEND, draw, refusal, run, scramble, to_numpy
 
 pytestmark = pytest.mark.once
@@ -26,7 +26,7 @@ def test_both_initializations_are_the_same_network():
         hidden = [layers.Dense(n, activation="relu") for n in demo.UNITS]
         return [layers.Flatten(), *hidden, layers.Dropout(0.5), layers.Dense(10)]
 
-    stacked, derived = (models.stack(parts(), (28, 28, 1), how) for how in ("sequential", "class"))
+    stacked, derived = (stacks.stack(parts(), (28, 28, 1), how) for how in ("sequential", "class"))
     assert stacked.count_params() == derived.count_params() == 242_762
     assert type(stacked) is keras.Sequential
     scramble(derived)
@@ -38,32 +38,32 @@ def test_both_initializations_are_the_same_network():
 
 
 def test_the_class_is_saved(tmp_path):
-    chain = [layers.Flatten(), models.activation("mila"), layers.Dense(3)]
-    model = models.stack(chain, (3, 4, 1), "class")
+    chain = [layers.Flatten(), layer_factory.activation("mila"), layers.Dense(3)]
+    model = stacks.stack(chain, (3, 4, 1), "class")
     assert keras.saving.get_registered_name(type(model)) == "keras_yat_examples>Network"
     scramble(model)
     model.save(tmp_path / "model.keras")
     loaded = keras.saving.load_model(tmp_path / "model.keras")
-    assert type(loaded) is models.Network
+    assert type(loaded) is stacks.Network
     x = draw((2, 3, 4, 1))
     np.testing.assert_allclose(to_numpy(loaded(x)), to_numpy(model(x)), rtol=1e-6)
-    again = models.Network.from_config(model.get_config())
+    again = stacks.Network.from_config(model.get_config())
     assert [type(each) for each in again.chain] == [type(each) for each in chain]
     assert model.compute_output_shape((5, 3, 4, 1)) == (5, 3)
 
 
 @pytest.mark.slow
 def test_the_demo_learns_and_prints_what_it_measures(monkeypatch, capsys):
-    built, stack = [], models.stack
+    built, stack = [], stacks.stack
     arrays = (digits(slice(640)), digits(slice(640, 900)))
     monkeypatch.delenv("KERAS_YAT_DATA", raising=False)
     monkeypatch.setattr(keras.datasets.fashion_mnist, "load_data", lambda: arrays)
-    monkeypatch.setattr(models, "stack", lambda *a: built.append(stack(*a)) or built[-1])
+    monkeypatch.setattr(stacks, "stack", lambda *a: built.append(stack(*a)) or built[-1])
     images = data.load("fashion_mnist")
     # The same seed: the same numbers, up to rounding.
     first, second = (demo.run(images, "mila", how, 3, 1) for how in ("sequential", "class"))
     assert second == pytest.approx(first, rel=1e-3)
-    assert type(built[1]) is models.Network
+    assert type(built[1]) is stacks.Network
     x, y = arrays[1]
     logits = to_numpy(built[0](x[..., None].astype("float32") / 255)).astype("float64")
     entropy = np.log(np.exp(logits).sum(-1)) - logits[np.arange(len(y)), y]
@@ -138,4 +138,4 @@ def test_the_demo_refuses(options, message, monkeypatch, capsys):
 
 def test_a_network_has_a_layer():
     with pytest.raises(ValueError, match=r"`layers` must have one entry at least"):
-        models.Network([])
+        stacks.Network([])

@@ -6,7 +6,7 @@ import keras
 import numpy as np
 import pytest
 
-from examples import config, data, models, runs
+from examples import config, data, layer_factory, models, resnets, runs
 from tests.helpers import ROOT, to_numpy
 
 pytestmark = pytest.mark.once
@@ -57,7 +57,7 @@ def test_figures_are_fractions_of_known_activations():
     for file in FILES:
         published = config.load(file).published
         for name, value in (published.accuracy if published else {}).items():
-            assert isinstance(models.activation(name), keras.layers.Layer)
+            assert isinstance(layer_factory.activation(name), keras.layers.Layer)
             assert 0.5 < value < 1.0
 
 
@@ -108,13 +108,13 @@ def test_a_bare_shortcut_takes_every_other_pixel_and_adds_zeros():
     x = np.random.default_rng(0).normal(size=(2, 5, 6, 3)).astype("float32")
     expected = np.zeros((2, 3, 3, 8), "float32")
     expected[..., 2:5] = x[:, ::2, ::2]
-    np.testing.assert_array_equal(to_numpy(models._bare_shortcut(x, 8, 2)), expected)
+    np.testing.assert_array_equal(to_numpy(resnets.bare_shortcut(x, 8, 2)), expected)
 
 
 def test_an_activation_of_ones_own_is_named_with_its_module():
-    mine = models.activation("keras.layers:LeakyReLU")
+    mine = layer_factory.activation("keras.layers:LeakyReLU")
     assert float(to_numpy(mine(np.array([-1.0])))[0]) == pytest.approx(-0.3)
-    assert float(to_numpy(models.activation("keras.ops:square")(np.array([-3.0])))[0]) == 9.0
+    assert float(to_numpy(layer_factory.activation("keras.ops:square")(np.array([-3.0])))[0]) == 9.0
 
 
 def test_a_layer_of_ones_own_stands_for_layers_with_activations():
