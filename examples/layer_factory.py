@@ -38,7 +38,8 @@ class LayerFactory:
             return []
         if self._shared is not None:
             return [self._shared]
-        layer = activation(self._model.activation, self._model.share)
+        axes = 3 if self._model.kind in ("convolution", "resnet") else 1
+        layer = activation(self._model.activation, self._model.share, axes)
         if self._model.share == "network":
             self._shared = layer
         return [layer]
@@ -57,6 +58,8 @@ class LayerFactory:
     def lstm(self, units: int, return_sequences: bool) -> Any:
         """An LSTM; the activation is that of the candidate and of the state."""
         found = self.activation()
+        for each in found:
+            each.build((None, units))  # an LSTM does not build its activation
         settings = {"activation": found[0]} if found else {}
         return self._lstm(units, return_sequences=return_sequences, **settings, **self._settings)
 
@@ -85,17 +88,21 @@ def layer_classes(name: str) -> tuple[Any, Any, Any]:
     return (_import(name),) * 3
 
 
-def activation(name: str, share: config.Share = "layer") -> Any:
+def activation(name: str, share: config.Share = "layer", axes: int = 1) -> Any:
     """The activation `name` as a layer.
 
     Args:
-        name: An argument of `keras_yat.activations.get`, or `"module:name"` of a custom
-            function or class of layers.
+        name: An argument of `keras_yat.activations.get`, `"prelu"` for Keras's PReLU, or
+            `"module:name"` of a custom function or class of layers.
         share: `"channel"` for parameters per channel.
+        axes: Number of axes of the inputs, without the batch axis.
 
     Raises:
         ValueError: if the name is unknown.
     """
+    if name == "prelu":  # Keras has a slope for each entry of the inputs
+        shared = axes - 1 if share == "channel" else axes
+        return keras.layers.PReLU(shared_axes=list(range(1, shared + 1)))
     found = _import(name) if ":" in name else keras_yat.activations.get(name)
     found = found() if isinstance(found, type) else found
     if not isinstance(found, keras.layers.Layer):

@@ -155,7 +155,7 @@ def train(
     run.folder.mkdir(parents=True, exist_ok=True)
     with durable.lock(run.folder, "trains"):
         durable.remove_parts(run.folder)
-        _check_settings(run)
+        check_settings(run)
         found = _metrics(run)
         if found is None:
             found = _train(run, splits, on_epoch_end)
@@ -164,7 +164,12 @@ def train(
     return found
 
 
-def _check_settings(run: Run) -> None:
+def check_settings(run: Run) -> None:
+    """Writes the settings of a run into its folder, or compares them with those there.
+
+    Raises:
+        SystemExit: if the folder has another run.
+    """
     file = run.folder / "run.json"
     durable.check_settings(file, run.settings, "another run", state.DESCRIPTIONS)
 
@@ -216,8 +221,16 @@ def _train(run, splits, on_epoch_end):
 def _finish(run, model, splits, history):
     x, y = splits.test.x, splits.test.y
     found = model.evaluate(x, y, batch_size=1000, verbose=0, return_dict=True)
+    found = {f"test_{name}": value for name, value in found.items()}
+    return finish(run, model, found, splits, history)
+
+
+def finish(
+    run: Run, model: Any, found: dict[str, Any], splits: Splits, history: dict[str, list[float]]
+) -> dict[str, Any]:
+    """Writes and returns the metrics of a trained model, those in `found` among them."""
     metrics = {
-        **{f"test_{name}": value for name, value in found.items()},
+        **found,
         "parameters": count(model.trainable_weights),
         "data": splits.origin,
         "keras": keras.__version__,

@@ -8,7 +8,9 @@
 Each run has a folder, `OUT/CONFIG-DATA-BACKEND/ACTIVATION/seed_N` (content: `examples/runs.py`).
 The same command resumes an interrupted sweep: finished runs are skipped, interrupted ones continue
 after their last epoch. Several processes may run the same command: each takes runs that no other
-process is training. `python -m examples.report OUT` writes tables and pictures.
+process is training. `--together` trains several seeds of a network in one program of JAX, which is
+much faster on an accelerator; interrupted runs then begin again.
+`python -m examples.report OUT` writes tables and pictures.
 """
 
 import argparse
@@ -34,7 +36,7 @@ def main(arguments: argparse.Namespace) -> int:
         check(path, found.model)
     Path(arguments.out).mkdir(parents=True, exist_ok=True)
     try:
-        return sweep(list(plan(recipes, arguments)))
+        return sweep(list(plan(recipes, arguments)), arguments.together)
     except KeyboardInterrupt:
         raise KeyboardInterrupt(
             f"\nInterrupted. The same command resumes from {arguments.out}, after the last epoch."
@@ -71,6 +73,13 @@ def parse() -> argparse.Namespace:
     )
     parser.add_argument(
         "--epochs", type=options.positive, help="number of epochs, instead of the config's"
+    )
+    parser.add_argument(
+        "--together",
+        type=options.positive,
+        nargs="?",
+        const=5,
+        help="train several seeds in one program, 5 or another number (JAX only)",
     )
     parser.add_argument("--rate", type=options.rate, help="learning rate, instead of the config's")
     options.add_common(parser, "studies")
@@ -175,7 +184,7 @@ def _study(path: Path, name: str) -> str:
     return f"{stem}-{name}-{keras.backend.backend()}"
 
 
-def sweep(todo: list[Any]) -> int:
+def sweep(todo: list[Any], together: int | None) -> int:
     """Trains all unfinished runs; returns the exit status, 1 if a run failed."""
     from tqdm import tqdm
 
@@ -190,9 +199,25 @@ def sweep(todo: list[Any]) -> int:
     loaded: dict[str, Any] = {}
     failed = 0
     with bar:
-        for run in left:
-            failed += not _train(run, loaded, bar)
+        if together:
+            _train_together(left, together, loaded, bar)
+        else:
+            failed = sum(not _train(run, loaded, bar) for run in left)
     return min(failed, 1)
+
+
+def _train_together(left: list[Any], count: int, loaded: dict[str, Any], bar: Any) -> None:
+    """Trains the runs, those of a recipe together."""
+    from examples import together
+
+    def on_run_end(run: Any, metrics: dict[str, Any]) -> None:
+        bar.write(f"{run.label}: test accuracy {metrics['test_accuracy']:.4f}")
+
+    groups: dict[str, list[Any]] = {}
+    for run in left:
+        groups.setdefault(run.recipe.model_dump_json(), []).append(run)
+    for group in groups.values():
+        together.train(group, _load(group[0], loaded), count, bar.update, on_run_end)
 
 
 def _is_finished(run: Any) -> bool:

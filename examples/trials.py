@@ -132,8 +132,15 @@ def report(title: str, rows: list[dict[str, str]], path: Path | None = None) -> 
         cells = (cell.ljust(width) for cell, width in zip(line, widths, strict=True))
         print("  ".join(cells).rstrip())
     if path is not None:
-        with path.open("w", newline="", encoding="utf-8") as file:
-            csv.writer(file).writerows(lines)
+        save(rows, path)
+
+
+def save(rows: list[dict[str, str]], path: Path) -> None:
+    """Writes a table as CSV, with the columns of its first row."""
+    with path.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, list(rows[0]), restval="")
+        writer.writeheader()
+        writer.writerows(rows)
 
 
 def markdown(rows: list[dict[str, str]]) -> str:

@@ -18,8 +18,6 @@ import keras_yat
 from examples import config, runs
 from examples.batches import SHIFT, Split, draw
 
-TOGETHER = 5
-"""Copies in one program: enough to fill an accelerator, without a program for each number."""
 TEST_BATCH = 1000
 
 
@@ -76,8 +74,8 @@ class Program:
         self,
         recipe: config.Recipe,
         splits: runs.Splits,
-        prepare: Callable[[Any, int], None] = lambda model, seed: None,
-        together: int = TOGETHER,
+        prepare: Callable[[Any, int], None] | None = None,
+        together: int = 5,
     ):
         if keras.backend.backend() != "jax":
             raise SystemExit(
@@ -155,7 +153,8 @@ class Program:
         keras.utils.set_random_seed(seed)
         shape = self._splits.train.x.shape[1:]
         model = runs.build(self._recipe, shape, self._splits.classes, self._steps)
-        self._prepare(model, seed)
+        if self._prepare is not None:
+            self._prepare(model, seed)
         return model
 
     def _start(self, copies: list[Copy]) -> _State:
@@ -264,6 +263,13 @@ class Program:
             rest = scores(x[full * size :], y[full * size :])
             found = {k: numpy.concatenate([v, rest[k]]) for k, v in found.items()}
         return {name: value.mean() for name, value in found.items()}
+
+
+def device() -> str:
+    """The name of the device, such as "NVIDIA H100" or "cpu"."""
+    import jax
+
+    return jax.devices()[0].device_kind
 
 
 def _scores(logits, y):

@@ -96,7 +96,7 @@ def test_batches_have_each_image_once_in_an_order_of_seed_and_epoch():
             np.testing.assert_array_equal(np.sort(y), np.arange(20))
             np.testing.assert_array_equal(x, part.x[y])
             orders[seed, epoch] = tuple(y)
-            found.on_epoch_end()
+            found.begin(epoch + 1)
     assert len(set(orders.values())) == 4
     _, resumed = batches(seed=1, epoch=1)
     assert tuple(np.concatenate([resumed[i][1] for i in range(3)])) == orders[1, 1]

@@ -1,0 +1,117 @@
+"""Compares activations and Yat layers, each at its own learning rate.
+
+    python -m examples.rates --backend jax
+    python -m examples.rates examples/configs/rates_lstm.toml --activation relu,sinlu,yat
+
+For each network: every variant is trained at five rates over a factor of 100, with three seeds.
+The rate with the highest mean validation accuracy is then used with ten new seeds, whose test
+accuracy is compared with that of ReLU at its best rate, seed by seed: mean difference, 95 %
+interval, and the p-value of the paired t-test, adjusted for the number of variants (Benjamini and
+Hochberg). Test data select nothing.
+
+Needs JAX, and is meant for an accelerator (`examples/vectorized.py`). Several processes may run the
+same command: each takes variants that no other process is training. The same command resumes after
+the last finished variant. Writes tables, all single results and a picture to OUT.
+"""
+
+import argparse
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # for `python examples/…`
+
+from examples import command, options, studies
+
+CONFIGS = [
+    Path(__file__).parent / "configs" / f"rates_{name}.toml"
+    for name in ("dnn3", "convolution", "lstm")
+]
+BASELINE = "relu"
+PLAIN = (BASELINE, "gelu", "silu", "mish", "prelu", "tanh")
+YAT = {
+    "yat": {"layers": "yat"},
+    "yat, multiplier 1": {"layers": "yat", "kernel_multiplier": 1.0},
+}
+FACTORS = tuple(10.0 ** (power / 2.0) for power in range(-2, 3))
+
+
+def main(arguments: argparse.Namespace) -> int:
+    from examples import rates_report
+
+    folder = Path(arguments.out)
+    todo = list(jobs(arguments, folder))
+    counts = {"sweep_seeds": arguments.sweep_seeds, "seeds": arguments.seeds}
+    trainings = len(FACTORS) * arguments.sweep_seeds + arguments.seeds
+    files = studies.train(todo, trainings, lambda *of: study(*of, **counts))
+    if files is None:
+        return 0
+    titles = {job.network: job.recipe.title for job in todo}
+    rates_report.write(files, titles, BASELINE, folder)
+    print(f"\nSaved rates.csv, best.csv, tables.md and a picture of each network in {folder}.")
+    return 0
+
+
+def parse() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("configs", nargs="*", type=Path, default=CONFIGS, help="networks")
+    parser.add_argument(
+        "--activation",
+        type=studies.names,
+        default="all",
+        help=f"names, separated by commas; {' and '.join(map(repr, YAT))} are Yat layers "
+        "(default: %(default)s)",
+    )
+    parser.add_argument(
+        "--seeds", type=options.positive, default=10, help="new seeds at the best rate"
+    )
+    parser.add_argument("--sweep-seeds", type=options.positive, default=3, help="at each rate")
+    studies.add_options(parser)
+    options.add_common(parser, "rates")
+    return parser.parse_args()
+
+
+def variants(names: list[str]) -> dict[str, dict[str, Any]]:
+    """The changes to a model by the name of the variant."""
+    import keras_yat
+
+    every = [*PLAIN, *keras_yat.activations.names(), *YAT]
+    chosen = every if names == ["all"] else list(dict.fromkeys([BASELINE, *names]))
+    return {name: YAT.get(name, {"layers": "keras", "activation": name}) for name in chosen}
+
+
+def jobs(arguments: argparse.Namespace, folder: Path) -> Iterator[studies.Job]:
+    settings = {"seeds": arguments.seeds, "sweep": arguments.sweep_seeds, "factors": FACTORS}
+    for path in arguments.configs:
+        for name, model in variants(arguments.activation).items():
+            yield studies.job(path, name, {"model": model}, arguments, folder, settings)
+
+
+def study(
+    job: studies.Job, splits: Any, together: int, on_epoch_end: Any, sweep_seeds: int, seeds: int
+) -> Any:
+    """The results of a variant at each rate, then with new seeds at the best one."""
+    from examples import vectorized
+
+    program = vectorized.Program(job.recipe, splits, together=together)
+    rates = [float(f"{job.recipe.training.learning_rate * factor:.3g}") for factor in FACTORS]
+    sweep = [vectorized.Copy(seed, rate) for rate in rates for seed in range(sweep_seeds)]
+    found = [
+        studies.row(job, {"stage": studies.SWEEP}, each)
+        for each in program.train(sweep, on_epoch_end)
+    ]
+    means = [np.mean([r["val_accuracy"] for r in found if r["rate"] == rate]) for rate in rates]
+    best = rates[int(np.argmax(means))]
+    first = studies.FIRST_NEW_SEED
+    new = [vectorized.Copy(seed, best) for seed in range(first, first + seeds)]
+    found += [
+        studies.row(job, {"stage": studies.NEW}, each) for each in program.train(new, on_epoch_end)
+    ]
+    return {"results": found}
+
+
+if __name__ == "__main__":
+    command.start(parse, main)

@@ -1,0 +1,175 @@
+"""Studies of variants of a network: their files, and who trains what. Imports no Keras at first.
+
+A study has a file for each variant of a network, `OUT/NETWORK/VARIANT.json`, with its results. The
+same command resumes after the last finished variant, and several processes may run it: each takes
+variants that no other process is training.
+"""
+
+import argparse
+import csv
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from examples import config, durable, options
+
+FIRST_NEW_SEED = 100
+"""Seeds from here on are not used in a search of rates."""
+SWEEP, NEW = "sweep", "new seeds"
+"""The stages of a search of rates."""
+
+
+class Job(NamedTuple):
+    """A variant of a network, and its file."""
+
+    network: str
+    variant: str
+    recipe: config.Recipe
+    file: Path
+    of: str
+    """Fingerprint of all that the results depend on."""
+    together: int
+    """Trainings in one program."""
+
+
+Study = Callable[[Job, Any, int, Callable[[int], None]], dict[str, Any]]
+"""Trains a variant: the job, its data, the trainings in one program, and a callback which gets the
+number of trainings that have finished an epoch. Returns the content of the file."""
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--epochs", type=options.positive, help="instead of the config's")
+    parser.add_argument(
+        "--together",
+        type=options.positive,
+        default=5,
+        help="trainings in one program (default: %(default)s)",
+    )
+
+
+def names(text: str) -> list[str]:
+    return text.split(",")
+
+
+def network(path: Path) -> str:
+    """The name of the network of a configuration."""
+    return path.stem.removeprefix("rates_")
+
+
+def job(
+    path: Path,
+    variant: str,
+    changes: dict[str, dict[str, Any]],
+    arguments: argparse.Namespace,
+    folder: Path,
+    settings: dict[str, Any],
+) -> Job:
+    """The job of a variant.
+
+    Args:
+        path: The configuration.
+        variant: The name of the variant.
+        changes: Its changes to the configuration.
+        arguments: The options of `add_options`.
+        folder: The folder of the study.
+        settings: What else the results depend on.
+    """
+    from examples import train
+
+    if arguments.epochs:
+        changes = {
+            **changes,
+            "training": {**changes.get("training", {}), "epochs": arguments.epochs},
+        }
+    recipe = config.load(path, changes)
+    train.check(path, recipe.model)
+    name = variant.replace(", ", "-").replace(" ", "-").replace(":", ".")
+    file = folder / network(path) / f"{name}.json"
+    of = durable.fingerprint({**recipe.model_dump(mode="json"), **settings})
+    return Job(network(path), variant, recipe, file, of, arguments.together)
+
+
+def train(todo: list[Job], trainings: int, study: Study) -> list[dict[str, Any]] | None:
+    """Trains the unfinished jobs that no other process is training.
+
+    Args:
+        todo: All jobs of the study.
+        trainings: The number of trainings of a job.
+        study: Trains one.
+
+    Returns:
+        The content of each file, or None if other processes are still training.
+    """
+    from tqdm import tqdm
+
+    from examples import runs, vectorized
+
+    left = [each for each in todo if not _is_finished(each)]
+    print(f"Variants: {len(todo)}, of which {len(todo) - len(left)} are finished.", flush=True)
+    data: dict[str, Any] = {}
+    total = sum(each.recipe.training.epochs * trainings for each in left)
+    with tqdm(total=total, unit="epoch", dynamic_ncols=True, smoothing=0.1) as bar:
+        for each in left:
+            begun = bar.n
+            each.file.parent.mkdir(parents=True, exist_ok=True)
+            try:
+                with durable.lock(each.file.parent, "trains", each.file.stem):
+                    if not _is_finished(each):
+                        key = each.recipe.data.model_dump_json()
+                        data = data if key in data else {key: runs.load(each.recipe.data)}
+                        found = study(each, data[key], each.together, bar.update)
+                        found = {"of": each.of, "device": vectorized.device(), **found}
+                        durable.write(each.file, found)
+                        bar.write(f"{each.network}: {each.variant}")
+            except durable.Busy:
+                pass
+            bar.update(begun + each.recipe.training.epochs * trainings - bar.n)
+    missing = sum(not _is_finished(each) for each in todo)
+    if missing:
+        print(f"Other processes are training {missing} of {len(todo)} variants.")
+        return None
+    return [durable.read(each.file, of=each.of) for each in todo]
+
+
+def _is_finished(job: Job) -> bool:
+    """Whether the file of a variant has its results; those of other settings are replaced."""
+    try:
+        return job.file.exists() and bool(durable.read(job.file, of=job.of))
+    except durable.Damaged:
+        return False
+
+
+def row(job: Job, kind: dict[str, str], result: Any) -> dict[str, Any]:
+    """The result of one training, for a CSV file; `kind` says what kind of training it was."""
+    last = {name: values[-1] for name, values in result.history.items()}
+    return {
+        "network": job.network,
+        "variant": job.variant,
+        **kind,
+        "rate": result.copy.rate,
+        "seed": result.copy.seed,
+        "val_accuracy": round(last["val_accuracy"], 5),
+        "test_accuracy": round(result.metrics["test_accuracy"], 5),
+        "test_crossentropy": round(result.metrics["test_crossentropy"], 5),
+        "seconds": round(sum(result.history["seconds"]), 3),
+    }
+
+
+def best_rates(path: Path) -> dict[tuple[str, str], float]:
+    """The best rate by network and variant, from the `rates.csv` of `examples.rates`.
+
+    Raises:
+        SystemExit: if the file cannot be read.
+    """
+    try:
+        with path.open(encoding="utf-8", newline="") as file:
+            rows = list(csv.DictReader(file))
+        return {
+            (row["network"], row["variant"]): float(row["rate"])
+            for row in rows
+            if row["stage"] == NEW
+        }
+    except (OSError, KeyError, ValueError) as error:
+        raise SystemExit(
+            f"{path} could not be read as the table of examples.rates: {error}"
+        ) from error
