@@ -1,7 +1,7 @@
 """What the parameters of activations learn, and whether training them matters.
 
     python -m examples.parameters --backend jax
-    python -m examples.parameters examples/configs/rates_dnn3.toml --activation sinlu,mila
+    python -m examples.parameters --activation sinlu,mila
 
 Each trainable activation is trained in five ways, at the rate that `python -m examples.rates` found
 best for it (`--rates`), with the same initial weights and batches: with one set of parameters for
@@ -26,9 +26,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # for `python exam
 
 from examples import command, config, options, studies
 
-CONFIGS = [
-    Path(__file__).parent / "configs" / f"rates_{name}.toml" for name in ("dnn3", "convolution")
-]
+CONFIGS = [Path(__file__).parent / "configs" / "parameters_dnn3.toml"]
 RATES = Path(__file__).parent / "results" / "rates.csv"
 
 
@@ -103,8 +101,10 @@ def has_parameters(name: str) -> bool:
     return hasattr(keras_yat.activations.get(name), "default_bounds")
 
 
-def study(job: studies.Job, splits: Any, together: int, on_epoch_end: Any, seeds: int) -> Any:
-    """The results of an activation in each way, and its learned parameters."""
+def study(
+    job: studies.Job, splits: Any, saved: studies.Saved, on_epoch_end: Any, seeds: int
+) -> None:
+    """Trains an activation in each way, and records its learned parameters."""
     from examples import vectorized
 
     found: list[dict[str, Any]] = []
@@ -118,7 +118,7 @@ def study(job: studies.Job, splits: Any, together: int, on_epoch_end: Any, seeds
         model = job.recipe.model.model_copy(update={"share": way.share})
         recipe = job.recipe.model_copy(update={"model": model})
         prepare = freezing(values if way.frozen == "learned" else {}) if way.frozen else None
-        program = vectorized.Program(recipe, splits, prepare, together)
+        program = vectorized.Program(recipe, splits, prepare, job.together)
         for result in program.train(copies, on_epoch_end):
             found.append(studies.row(job, {"way": name}, result))
             if not way.frozen:
@@ -126,7 +126,7 @@ def study(job: studies.Job, splits: Any, together: int, on_epoch_end: Any, seeds
             if name == LEARNED:
                 history = result.parameters.history
                 values[result.copy.seed] = {path: each[-1] for path, each in history.items()}
-    return {"results": found, "learned": learned}
+    saved.write(results=found, learned=learned)
 
 
 def freezing(values: dict[int, dict[str, np.ndarray]]) -> Any:

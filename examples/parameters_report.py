@@ -19,7 +19,7 @@ COMPARISONS = {
 
 def write(files: list[dict[str, Any]], titles: dict[str, str], folder: Path) -> None:
     """Writes `parameters.csv`, `learned.csv`, `tables.md` and a picture of each network."""
-    results = [{**row, "device": file["device"]} for file in files for row in file["results"]]
+    results = [row for file in files for row in file["results"]]
     learned = [row for file in files for row in file["learned"]]
     trials.save(results, folder / "parameters.csv")
     trials.save(learned, folder / "learned.csv")

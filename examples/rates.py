@@ -91,26 +91,41 @@ def jobs(arguments: argparse.Namespace, folder: Path) -> Iterator[studies.Job]:
 
 
 def study(
-    job: studies.Job, splits: Any, together: int, on_epoch_end: Any, sweep_seeds: int, seeds: int
-) -> Any:
-    """The results of a variant at each rate, then with new seeds at the best one."""
+    job: studies.Job,
+    splits: Any,
+    saved: studies.Saved,
+    on_epoch_end: Any,
+    sweep_seeds: int,
+    seeds: int,
+) -> None:
+    """Trains a variant at each rate, then with new seeds at the best one."""
     from examples import vectorized
 
-    program = vectorized.Program(job.recipe, splits, together=together)
+    program = vectorized.Program(job.recipe, splits, together=job.together)
+
+    def train(stage: str, copies: list[Any]) -> list[dict[str, Any]]:
+        of_stage = [row for row in saved.results if row["stage"] == stage]
+        done = {(row["seed"], row["rate"]) for row in of_stage}
+        on_epoch_end(len(done) * job.recipe.training.epochs)
+        left = [copy for copy in copies if (copy.seed, copy.rate) not in done]
+        for result in program.train(left, on_epoch_end):
+            saved.results.append(studies.row(job, {"stage": stage}, result))
+            saved.write()
+        return [row for row in saved.results if row["stage"] == stage]
+
     rates = [float(f"{job.recipe.training.learning_rate * factor:.3g}") for factor in FACTORS]
     sweep = [vectorized.Copy(seed, rate) for rate in rates for seed in range(sweep_seeds)]
-    found = [
-        studies.row(job, {"stage": studies.SWEEP}, each)
-        for each in program.train(sweep, on_epoch_end)
-    ]
-    means = [np.mean([r["val_accuracy"] for r in found if r["rate"] == rate]) for rate in rates]
-    best = rates[int(np.argmax(means))]
+    best = best_rate(train(studies.SWEEP, sweep))
     first = studies.FIRST_NEW_SEED
-    new = [vectorized.Copy(seed, best) for seed in range(first, first + seeds)]
-    found += [
-        studies.row(job, {"stage": studies.NEW}, each) for each in program.train(new, on_epoch_end)
-    ]
-    return {"results": found}
+    train(studies.NEW, [vectorized.Copy(seed, best) for seed in range(first, first + seeds)])
+
+
+def best_rate(swept: list[dict[str, Any]]) -> float:
+    """The rate with the highest mean validation accuracy."""
+    found: dict[float, list[float]] = {}
+    for row in swept:
+        found.setdefault(row["rate"], []).append(row["val_accuracy"])
+    return max(found, key=lambda rate: float(np.mean(found[rate])))
 
 
 if __name__ == "__main__":

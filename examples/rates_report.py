@@ -14,7 +14,7 @@ SHOWN = 0.08
 
 def write(files: list[dict[str, Any]], titles: dict[str, str], baseline: str, folder: Path) -> None:
     """Writes `rates.csv`, `best.csv`, `tables.md`, and a picture of each network."""
-    results = [{**row, "device": file["device"]} for file in files for row in file["results"]]
+    results = [row for file in files for row in file["results"]]
     trials.save(results, folder / "rates.csv")
     sections, best = [], []
     for network, title in titles.items():

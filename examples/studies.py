@@ -1,8 +1,8 @@
 """Studies of variants of a network: their files, and who trains what. Imports no Keras at first.
 
-A study has a file for each variant of a network, `OUT/NETWORK/VARIANT.json`, with its results. The
-same command resumes after the last finished variant, and several processes may run it: each takes
-variants that no other process is training.
+A study has a file for each variant of a network, `OUT/NETWORK/VARIANT.json`, with its results,
+written after each training. The same command resumes there, and several processes may run it: each
+takes variants that no other process is training.
 """
 
 import argparse
@@ -32,9 +32,29 @@ class Job(NamedTuple):
     """Trainings in one program."""
 
 
-Study = Callable[[Job, Any, int, Callable[[int], None]], dict[str, Any]]
-"""Trains a variant: the job, its data, the trainings in one program, and a callback which gets the
-number of trainings that have finished an epoch. Returns the content of the file."""
+class Saved:
+    """The file of a job, with the results so far."""
+
+    def __init__(self, job: Job):
+        self._file = job.file
+        self.content: dict[str, Any] = {"of": job.of, "finished": False, "results": []}
+        try:
+            self.content |= durable.read(job.file, of=job.of)
+        except durable.Damaged:
+            pass  # missing, or of other settings: it is written anew
+
+    @property
+    def results(self) -> list[dict[str, Any]]:
+        return self.content["results"]
+
+    def write(self, **changes: Any) -> None:
+        self.content |= changes
+        durable.write(self._file, self.content)
+
+
+Study = Callable[[Job, Any, Saved, Callable[[int], None]], None]
+"""Trains a variant: the job, its data, the file that it adds results to, and a callback which gets
+the number of trainings that have finished an epoch."""
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -52,8 +72,8 @@ def names(text: str) -> list[str]:
 
 
 def network(path: Path) -> str:
-    """The name of the network of a configuration."""
-    return path.stem.removeprefix("rates_")
+    """The name of the network of a configuration such as rates_dnn3.toml."""
+    return path.stem.removeprefix("rates_").removeprefix("parameters_")
 
 
 def job(
@@ -102,7 +122,7 @@ def train(todo: list[Job], trainings: int, study: Study) -> list[dict[str, Any]]
     """
     from tqdm import tqdm
 
-    from examples import runs, vectorized
+    from examples import runs
 
     left = [each for each in todo if not _is_finished(each)]
     print(f"Variants: {len(todo)}, of which {len(todo) - len(left)} are finished.", flush=True)
@@ -117,9 +137,9 @@ def train(todo: list[Job], trainings: int, study: Study) -> list[dict[str, Any]]
                     if not _is_finished(each):
                         key = each.recipe.data.model_dump_json()
                         data = data if key in data else {key: runs.load(each.recipe.data)}
-                        found = study(each, data[key], each.together, bar.update)
-                        found = {"of": each.of, "device": vectorized.device(), **found}
-                        durable.write(each.file, found)
+                        saved = Saved(each)
+                        study(each, data[key], saved, bar.update)
+                        saved.write(finished=True)
                         bar.write(f"{each.network}: {each.variant}")
             except durable.Busy:
                 pass
@@ -128,19 +148,17 @@ def train(todo: list[Job], trainings: int, study: Study) -> list[dict[str, Any]]
     if missing:
         print(f"Other processes are training {missing} of {len(todo)} variants.")
         return None
-    return [durable.read(each.file, of=each.of) for each in todo]
+    return [Saved(each).content for each in todo]
 
 
 def _is_finished(job: Job) -> bool:
-    """Whether the file of a variant has its results; those of other settings are replaced."""
-    try:
-        return job.file.exists() and bool(durable.read(job.file, of=job.of))
-    except durable.Damaged:
-        return False
+    return bool(Saved(job).content["finished"])
 
 
 def row(job: Job, kind: dict[str, str], result: Any) -> dict[str, Any]:
     """The result of one training, for a CSV file; `kind` says what kind of training it was."""
+    from examples import vectorized
+
     last = {name: values[-1] for name, values in result.history.items()}
     return {
         "network": job.network,
@@ -152,6 +170,7 @@ def row(job: Job, kind: dict[str, str], result: Any) -> dict[str, Any]:
         "test_accuracy": round(result.metrics["test_accuracy"], 5),
         "test_crossentropy": round(result.metrics["test_crossentropy"], 5),
         "seconds": round(sum(result.history["seconds"]), 3),
+        "device": vectorized.device(),
     }
 
 
