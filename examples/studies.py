@@ -6,6 +6,7 @@ takes variants that no other process is training.
 """
 
 import argparse
+import contextlib
 import csv
 from collections.abc import Callable
 from pathlib import Path
@@ -38,10 +39,8 @@ class Saved:
     def __init__(self, job: Job):
         self._file = job.file
         self.content: dict[str, Any] = {"of": job.of, "finished": False, "results": []}
-        try:
+        with contextlib.suppress(durable.Damaged):  # missing, or of other settings: written anew
             self.content |= durable.read(job.file, of=job.of)
-        except durable.Damaged:
-            pass  # missing, or of other settings: it is written anew
 
     @property
     def results(self) -> list[dict[str, Any]]:
