@@ -1,6 +1,7 @@
 """Batches of a run's data."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import keras
 import numpy as np
@@ -73,3 +74,24 @@ def _shift(x: np.ndarray, moves: np.ndarray) -> np.ndarray:
     windows = np.lib.stride_tricks.sliding_window_view(wide, x.shape[1:3], axis=(1, 2))
     chosen = windows[np.arange(len(x)), moves[:, 0], moves[:, 1]]
     return np.moveaxis(chosen, 1, -1)
+
+
+def shift_and_flip(x: Any, drawn: dict[str, Any]) -> Any:
+    """The images as `Batches` augments them, in a program of JAX.
+
+    Args:
+        x: The images of a batch.
+        drawn: Their offsets `"crop"` and their `"flip"`, those that are used.
+    """
+    import jax
+    from jax import lax, numpy
+
+    if "crop" in drawn:
+        wide = numpy.pad(x, ((0, 0), (SHIFT, SHIFT), (SHIFT, SHIFT), (0, 0)))
+        shape = x.shape[1:]
+        x = jax.vmap(lambda image, at: lax.dynamic_slice(image, (at[0], at[1], 0), shape))(
+            wide, drawn["crop"]
+        )
+    if "flip" in drawn:
+        x = numpy.where(drawn["flip"][:, None, None, None], x[:, :, ::-1], x)
+    return x

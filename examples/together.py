@@ -43,7 +43,7 @@ def train(
             rate = free[0].recipe.training.learning_rate
             copies = [vectorized.Copy(run.seed, rate) for run in free]
             for run, result in zip(free, program.train(copies, on_epoch_end), strict=True):
-                on_run_end(run, _save(run, program.model, result, splits))
+                on_run_end(run, _save(run, program.restore(result), result, splits))
 
 
 def _is_free(run: runs.Run, stack: contextlib.ExitStack) -> bool:
@@ -59,7 +59,6 @@ def _is_free(run: runs.Run, stack: contextlib.ExitStack) -> bool:
 
 
 def _save(run: runs.Run, model: Any, result: vectorized.Result, splits: runs.Splits) -> Any:
-    model.set_weights(result.weights)
     with durable.replacing(run.folder / "model.keras") as part:
         model.save(part)
     result.parameters.save(run.folder / "parameters.npz")

@@ -16,7 +16,7 @@ import numpy as np
 
 import keras_yat
 from examples import config, runs
-from examples.batches import SHIFT, Split, draw
+from examples.batches import Split, draw, shift_and_flip
 
 TEST_BATCH = 1000
 
@@ -39,6 +39,7 @@ class Result:
         metrics: Metrics on the test data after the last epoch.
         parameters: The activation parameters before the training and after each epoch.
         weights: The trained weights, in the order of `model.weights`.
+        optimizer: The optimizer's state without its rate.
     """
 
     copy: Copy
@@ -46,6 +47,7 @@ class Result:
     history: dict[str, list[float]] = field(default_factory=dict)
     metrics: dict[str, float] = field(default_factory=dict)
     weights: list[np.ndarray] = field(default_factory=list)
+    optimizer: list[np.ndarray] = field(default_factory=list)
 
 
 class _State(NamedTuple):
@@ -145,7 +147,22 @@ class Program:
             result.metrics = {name: float(value[i]) for name, value in tested.items()}
             self._assign(state, i)
             result.weights = self.model.get_weights()
+            result.optimizer = [
+                np.asarray(value[i]) for value in self._without_rate(state.optimizer)
+            ]
             yield result
+
+    def restore(self, result: Result) -> Any:
+        """The model with the trained weights and the optimizer's state of a result."""
+        self.model.set_weights(result.weights)
+        self.model.optimizer.build(self.model.trainable_variables)
+        variables = [v for v in self.model.optimizer.variables if v.name != "learning_rate"]
+        for variable, value in zip(variables, result.optimizer, strict=True):
+            variable.assign(value)
+        return self.model
+
+    def _without_rate(self, values: list[Any]) -> list[Any]:
+        return [value for i, value in enumerate(values) if i != self._rate_index]
 
     def _build(self, seed: int) -> Any:
         """The model that the run of this seed starts from."""
@@ -227,7 +244,7 @@ class Program:
     def _step(self, state, x, y, drawn, rate):
         import jax
 
-        x, y = _augmented(x[drawn["order"]], drawn), y[drawn["order"]]
+        x, y = shift_and_flip(x[drawn["order"]], drawn), y[drawn["order"]]
 
         def loss_of(trainable):
             logits, others, penalties = self.model.stateless_call(
@@ -277,19 +294,3 @@ def _scores(logits, y):
     crossentropy = keras.losses.sparse_categorical_crossentropy(y, logits, from_logits=True)
     right = keras.metrics.sparse_categorical_accuracy(y, logits)
     return {"crossentropy": crossentropy, "accuracy": right}
-
-
-def _augmented(x, drawn):
-    """As `examples.batches.Batches`."""
-    import jax
-    from jax import lax, numpy
-
-    if "crop" in drawn:
-        wide = numpy.pad(x, ((0, 0), (SHIFT, SHIFT), (SHIFT, SHIFT), (0, 0)))
-        shape = x.shape[1:]
-        x = jax.vmap(lambda image, at: lax.dynamic_slice(image, (at[0], at[1], 0), shape))(
-            wide, drawn["crop"]
-        )
-    if "flip" in drawn:
-        x = numpy.where(drawn["flip"][:, None, None, None], x[:, :, ::-1], x)
-    return x

@@ -56,7 +56,10 @@ def test_a_sweep_goes_on_behind_a_damaged_run(name, tmp_path, monkeypatch, capsy
         (["--layers", "yatt"], "--layers: must be keras, yat or MODULE:CLASS, not 'yatt'"),
         (["--layers", "examples:Nope"], "cannot import 'examples:Nope'"),
         (["--activation", "nammi"], "did you mean 'nami'?"),
-        (["--activation", "examples.layer_factory:nope"], "cannot import 'examples.layer_factory:nope'"),
+        (
+            ["--activation", "examples.layer_factory:nope"],
+            "cannot import 'examples.layer_factory:nope'",
+        ),
         (["--epochs", "0"], "--epochs: must be a whole number of 1 or more"),
         (["--data", "letters"], "invalid choice: 'letters'"),
     ],
