@@ -55,9 +55,31 @@ def compare(variants: list[Any], baseline: str) -> list[dict[str, str]]:
         if base:
             row |= difference_columns(tests.get(variant.name), adjusted.get(variant.name), baseline)
         if shows_published:
-            row["published"] = "" if variant.published is None else f"{variant.published:.4f}"
+            row |= published_columns(variant, base, row.get("shown"))
         rows.append(row)
     return rows
+
+
+def published_columns(variant: Any, base: Any, shown: str | None) -> dict[str, str]:
+    """The published accuracy, its difference from the baseline, and whether that holds here.
+
+    `shown` is the entry of `difference_columns`. A published difference holds if one of the same
+    sign is significant.
+    """
+    columns = {"published": "" if variant.published is None else f"{variant.published:.4f}"}
+    if base is None or base.published is None:
+        return columns
+    columns |= {"published difference": "", "holds": ""}
+    if variant.published is None or variant is base:
+        return columns
+    difference = variant.published - base.published
+    expected = "higher" if difference > 0 else "lower"
+    holds = {"nothing": "not shown", expected: "yes"}.get(shown or "", "opposite")
+    return {
+        **columns,
+        "published difference": f"{difference:+.4f}",
+        "holds": holds if abs(difference) > 1e-9 else "",
+    }
 
 
 def difference_columns(test: PairedTest | None, p: float | None, baseline: str) -> dict[str, str]:

@@ -37,6 +37,26 @@ def test_where_nothing_can_be_tested_nothing_is(count):
     assert told["shown"] == "nothing"
 
 
+@pytest.mark.parametrize(
+    ("published", "shown", "holds"),
+    [
+        (0.97, "higher", "yes"),
+        (0.97, "nothing", "not shown"),
+        (0.97, "lower", "opposite"),
+        (0.95, "lower", "yes"),
+        (0.95, "higher", "opposite"),
+        (0.96, "higher", ""),
+        (None, "higher", ""),
+    ],
+)
+def test_a_published_difference_holds_if_one_of_its_sign_is_shown(published, shown, holds):
+    base = variant("relu", [0.5, 0.6], published=0.96)
+    found = comparison.published_columns(variant("ours", [0.5, 0.6], published), base, shown)
+    assert found["holds"] == holds
+    expected = {0.97: "+0.0100", 0.95: "-0.0100", 0.96: "+0.0000", None: ""}[published]
+    assert found["published difference"] == expected
+
+
 def variant(name, accuracies, published=None):
     of = {"metric": "of one seed", "accuracy": {} if published is None else {name: published}}
     metrics = {
