@@ -27,10 +27,10 @@ class EditableLayer(KernelLayer):
         aggregated features). With `normalize`, `prototypes()` divides them by their norms; with
         `kernel_quantizer` it has them ternary.
 
-        Layers and models around this one keep their shapes: build a model with this layer and a
-        wider readout, or call this method on the last layer. Compile a model after this call,
-        with a new optimizer, also for `predict`: compiled functions and optimizers have the old
-        weights.
+        Layers and models around this one keep their shapes (`output_shape`) and, on torch, their
+        `parameters()`: build a model with this layer and a wider readout, or load it from its file
+        if this is the last layer. Compile a model that is used on, with a new optimizer, also for
+        `predict`: compiled functions and optimizers have the old weights.
 
         Args:
             data: An array or tensor of shape `(rows, input_dim)`, finite, with at least one row.
@@ -74,8 +74,7 @@ class EditableLayer(KernelLayer):
         The other neurons keep their order, kernel and bias, and the layer its alpha and epsilon, so
         that `alpha·(⟨w, x⟩ + b)² / (‖w - x‖² + epsilon)` stays the same for each of them.
 
-        Layers and models around this one keep their shapes: see `add_prototypes`. Compile a model
-        after this call, with a new optimizer, also for `predict`.
+        Models around this layer must be built or at least compiled again: see `add_prototypes`.
 
         Args:
             index: The number of a unit, several different ones, or a boolean mask of shape
