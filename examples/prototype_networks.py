@@ -67,51 +67,58 @@ class LargestOfClass(keras.layers.Layer):
         return ops.stack(best, axis=-1)
 
 
+def centres(images: Any, count: int, seed: int) -> dict[int, np.ndarray]:
+    """Up to `count` k-means centres of the images of each class, as rows of pixels."""
+    from sklearn.cluster import MiniBatchKMeans
+    from threadpoolctl import threadpool_limits
+
+    found = {}
+    # On a busy machine the threads of k-means wait for each other longer than they compute.
+    with threadpool_limits(1):
+        for label in np.unique(images.y_train):
+            rows = images.x_train[images.y_train == label]
+            kmeans = MiniBatchKMeans(
+                min(count, len(rows)), random_state=seed, n_init=1, batch_size=2048
+            )
+            found[int(label)] = kmeans.fit(rows.reshape(len(rows), -1)).cluster_centers_
+    return found
+
+
 class Classes:
     """A network of prototypes, each of one class, which are k-means centres of its images.
 
     Args:
         images: The data.
+        rows: The centres of each class, by label.
         labels: The classes that the network knows.
-        count: Prototypes of each class.
-        seed: Of k-means.
         normalize: Argument of the Yat layer.
     """
 
     def __init__(
-        self, images: Any, labels: Any, count: int, seed: int, normalize: str | None
+        self, images: Any, rows: dict[int, np.ndarray], labels: Any, normalize: Any
     ) -> None:
-        self._images, self._count, self._seed = images, count, seed
-        centres = [self._centres(label) for label in labels]
-        self.labels: np.ndarray = np.repeat(labels, [len(rows) for rows in centres])
-        rows = np.concatenate(centres)
+        self._shape, self._rows = images.x_train.shape[1:], rows
+        self.labels: np.ndarray = np.repeat(labels, [len(rows[label]) for label in labels])
+        kernel = np.concatenate([rows[label] for label in labels]).T
         self.layer: Any = keras_yat.YatDense(
-            len(rows), use_bias=False, epsilon=EPSILON[normalize], normalize=normalize
+            kernel.shape[1], use_bias=False, epsilon=EPSILON[normalize], normalize=normalize
         )
-        self.layer.build((None, rows.shape[1]))
-        self.layer.set_weights([rows.T / self.layer.multiplier, np.ones(())])
-        some = images.x_train[:1000].reshape(-1, rows.shape[1])
-        responses = ops.convert_to_numpy(self.layer(some))
-        self.layer.alpha.assign(1.0 / np.sqrt(np.mean(responses**2)))
-
-    def _centres(self, label):
-        from sklearn.cluster import MiniBatchKMeans
-
-        rows = self._images.x_train[self._images.y_train == label]
-        kmeans = MiniBatchKMeans(
-            min(self._count, len(rows)), random_state=self._seed, n_init=1, batch_size=2048
-        )
-        return kmeans.fit(rows.reshape(len(rows), -1)).cluster_centers_
+        self.layer.build((None, len(kernel)))
+        self.layer.set_weights([kernel / self.layer.multiplier, np.ones(())])
+        some = images.x_train[:1000].reshape(-1, len(kernel))
+        found = ops.convert_to_numpy(self.layer(some))
+        self.layer.alpha.assign(1.0 / np.sqrt(np.mean(found**2)))
 
     def model(self, classes: int) -> Any:
         """A model of logits, of the layer as it is now."""
-        shape = self._images.x_train.shape[1:]
         readout = LargestOfClass(self.labels, classes)
-        return keras.Sequential([keras.Input(shape), keras.layers.Flatten(), self.layer, readout])
+        return keras.Sequential(
+            [keras.Input(self._shape), keras.layers.Flatten(), self.layer, readout]
+        )
 
     def teach(self, label: int) -> None:
         """Adds the prototypes of a class, without training."""
-        rows = self._centres(label)
+        rows = self._rows[label]
         self.layer.add_prototypes(rows)
         self.labels = np.append(self.labels, [label] * len(rows))
 

@@ -68,7 +68,9 @@ def draw_attribution(
             _draw(axis, found["prototypes"][j])
             axis.set_xlabel(f"{parts[j]:+.2f}", fontsize=9)
     figure.suptitle(title, fontsize=12)
-    caption = "Left: test image, prediction and logit. Right: the largest contributions to it."
+    caption = (
+        "Left: test image, prediction and logit. Right: the prototypes that contribute most to it."
+    )
     figure.supxlabel(caption, fontsize=9, color="0.3")
     figure.savefig(path, dpi=150)
     plt.close(figure)
