@@ -16,8 +16,6 @@ from keras_yat.layers._kernel import KernelLayer
 class EditableLayer(KernelLayer):
     """Abstract: a layer with a kernel `(entries, units)`, a neuron in each column."""
 
-    units: int
-
     def add_prototypes(self, data: Any, bias: Any = None) -> None:
         """Adds a neuron for each row of `data`: `prototypes()` ends with these rows.
 
@@ -25,7 +23,9 @@ class EditableLayer(KernelLayer):
         epsilon)` for w in `data`, after those of the old units. These stay as they are, and so do
         alpha and epsilon. Rows are on the scale of the layer's input (of a graph layer: of its
         aggregated features). With `normalize`, `prototypes()` divides them by their norms; with
-        `kernel_quantizer` it has them ternary.
+        `kernel_quantizer` it has them ternary. The output for an input that equals a row is
+        `alpha·(‖w‖² + b)² / epsilon`: choose an epsilon on the scale of the squared distances
+        between inputs, as `adapt` does; with 1e-5 training on such inputs can diverge.
 
         Layers and models around this one keep their shapes (`output_shape`) and, on torch, their
         `parameters()`: build a model with this layer and a wider readout, or load it from its file
@@ -159,7 +159,7 @@ class EditableLayer(KernelLayer):
 
     def _set_neurons(self, kernel, bias):
         """Replaces kernel and bias by weights with these values, of any number of units."""
-        shape = tuple(kernel.shape)
+        shape: tuple[int, ...] = tuple(kernel.shape)
         self._check_activation(shape[-1])
         with changing_weights(self):
             replaced = self._kernel_options.add(
@@ -173,7 +173,8 @@ class EditableLayer(KernelLayer):
             if self.bias is not None:
                 added = self._bias_options.add("bias", shape[-1:], initializer=_constant(bias))
                 replace_weight(self, "bias", added)
-        self.units = self.features = shape[-1]
+        self.units: int = shape[-1]
+        self.features: int = shape[-1]
 
 
 def _as_weight(name, values, weight):
