@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 
 import keras_yat
-from examples import data, prototypes
+from examples import data, prototypes, trials
 from examples import prototype_measures as measures
 from examples import prototype_networks as networks
 from examples import prototype_report as tables
-from tests.helpers import draw, refusal, run, to_numpy
+from tests.helpers import ROOT, draw, refusal, run, to_numpy
 
 pytestmark = pytest.mark.once
 
@@ -226,3 +226,9 @@ def test_the_layer_of_a_network_of_classes_is_the_public_one(digits):
     layer = networks.Classes(digits, networks.centres(digits, 2, 0), [0, 1], None).layer
     assert isinstance(layer, keras_yat.YatDense)
     assert layer.bias is None
+
+
+@pytest.mark.parametrize("name", ["ladder", "classes", "attribution", "elsewhere", "calibration"])
+def test_the_page_has_the_saved_tables(name):
+    page = (ROOT / "examples" / "PROTOTYPES.md").read_text(encoding="utf-8")
+    assert trials.markdown(rows(ROOT / "examples" / "results" / f"prototypes-{name}.csv")) in page
