@@ -7,7 +7,7 @@
 The model has three convolutions and a Dense layer of logits. Only the kind of convolution
 differs between variants: the number of parameters (a Yat layer has one more, alpha), data,
 optimizer (Adam), epochs and seeds are the same. Prints and saves the test accuracy of each
-variant and the readability of prototypes (`examples/prototypes.py`), and draws the kernels
+variant and the readability of prototypes (`examples/readability.py`), and draws the kernels
 of both. Accuracy depends on the learning rate, so compare variants at several rates. The
 default rate was selected by test accuracy: in first trials every variant of the network
 did better with it than with 0.001.
@@ -38,7 +38,7 @@ DRAWN = ("Conv2D + ReLU", "Yat, default", "Yat, first layer adapted")
 
 
 def main(arguments: argparse.Namespace) -> None:
-    from examples import prototypes
+    from examples import readability
 
     images = data.load(arguments.data)
     epochs = arguments.epochs or (20 if len(images.x_train) < SMALL else 3)
@@ -49,7 +49,7 @@ def main(arguments: argparse.Namespace) -> None:
     folder = Path(arguments.out)
     folder.mkdir(parents=True, exist_ok=True)
     study(images, epochs, arguments.rate, arguments.seeds, folder)
-    prototypes.study(images, epochs, arguments.rate[0], arguments.seeds, folder)
+    readability.study(images, epochs, arguments.rate[0], arguments.seeds, folder)
     print(f"\nSaved accuracy.csv, kernels.png, prototypes.csv and prototypes.png in {folder}.")
 
 

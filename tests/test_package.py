@@ -366,6 +366,7 @@ def dir_of_keras(cls):
 
 FOR_USERS = {
     *("adapt", "enable_lora", "score", "make_cache", "prototypes", "recurrent_prototypes"),
+    *("add_prototypes", "remove_prototypes"),
     "sparsity",
     # Of recurrent cells and layers, and of activations: what one calls of the other.
     *("get_initial_state", "run", "run_loop", "step", "step_backward", "value_and_slope"),

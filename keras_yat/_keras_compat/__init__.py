@@ -23,6 +23,7 @@ from keras_yat._keras_compat._variables import (
     mark_quantized,
     move,
     own_variables,
+    replace_weight,
     set_policy,
     set_weight,
 )
@@ -52,6 +53,7 @@ __all__ = [
     "overrides_call",
     "own_variables",
     "pack_trits",
+    "replace_weight",
     "set_policy",
     "set_weight",
     "sharing",

@@ -68,6 +68,27 @@ def set_weight(layer: Any, name: str, variable: Any, frozen: bool) -> None:
         layer._post_track_variable(variable)
 
 
+def replace_weight(layer: Any, name: str, variable: Any) -> None:
+    """Puts a weight that was just added in the place of the attribute `name` of a layer.
+
+    It gets the path of the old weight, its place in the order of the weights, and is trained as it
+    was.
+    """
+    old = vars(layer)[name]
+    layer._untrack_variable(variable)
+    move(variable, old.path)
+    tracker, stores = layer._tracker, ("trainable_variables", "non_trainable_variables")
+    store = next(each for each in stores if tracker.is_in_store(each, old))
+    variables = tracker.config[store][1]
+    place = next(i for i, each in enumerate(variables) if each is old)
+    layer._untrack_variable(old)
+    variables.insert(place, variable)
+    tracker.stored_ids[store].add(id(variable))
+    variable.trainable = old.trainable
+    layer._post_track_variable(variable)
+    setattr(layer, name, variable)
+
+
 def mark_quantized(layer: Any) -> None:
     """Makes Keras refuse to quantize a layer again."""
     layer._is_quantized = True

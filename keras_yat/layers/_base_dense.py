@@ -5,10 +5,10 @@ from typing import Any
 from keras_yat import _validate
 from keras_yat._numerics.prepared_kernel import DENSE, LinearMap
 from keras_yat._types import Config, Shape
-from keras_yat.layers._kernel import KernelLayer
+from keras_yat.layers._editable import EditableLayer
 
 
-class BaseYatDense(KernelLayer):
+class BaseYatDense(EditableLayer):
     """Abstract: a layer with `units` neurons on the last axis of its input."""
 
     def __init__(self, *, units: int, **kwargs: Any) -> None:

@@ -107,9 +107,10 @@ class NeuronLayer(YatLayer):
         )
         self.bias = None
         if self.use_bias and self.constant_bias is None:
-            start = self._bias_options.initializer or keras.initializers.Constant(bias)
+            given = self._bias_options.initializer
+            self._bias_start: Any = given or keras.initializers.Constant(bias)
             shape = (linear_map.neurons(kernel_shape),)
-            self.bias = self._bias_options.add("bias", shape, initializer=start)
+            self.bias = self._bias_options.add("bias", shape, initializer=self._bias_start)
         self._add_epsilon_and_alpha(alpha)
         if isinstance(self.activation, keras.layers.Layer) and not self.activation.built:
             self.activation.build(self.compute_output_shape(input_shape))

@@ -106,6 +106,11 @@ class StoredKernel:
         self.strength: float = 1.0
         self.layers: WeakSet[Any] = WeakSet()
 
+    def resize(self, shape: tuple[int, ...], kernel: Any) -> None:
+        """Has another weight, of as many entries and another number of neurons."""
+        self.shape, self.kernel = shape, kernel
+        self.neurons = math.prod(shape) // self.entries
+
     def attributes(self) -> dict[str, Any]:
         """The weights, by the names of the layers' attributes. Some may be None."""
         a, b = self.factors or (None, None)
