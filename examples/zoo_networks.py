@@ -71,7 +71,7 @@ RECIPES: dict[str, Recipe] = {
             *("dog", "frog", "horse", "ship", "truck"),
         ),
         partial(_convolutions, keras_yat.Mila, ((32, 5, 2), (64, 3, 2), (96, 3, 1), (128, 3, 2))),
-        _training(16, 128, 0.003),
+        _training(8, 128, 0.003),
         augment=("crop", "flip"),
     ),
     "digits": ImageRecipe(
@@ -107,7 +107,7 @@ RECIPES: dict[str, Recipe] = {
         "The next character of plays of Shakespeare: a transformer with Yat attention",
         "tinyshakespeare",
         Size(length=128, width=96, heads=4, blocks=2, hidden=288),
-        steps=1500,
+        steps=1000,
         batch=16,
         learning_rate=0.01,
     ),

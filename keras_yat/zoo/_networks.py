@@ -146,7 +146,7 @@ def decode(name: str, indices: npt.ArrayLike) -> str:
     """
     vocabulary = _vocabulary(name)
     array = np.asarray(indices)
-    if array.ndim != 1 or array.dtype.kind not in "iu":
+    if array.ndim != 1 or (array.size and array.dtype.kind not in "iu"):
         _validate.invalid_argument("indices", "be integers in one dimension", indices)
     if array.size and not 0 <= array.min() <= array.max() < len(vocabulary):
         _validate.invalid_argument("indices", f"be from 0 to {len(vocabulary) - 1}", indices)
