@@ -115,7 +115,7 @@ def make(name: str, arguments: argparse.Namespace, folder: Path) -> None:
         "validation": zoo_recipes.measure(model, parts.validation),
         "command": line,
         "seed": arguments.seed,
-        "training": {"examples": len(parts.train.x), **recipe.describe(arguments.epochs)},
+        "training": {"examples": parts.train.y.size, **recipe.describe(arguments.epochs)},
         "data": _data(recipe, parts.fingerprint),
         "versions": _versions(),
         "date": datetime.now(UTC).date().isoformat(),
@@ -123,6 +123,8 @@ def make(name: str, arguments: argparse.Namespace, folder: Path) -> None:
         "bytes": len(content),
         "sha256": hashlib.sha256(content).hexdigest(),
     }
+    if parts.vocabulary:
+        found["test"]["bits_per_character"] = found["test"]["loss"] / np.log(2.0)
     levels = len(parts.vocabulary) or int(parts.train.x.max()) + 1
     found["sample"] = {"shape": list(recipe.shape), "levels": levels}
     outputs = model.predict(zoo_recipes.sample(found), verbose=0)
@@ -205,8 +207,7 @@ def _layers(model: Any) -> str:
 
 
 def _results(found: dict[str, Any]) -> str:
-    bits = found["loss"] / np.log(2.0)
-    return f"accuracy {found['accuracy']:.4f}, loss {found['loss']:.4f} nats ({bits:.4f} bits)"
+    return ", ".join(f"{key} {found[key]:.4f}" for key in found if key != "examples")
 
 
 def _json(found: dict[str, Any]) -> str:

@@ -54,6 +54,9 @@ def test_a_card_describes_its_file(name):
     for part in ("test", "validation"):
         assert 0.0 < card[part]["accuracy"] < 1.0
         assert card[part]["loss"] > 0.0
+    bits = card["test"].get("bits_per_character")
+    assert (bits is None) == ("classes" in card)
+    assert bits is None or bits == pytest.approx(card["test"]["loss"] / np.log(2.0))
     assert card["data"]["source"]
     assert card["data"]["license"]
     assert set(card["versions"]) == {"keras_yat", "keras", "backend", card["versions"]["backend"]}

@@ -6,7 +6,6 @@ python -m tools.readme --check    ends with the status 1 if one is stale
 
 import argparse
 import csv
-import math
 import sys
 from pathlib import Path
 
@@ -75,7 +74,7 @@ def table_of_zoo() -> str:
         found = card["test"]
         result = f"accuracy {found['accuracy']:.4f}"
         if "vocabulary" in card:
-            bits = found["loss"] / math.log(2.0)
+            bits = found["bits_per_character"]
             result += f", {found['loss']:.3f} nats ({bits:.3f} bits) per character"
         cells = (
             f"`{card['name']}`",
