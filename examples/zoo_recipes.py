@@ -94,7 +94,7 @@ class ImageRecipe:
             runs.optimizer(settings, len(batches)),
             keras.losses.SparseCategoricalCrossentropy(from_logits=True),
         )
-        bar = keras.utils.Progbar(settings.epochs, unit_name="epoch")
+        bar = keras.utils.Progbar(settings.epochs, stateful_metrics=["loss"], unit_name="epoch")
         advance = keras.callbacks.LambdaCallback(
             on_epoch_end=lambda epoch, logs: bar.update(epoch + 1, [("loss", logs["loss"])])
         )
@@ -167,7 +167,8 @@ class TextRecipe:
         train, validation = parts.train.x.ravel(), parts.validation.x.ravel()
         bar = keras.utils.Progbar(steps, unit_name="step")
         language.train(train, validation, self.learning_rate, options, bar)
-        return language.model
+        # Without the optimizer, whose state would be in the file.
+        return keras.Model(language.model.inputs, language.model.outputs)
 
     def describe(self, epochs: int | None) -> dict[str, Any]:
         """The settings of the training, for the card."""

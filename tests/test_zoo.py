@@ -2,11 +2,14 @@
 
 import hashlib
 import importlib
+import io
 import json
 import re
 import shutil
 import sys
+import zipfile
 
+import h5py
 import keras
 import numpy as np
 import pytest
@@ -303,6 +306,22 @@ def test_windows_of_a_text():
     assert windows.x.shape == windows.y.shape == (2, 128)
     np.testing.assert_array_equal(windows.y, windows.x + 1)
     np.testing.assert_array_equal(windows.x.ravel(), np.arange(256))
+
+
+@pytest.mark.slow
+def test_a_network_of_characters_is_trained(tmp_path):
+    size = zoo_recipes.Size(length=8, width=8, heads=2, blocks=1, hidden=8)
+    recipe = zoo_recipes.TextRecipe("Few characters", "few", size, 100, 4, 0.01)
+    windows = recipe._windows(np.arange(400) % 5)
+    parts = zoo_recipes.Parts(windows, windows, windows, "abcde")
+    model = recipe.train(parts, seed=0, epochs=1)
+    assert zoo_recipes.measure(model, windows)["accuracy"] > 0.9
+    assert recipe.describe(1)["steps"] == 100
+    assert not model.compiled
+    model.save(tmp_path / "model.keras")  # without the state of the optimizer
+    with zipfile.ZipFile(tmp_path / "model.keras") as file:
+        weights = h5py.File(io.BytesIO(file.read("model.weights.h5")))
+    assert "optimizer" not in weights
 
 
 @ONCE
