@@ -168,7 +168,7 @@ class TextRecipe:
         bar = keras.utils.Progbar(steps, unit_name="step")
         language.train(train, validation, self.learning_rate, options, bar)
         # Without the optimizer, whose state would be in the file.
-        return keras.Model(language.model.inputs, language.model.outputs)
+        return keras.Model(language.model.input, language.model.output)
 
     def describe(self, epochs: int | None) -> dict[str, Any]:
         """The settings of the training, for the card."""
