@@ -13,6 +13,7 @@ from keras_yat import (
     plot,
     quantizers,
     search,
+    zoo,
 )
 from keras_yat._lipschitz import lipschitz, lipschitz_epsilon
 from keras_yat.layers import *  # noqa: F403
@@ -32,5 +33,6 @@ __all__ = [
     "plot",
     "quantizers",
     "search",
+    "zoo",
 ]
 __all__ += layers.__all__

@@ -47,7 +47,13 @@ FLOORS = [
     {"keras_yat.activations"},
     {"keras_yat.ops"},
     {"keras_yat.layers"},
-    {"keras_yat.search", "keras_yat.callbacks", "keras_yat.convert", "keras_yat._lipschitz"},
+    {
+        "keras_yat.search",
+        "keras_yat.callbacks",
+        "keras_yat.convert",
+        "keras_yat.zoo",
+        "keras_yat._lipschitz",
+    },
     {"keras_yat._derivative"},
     {"keras_yat._plot"},
     {"keras_yat.plot", "keras_yat._describe"},
@@ -252,6 +258,7 @@ PUBLIC = {
         "keras_yat.ops",
         "keras_yat.plot",
         "keras_yat.search",
+        "keras_yat.zoo",
     )
     for public in importlib.import_module(name).__all__
 } | {f"keras_yat.{n}": getattr(keras_yat, n) for n in ("lipschitz", "lipschitz_epsilon")}
@@ -295,7 +302,7 @@ def test_readme_examples_run(code, tmp_path, monkeypatch):
 @ONCE
 def test_generated_files_are_up_to_date():
     assert not tools.arguments.stale()
-    assert tools.readme.written(README) == README
+    assert not tools.readme.stale()
 
 
 @ONCE

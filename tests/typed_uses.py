@@ -50,6 +50,12 @@ ops.yat_attention(x, x, x, is_causal=True, dropout=0.1, seed=1)
 # Published weights.
 keras_yat.convert.from_nmn({"weight": np.ones((3, 8))}, framework="torch", use_alpha=False)
 
+# Trained networks.
+trained: keras.Model = keras_yat.zoo.load("digits")
+accuracy: float = keras_yat.zoo.card("digits")["test"]["accuracy"]
+indices: np.ndarray = keras_yat.zoo.encode("tinyshakespeare", "To be")
+text: str = keras_yat.zoo.decode("tinyshakespeare", indices)
+
 # A model, its training and its pictures.
 model = keras.Sequential([keras.Input((8,)), keras_yat.YatDense(4), keras_yat.Nami()])
 model.compile("adam", "mse")

@@ -1,4 +1,4 @@
-"""Writes the tables of activations and of exports into the README.
+"""Writes the tables of activations and of exports into the README, and those of the zoo's page.
 
 python -m tools.readme            writes them
 python -m tools.readme --check    ends with the status 1 if one is stale
@@ -10,9 +10,12 @@ import sys
 from pathlib import Path
 
 README = Path(__file__).parent.parent / "README.md"
+ZOO = README.parent / "keras_yat" / "zoo" / "README.md"
 EXPORTS = README.parent / "tests" / "exports.csv"
 HEAD = "| name | layer | formula | parameters and their starting values | bounds |"
 HEAD_OF_EXPORTS = "| file, run by | TensorFlow | JAX | torch |"
+HEAD_OF_ZOO = "| name | what | layers | parameters | file | on the test data | command |"
+HEAD_OF_DATA = "| name | data | license | trained on | tested on |"
 FORMATS = {
     "tf_saved_model": "SavedModel, TensorFlow",
     "onnx": "ONNX, onnxruntime",
@@ -62,25 +65,75 @@ def _summary(outcomes):
     return "; ".join([most, *others])
 
 
-def written(text: str) -> str:
-    """`text` with the current tables."""
-    for head, current in ((HEAD, table()), (HEAD_OF_EXPORTS, table_of_exports())):
+def table_of_zoo() -> str:
+    """The trained networks, from their cards."""
+    from keras_yat import zoo
+
+    rows = [HEAD_OF_ZOO, "|---|---|---|---|---|---|---|"]
+    for card in map(zoo.card, zoo.names()):
+        found = card["test"]
+        result = f"accuracy {found['accuracy']:.4f}"
+        if "vocabulary" in card:
+            bits = found["bits_per_character"]
+            result += f", {found['loss']:.3f} nats ({bits:.3f} bits) per character"
+        cells = (
+            f"`{card['name']}`",
+            card["title"],
+            card["layers"],
+            f"{card['parameters']:,}".replace(",", " "),
+            f"{round(card['bytes'] / 1000)} kB",
+            result,
+            f"`{card['command']}`",
+        )
+        rows.append(f"| {' | '.join(cells)} |")
+    return "\n".join(rows)
+
+
+def table_of_data() -> str:
+    """The data of the trained networks, from their cards."""
+    from keras_yat import zoo
+
+    rows = [HEAD_OF_DATA, "|---|---|---|---|---|"]
+    for card in map(zoo.card, zoo.names()):
+        data, unit = card["data"], "characters" if "vocabulary" in card else "images"
+        source = f"{data['source']}. {data['note']}".strip()
+        counts = (card["training"]["examples"], card["test"]["examples"])
+        cells = (f"{count:,}".replace(",", " ") + f" {unit}" for count in counts)
+        rows.append(f"| `{card['name']}` | {source} | {data['license']} | {' | '.join(cells)} |")
+    return "\n".join(rows)
+
+
+PAGES = {
+    README: {HEAD: table, HEAD_OF_EXPORTS: table_of_exports},
+    ZOO: {HEAD_OF_ZOO: table_of_zoo, HEAD_OF_DATA: table_of_data},
+}
+"""The generated tables of each page, by their first lines."""
+
+
+def written(text: str, page: Path = README) -> str:
+    """`text` of a page with the current tables."""
+    for head, current in PAGES[page].items():
         start = text.index(head)
         end = text.index("\n\n", start)
-        text = text[:start] + current + text[end:]
+        text = text[:start] + current() + text[end:]
     return text
+
+
+def stale() -> list[Path]:
+    """The pages with a table that is not current."""
+    return [page for page in PAGES if written(page.read_text(), page) != page.read_text()]
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
     parser.add_argument("--check", action="store_true", help="write nothing; fail if stale")
-    text = README.read_text()
-    if written(text) == text:
-        return
-    if parser.parse_args().check:
-        sys.exit("A table of the README is stale. Run python -m tools.readme.")
-    README.write_text(written(text))
-    print("Wrote README.md.")
+    check = parser.parse_args().check
+    for page in stale():
+        name = page.relative_to(README.parent)
+        if check:
+            sys.exit(f"A table of {name} is stale. Run python -m tools.readme.")
+        page.write_text(written(page.read_text(), page))
+        print(f"Wrote {name}.")
 
 
 if __name__ == "__main__":
