@@ -24,10 +24,11 @@ class LayerFactory:
         self._shared: Any = None
         # Keras's penalty is λ·Σw².
         self._penalty = {"kernel_regularizer": keras.regularizers.L2(l2 / 2.0)} if l2 else {}
-        start = {"kernel_initializer": model.kernel_initializer} if self._plain else {}
+        self._settings: dict[str, Any] = {**self._penalty}
+        if self._plain:
+            self._settings["kernel_initializer"] = model.kernel_initializer
         if model.kernel_multiplier is not None:
-            start = {"kernel_multiplier": model.kernel_multiplier}
-        self._settings: dict[str, Any] = {**self._penalty, **start}
+            self._settings["kernel_multiplier"] = model.kernel_multiplier
 
     def activation(self) -> list[Any]:
         """The activation as a list of one layer, the same one each time if it is shared.

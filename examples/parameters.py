@@ -15,6 +15,7 @@ same command. The same command resumes after the last finished activation.
 """
 
 import argparse
+import functools
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -54,7 +55,7 @@ def main(arguments: argparse.Namespace) -> int:
     folder = Path(arguments.out)
     todo = list(jobs(arguments, folder))
     trainings = len(WAYS) * arguments.seeds
-    files = studies.train(todo, trainings, lambda *of: study(*of, seeds=arguments.seeds))
+    files = studies.train(todo, trainings, functools.partial(study, seeds=arguments.seeds))
     if files is None:
         return 0
     titles = {job.network: job.recipe.title for job in todo}

@@ -15,6 +15,7 @@ the last finished variant. Writes tables, all single results and a picture to OU
 """
 
 import argparse
+import functools
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -32,7 +33,7 @@ CONFIGS = [
 ]
 BASELINE = "relu"
 PLAIN = (BASELINE, "gelu", "silu", "mish", "prelu", "tanh")
-YAT = {
+YAT: dict[str, dict[str, Any]] = {
     "yat": {"layers": "yat"},
     "yat, multiplier 1": {"layers": "yat", "kernel_multiplier": 1.0},
 }
@@ -44,9 +45,9 @@ def main(arguments: argparse.Namespace) -> int:
 
     folder = Path(arguments.out)
     todo = list(jobs(arguments, folder))
-    counts = {"sweep_seeds": arguments.sweep_seeds, "seeds": arguments.seeds}
     trainings = len(FACTORS) * arguments.sweep_seeds + arguments.seeds
-    files = studies.train(todo, trainings, lambda *of: study(*of, **counts))
+    one = functools.partial(study, sweep_seeds=arguments.sweep_seeds, seeds=arguments.seeds)
+    files = studies.train(todo, trainings, one)
     if files is None:
         return 0
     titles = {job.network: job.recipe.title for job in todo}
