@@ -25,7 +25,7 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # for `python examples/…`
 
-from examples import command, options, studies
+from examples import command, config, options, studies
 
 CONFIGS = [
     Path(__file__).parent / "configs" / f"rates_{name}.toml"
@@ -35,7 +35,7 @@ BASELINE = "relu"
 PLAIN = (BASELINE, "gelu", "silu", "mish", "prelu", "tanh")
 YAT: dict[str, dict[str, Any]] = {
     "yat": {"layers": "yat"},
-    "yat, multiplier 1": {"layers": "yat", "kernel_multiplier": 1.0},
+    "yat with multiplier 1": {"layers": "yat", "kernel_multiplier": 1.0},
 }
 FACTORS = tuple(10.0 ** (power / 2.0) for power in range(-2, 3))
 
@@ -44,6 +44,13 @@ def main(arguments: argparse.Namespace) -> int:
     from examples import rates_report
 
     folder = Path(arguments.out)
+    if arguments.report:
+        results = rates_report.read(arguments.report)
+        networks = dict.fromkeys(row["network"] for row in results)
+        titles = {studies.network(path): config.load(path).title for path in arguments.configs}
+        titles = {name: titles.get(name, name) for name in networks}
+        rates_report.write(results, titles, BASELINE, folder)
+        return 0
     todo = list(jobs(arguments, folder))
     trainings = len(FACTORS) * arguments.sweep_seeds + arguments.seeds
     one = functools.partial(study, sweep_seeds=arguments.sweep_seeds, seeds=arguments.seeds)
@@ -51,7 +58,8 @@ def main(arguments: argparse.Namespace) -> int:
     if files is None:
         return 0
     titles = {job.network: job.recipe.title for job in todo}
-    rates_report.write(files, titles, BASELINE, folder)
+    results = [row for file in files for row in file["results"]]
+    rates_report.write(results, titles, BASELINE, folder)
     print(f"\nSaved rates.csv, best.csv, tables.md and a picture of each network in {folder}.")
     return 0
 
@@ -68,6 +76,13 @@ def parse() -> argparse.Namespace:
     )
     parser.add_argument(
         "--seeds", type=options.positive, default=10, help="new seeds at the best rate"
+    )
+    parser.add_argument(
+        "--report",
+        type=Path,
+        nargs="+",
+        metavar="CSV",
+        help="train nothing: write tables and pictures of the results in these rates.csv",
     )
     parser.add_argument("--sweep-seeds", type=options.positive, default=3, help="at each rate")
     studies.add_options(parser)

@@ -1,20 +1,50 @@
 """Tables and pictures of `examples.rates`."""
 
+import csv
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from examples import comparison, studies, trials
+from examples import comparison, durable, studies, trials
 
+NUMBERS: dict[str, type] = {
+    "rate": float,
+    "seed": int,
+    "val_accuracy": float,
+    "test_accuracy": float,
+    "test_crossentropy": float,
+    "seconds": float,
+}
+"""The columns of numbers of `rates.csv`."""
 COLUMNS = 5
 SHOWN = 0.08
 """The pictures show this much accuracy below the best."""
 
 
-def write(files: list[dict[str, Any]], titles: dict[str, str], baseline: str, folder: Path) -> None:
+def read(files: list[Path]) -> list[dict[str, Any]]:
+    """The results of several `rates.csv`; a variant of two files is taken from the first.
+
+    Raises:
+        SystemExit: if a file cannot be read.
+    """
+    found: dict[tuple[str, str], list[dict[str, Any]]] = {}
+    for file in files:
+        of_file: dict[tuple[str, str], list[dict[str, Any]]] = {}
+        with durable.reading(file), file.open(encoding="utf-8", newline="") as opened:
+            for row in csv.DictReader(opened):
+                numbers = {name: convert(row[name]) for name, convert in NUMBERS.items()}
+                key = row["network"], row["variant"]
+                of_file.setdefault(key, []).append({**row, **numbers})
+        found = {**of_file, **found}
+    return [row for rows in found.values() for row in rows]
+
+
+def write(
+    results: list[dict[str, Any]], titles: dict[str, str], baseline: str, folder: Path
+) -> None:
     """Writes `rates.csv`, `best.csv`, `tables.md`, and a picture of each network."""
-    results = [row for file in files for row in file["results"]]
+    folder.mkdir(parents=True, exist_ok=True)
     trials.save(results, folder / "rates.csv")
     sections, best = [], []
     for network, title in titles.items():
@@ -52,7 +82,7 @@ def table(results: list[dict[str, Any]], baseline: str) -> list[dict[str, str]]:
                 "seeds": str(len(new[name])),
                 "test accuracy": trials.summary(list(new[name].values())),
                 **comparison.difference_columns(tests.get(name), adjusted.get(name), baseline),
-                "at the baseline's rate": f"{_at(results, name, rates[baseline]):.4f}",
+                f"at {baseline}'s rate": f"{_at(results, name, rates[baseline]):.4f}",
             }
         )
     return rows
