@@ -97,6 +97,40 @@ def difference_columns(test: PairedTest | None, p: float | None, baseline: str) 
     }
 
 
+def overview(tables: dict[str, list[dict[str, str]]], baseline: str, key: str) -> list[Any]:
+    """The rows of a table of several studies: for each variant its difference in each of them.
+
+    Differences are in points, significant ones bold, with their 95 % intervals; then the best rate
+    or the published difference, if a table has it.
+
+    Args:
+        tables: By study, rows with the columns of `difference_columns`.
+        baseline: The variant that the others are compared with.
+        key: The column with the name of the variant.
+    """
+    cells = {(row[key], study): _cell(row, baseline) for study in tables for row in tables[study]}
+    order = sorted({name for name, _ in cells}, key=lambda name: (name != baseline, name))
+    return [{key: n, **{study: cells.get((n, study), "") for study in tables}} for n in order]
+
+
+def _cell(row: dict[str, str], baseline: str) -> str:
+    difference, _, interval = row[f"difference from {baseline} (95 %)"].partition(" ")
+    mark = "**" if row["shown"] in ("higher", "lower") else ""
+    parts = [f"{mark}{_points(difference)}{mark}" if difference else row["test accuracy"]]
+    if interval:
+        low, _, high = interval.strip("()").partition(" to ")
+        parts.append(f"({_points(low)} to {_points(high)})")
+    if row.get("best rate"):
+        parts.append(f"at {row['best rate']}")
+    if row.get("published difference"):
+        parts.append(f"[{_points(row['published difference'])}: {row['holds'] or 'none'}]")
+    return " ".join(parts)
+
+
+def _points(number: str) -> str:
+    return f"{100 * float(number):+.2f}"
+
+
 def agreement(histories: dict[str, dict[str, list[dict]]]) -> list[dict[str, str]]:
     """The rows of a table that compares backends, one row for each network of all backends.
 

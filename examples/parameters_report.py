@@ -1,5 +1,6 @@
 """Tables and pictures of `examples.parameters`."""
 
+import csv
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +34,16 @@ def write(files: list[dict[str, Any]], titles: dict[str, str], folder: Path) -> 
         sections += [f"### {title}", trials.markdown(rows), trials.markdown(ends)]
         draw(found, title, folder / f"{network}.png")
     (folder / "tables.md").write_text("\n\n".join(sections) + "\n", encoding="utf-8")
+
+
+def read(file: Path) -> list[dict[str, Any]]:
+    """The rows of `parameters.csv`."""
+    with file.open(encoding="utf-8", newline="") as opened:
+        rows = list(csv.DictReader(opened))
+    return [
+        {**row, "seed": int(row["seed"]), "test_accuracy": float(row["test_accuracy"])}
+        for row in rows
+    ]
 
 
 def accuracies(results: list[dict[str, Any]]) -> dict[str, dict[str, dict[int, float]]]:

@@ -18,8 +18,6 @@ NUMBERS: dict[str, type] = {
 }
 """The columns of numbers of `rates.csv`."""
 COLUMNS = 5
-SHOWN = 0.08
-"""The pictures show this much accuracy below the best."""
 
 
 def read(files: list[Path]) -> list[dict[str, Any]]:
@@ -54,6 +52,9 @@ def write(
         sections.append(f"### {title}\n\n{trials.markdown(rows)}")
         best += [{"network": network, **row} for row in rows]
         draw(found, title, baseline, folder / f"{network}.png")
+    by_network = {n: [row for row in best if row["network"] == n] for n in titles}
+    overview = comparison.overview(by_network, baseline, "variant")
+    sections.insert(0, f"### All networks\n\n{trials.markdown(overview)}")
     (folder / "tables.md").write_text("\n\n".join(sections) + "\n", encoding="utf-8")
     trials.save(best, folder / "best.csv")
 
@@ -122,12 +123,14 @@ def draw(results: list[dict[str, Any]], title: str, baseline: str, path: Path) -
     )  # fmt: skip
     base = curve(results, baseline)
     best = 100 * max(np.mean(each) for name in names for each in curve(results, name).values())
+    lowest = 100 * min(np.mean(each) for each in base.values())
+    low = lowest - 0.1 * (best - lowest)
     for axis, name in zip(axes.flat, names, strict=False):
         _line(axis, base, "0.6", baseline)
         _line(axis, curve(results, name), "C0", name)
         axis.set_title(name, fontsize=9)
         axis.set_xscale("log")
-        axis.set_ylim(best - 100 * SHOWN, best + 1)
+        axis.set_ylim(low, best + 0.05 * (best - low))
         axis.tick_params(labelsize=8)
         axis.grid(alpha=0.25)
     for axis in list(axes.flat)[len(names) :]:
@@ -136,7 +139,7 @@ def draw(results: list[dict[str, Any]], title: str, baseline: str, path: Path) -
     figure.supxlabel(
         "Learning rate. Lines: mean over the seeds; bands: minimum to maximum; "
         f"point: highest mean. Grey: {baseline}. "
-        f"Values below {best - 100 * SHOWN:.0f} % are not shown.",
+        f"Values below {low:.0f} % are not shown.",
         fontsize=9,
     )
     figure.savefig(path, dpi=130)

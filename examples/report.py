@@ -13,6 +13,7 @@ and writes to `OUT/report`.
 """
 
 import argparse
+import csv
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -64,16 +65,28 @@ def main(arguments: argparse.Namespace) -> int:
         raise SystemExit(f"No run in {arguments.runs} is {without}.")
     from tqdm import tqdm
 
+    from examples import comparison, trials
+
     out = arguments.runs / "report"
     sections = []
     for name, variants in tqdm(studies.items(), unit="study", dynamic_ncols=True):
         folder = out / name
         folder.mkdir(parents=True, exist_ok=True)
         sections.append(report_study(variants, arguments.baseline, folder))
+    if len(studies) > 1:
+        tables = {name: read_table(out / name / "accuracy.csv") for name in studies}
+        rows = comparison.overview(tables, arguments.baseline, "activation")
+        trials.report("All studies", rows)
+        sections.insert(0, f"### All studies\n\n{trials.markdown(rows)}")
     sections += report_backends(studies, out)
     (out / "tables.md").write_text("\n\n".join(sections) + "\n", encoding="utf-8")
     print(f"\nSaved tables (.csv, and all of them in tables.md) and pictures in {out}.")
     return 1 if damaged else 0
+
+
+def read_table(file: Path) -> list[dict[str, str]]:
+    with file.open(encoding="utf-8", newline="") as opened:
+        return list(csv.DictReader(opened))
 
 
 def parse() -> argparse.Namespace:

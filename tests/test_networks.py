@@ -117,6 +117,41 @@ def test_an_activation_of_ones_own_is_named_with_its_module():
     assert float(to_numpy(layer_factory.activation("keras.ops:square")(np.array([-3.0])))[0]) == 9.0
 
 
+@pytest.mark.parametrize(("name", "count"), [("convolution", 3), ("lstm", 1)])
+@pytest.mark.parametrize("layers", ["keras", "yat"])
+def test_networks_of_the_studies_compute(name, count, layers):
+    recipe = load(f"rates_{name}", layers=layers, activation="sinlu")
+    model = models.build(recipe.model, (8, 8, 3), 10)
+    x = np.random.default_rng(0).normal(size=(2, 8, 8, 3))
+    assert to_numpy(model(x)).shape == (2, 10)
+    betas = [w for w in model.trainable_weights if "sin_lu" in w.path and "beta" in w.path]
+    assert len(betas) == (count if layers == "keras" else 0)
+
+
+@pytest.mark.parametrize(
+    ("name", "share", "shapes"),
+    [
+        ("rates_dnn3", "layer", [(1,), (1,)]),
+        ("rates_dnn3", "channel", [(392,), (196,)]),
+        ("rates_convolution", "layer", [(1, 1, 1)] * 3),
+        ("rates_convolution", "channel", [(1, 1, 32), (1, 1, 64), (1, 1, 128)]),
+        ("rates_lstm", "layer", [(1,)]),
+    ],
+)
+def test_prelu_is_shared_as_is_said(name, share, shapes):
+    model = models.build(load(name, activation="prelu", share=share).model, (8, 8, 1), 10)
+    slopes = [weight for weight in model.trainable_weights if weight.name == "alpha"]
+    assert [tuple(weight.shape) for weight in slopes] == shapes
+
+
+def test_a_kernel_multiplier_is_that_of_each_layer():
+    model = models.build(
+        load("rates_dnn3", layers="yat", kernel_multiplier=1.0).model, (8, 8, 1), 10
+    )
+    layers = [layer for layer in model.layers if hasattr(layer, "multiplier")]
+    assert [layer.multiplier for layer in layers] == [1.0, 1.0]
+
+
 def test_a_layer_of_ones_own_stands_for_layers_with_activations():
     recipe = load("resnet8", layers="keras.layers:SeparableConv2D")
     kinds = [type(layer).__name__ for layer in models.build(recipe.model, (8, 8, 1), 10).layers]

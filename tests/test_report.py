@@ -57,6 +57,23 @@ def test_a_published_difference_holds_if_one_of_its_sign_is_shown(published, sho
     assert found["published difference"] == expected
 
 
+def test_an_overview_has_a_column_for_each_study():
+    difference = "difference from relu (95 %)"
+    base = {"activation": "relu", "test accuracy": "0.9 ± 0.1", difference: "", "shown": ""}
+    higher = {"activation": "mila", difference: "+0.0123 (+0.0100 to +0.0200)", "shown": "higher"}
+    single = {"activation": "mila", difference: "-0.0050", "shown": "nothing", "best rate": "0.1"}
+    published = {"published difference": "-0.0040", "holds": "opposite"}
+    tables = {"a": [{**higher, **published}, base], "b": [base, single]}
+    assert comparison.overview(tables, "relu", "activation") == [
+        {"activation": "relu", "a": "0.9 ± 0.1", "b": "0.9 ± 0.1"},
+        {
+            "activation": "mila",
+            "a": "**+1.23** (+1.00 to +2.00) [-0.40: opposite]",
+            "b": "-0.50 at 0.1",
+        },
+    ]
+
+
 def variant(name, accuracies, published=None):
     of = {"metric": "of one seed", "accuracy": {} if published is None else {name: published}}
     metrics = {

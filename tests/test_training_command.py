@@ -129,8 +129,15 @@ def test_figures_are_not_those_of_other_data(tmp_path):
     [
         ("depth = 8", "depth = 9", "model.depth: one of 8, 14, 18"),
         ("depth = 8", "", "model.depth: one of 8, 14, 18"),
-        ("depth = 8", "depth = 8\nunits = [3]", "model.units and style: only with kind = 'dense'"),
+        ("depth = 8", "depth = 8\nunits = [3]", "model.units: not with kind = 'resnet'"),
+        ("depth = 8", 'depth = 8\nstyle = "class"', "model.style: only with kind = 'dense'"),
+        ("depth = 8", "depth = 8\nkernel_multiplier = 1.0", "only with layers = 'yat'"),
         ('kind = "resnet"', 'kind = "dense"', "model.units: needed with kind = 'dense'"),
+        (
+            'kind = "resnet"\ndepth = 8\nshare = "network"',
+            'kind = "recurrent"\nunits = [3]\nshare = "channel"',
+            "keras.layers.LSTM cannot have an activation per channel",
+        ),
         ("at = [45, 65]", "at = [65, 45]", "training.at: epochs in rising order, each once"),
         ("at = [45, 65]", "", "training.at: epochs in rising order with schedule = 'steps'"),
         ('optimizer = "sgd"', 'optimizer = "adam"', "training.momentum: only with optimizer"),

@@ -1,4 +1,4 @@
-"""Writes the tables of activations and of exports into the README, and those of the zoo's page.
+"""Writes the tables of the README, of the zoo's page and of the studies' results.
 
 python -m tools.readme            writes them
 python -m tools.readme --check    ends with the status 1 if one is stale
@@ -12,6 +12,19 @@ from pathlib import Path
 README = Path(__file__).parent.parent / "README.md"
 ZOO = README.parent / "keras_yat" / "zoo" / "README.md"
 EXPORTS = README.parent / "tests" / "exports.csv"
+RESULTS = README.parent / "examples" / "RESULTS.md"
+MEASURED = RESULTS.parent / "results"
+NETWORKS = {
+    "dnn3": "DNN3, Fashion-MNIST",
+    "convolution": "convolutions, CIFAR-10",
+    "lstm": "LSTM, digits",
+}
+"""The columns of the table of rates."""
+PUBLISHED = ("dnn2", "dnn3", "dnn5")
+"""The networks of the table of published differences, where they were measured."""
+HEAD_OF_RATES = f"| variant | {' | '.join(NETWORKS.values())} |"
+HEAD_OF_PUBLISHED = "| activation | DNN2"
+HEAD_OF_PARAMETERS = "| activation | frozen at the start |"
 HEAD = "| name | layer | formula | parameters and their starting values | bounds |"
 HEAD_OF_EXPORTS = "| file, run by | TensorFlow | JAX | torch |"
 HEAD_OF_ZOO = "| name | what | layers | parameters | file | on the test data | command |"
@@ -103,7 +116,41 @@ def table_of_data() -> str:
     return "\n".join(rows)
 
 
+def table_of_rates() -> str:
+    """Each variant at its own rate against ReLU, from the single results."""
+    from examples import comparison, rates, rates_report, trials
+
+    results = rates_report.read([MEASURED / "rates.csv"])
+    tables = {
+        title: rates_report.table([r for r in results if r["network"] == network], rates.BASELINE)
+        for network, title in NETWORKS.items()
+    }
+    return trials.markdown(comparison.overview(tables, rates.BASELINE, "variant"))
+
+
+def table_of_published() -> str:
+    """The published networks on MNIST, and which published differences hold."""
+    from examples import comparison, report, trials
+
+    files = {name.upper(): MEASURED / f"{name}-mnist.csv" for name in PUBLISHED}
+    tables = {title: report.read_table(file) for title, file in files.items() if file.exists()}
+    return trials.markdown(comparison.overview(tables, "relu", "activation"))
+
+
+def table_of_parameters() -> str:
+    """Whether training the parameters matters, from the single results."""
+    from examples import parameters_report, trials
+
+    results = parameters_report.read(MEASURED / "parameters.csv")
+    return trials.markdown(parameters_report.table(results, parameters_report.tests(results)))
+
+
 PAGES = {
+    RESULTS: {
+        HEAD_OF_RATES: table_of_rates,
+        HEAD_OF_PUBLISHED: table_of_published,
+        HEAD_OF_PARAMETERS: table_of_parameters,
+    },
     README: {HEAD: table, HEAD_OF_EXPORTS: table_of_exports},
     ZOO: {HEAD_OF_ZOO: table_of_zoo, HEAD_OF_DATA: table_of_data},
 }
