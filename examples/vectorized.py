@@ -15,10 +15,8 @@ import keras
 import numpy as np
 
 import keras_yat
-from examples import config, runs
-from examples.batches import Split, draw, shift_and_flip
-
-TEST_BATCH = 1000
+from examples import config, programs, runs
+from examples.batches import Split, draw
 
 
 class Copy(NamedTuple):
@@ -48,14 +46,6 @@ class Result:
     metrics: dict[str, float] = field(default_factory=dict)
     weights: list[np.ndarray] = field(default_factory=list)
     optimizer: list[np.ndarray] = field(default_factory=list)
-
-
-class _State(NamedTuple):
-    """Values of a model and its optimizer; with a first axis for the copies of a program."""
-
-    trainable: list[Any]
-    others: list[Any]
-    optimizer: list[Any]
 
 
 class Program:
@@ -101,9 +91,9 @@ class Program:
             for name, split in vars(splits).items()
             if isinstance(split, Split)
         }
-        over_copies = (_State(0, 0, 0), None, None, 0, 0)  # type: ignore[arg-type]
-        self._epoch = jax.jit(jax.vmap(self._train_epoch, over_copies))
-        self._evaluate = jax.jit(jax.vmap(self._test, (0, 0, None, None)))
+        self._compiled = programs.Steps(
+            self.model, self._optimizer, self._rate_index, recipe.training.batch_size
+        )
 
     def train(
         self, copies: list[Copy], on_epoch_end: Callable[[int], None] = lambda count: None
@@ -131,7 +121,7 @@ class Program:
         for epoch in range(self._recipe.training.epochs):
             begun = time.perf_counter()
             draws, rates = self._draws(padded, epoch), self._rates(padded, epoch)
-            state, sums = self._epoch(state, *self._data["train"], draws, rates)
+            state, sums = self._compiled.epoch(state, *self._data["train"], draws, rates)
             found = {name: np.asarray(value) for name, value in sums.items()}
             seconds = (time.perf_counter() - begun) / len(copies)
             tested = self._metrics(state, "validation", "val_")
@@ -174,7 +164,7 @@ class Program:
             self._prepare(model, seed)
         return model
 
-    def _start(self, copies: list[Copy]) -> _State:
+    def _start(self, copies: list[Copy]) -> programs.State:
         import jax
 
         models: dict[int, Any] = {}
@@ -183,7 +173,7 @@ class Program:
                 models[copy.seed] = self._build(copy.seed)
         self._optimizer.iterations.assign(0)
         states = [
-            _State(
+            programs.State(
                 [v.value for v in models[copy.seed].trainable_variables],
                 [v.value for v in models[copy.seed].non_trainable_variables],
                 [v.value for v in self._optimizer.variables],
@@ -192,7 +182,7 @@ class Program:
         ]
         return jax.tree.map(lambda *values: jax.numpy.stack(values), *states)
 
-    def _assign(self, state: _State, i: int) -> None:
+    def _assign(self, state: programs.State, i: int) -> None:
         """Gives the model the values of copy `i`."""
         for variables, values in (
             (self.model.trainable_variables, state.trainable),
@@ -218,68 +208,9 @@ class Program:
             found.append(schedule(steps) if callable(schedule) else np.full(len(steps), schedule))
         return np.asarray(found, "float32")
 
-    def _metrics(self, state: _State, part: str, prefix: str) -> dict[str, np.ndarray]:
-        found = self._evaluate(state.trainable, state.others, *self._data[part])
+    def _metrics(self, state: programs.State, part: str, prefix: str) -> dict[str, np.ndarray]:
+        found = self._compiled.test(state.trainable, state.others, *self._data[part])
         return {prefix + name: np.asarray(value) for name, value in found.items()}
-
-    def _train_epoch(self, state, x, y, draws, rates):
-        """An epoch of one copy: the steps of full batches, then that of the rest."""
-        from jax import lax
-
-        size, count = self._recipe.training.batch_size, len(y)
-        full = count // size
-
-        def step(state, batch):
-            return self._step(state, x, y, *batch)
-
-        batches = {k: v[: full * size].reshape(full, size, *v.shape[1:]) for k, v in draws.items()}
-        state, sums = lax.scan(step, state, (batches, rates[:full]))
-        sums = {name: value.sum() for name, value in sums.items()}
-        if count % size:
-            rest = {name: value[full * size :] for name, value in draws.items()}
-            state, last = self._step(state, x, y, rest, rates[full])
-            sums = {name: value + last[name] for name, value in sums.items()}
-        return state, {name: value / count for name, value in sums.items()}
-
-    def _step(self, state, x, y, drawn, rate):
-        import jax
-
-        x, y = shift_and_flip(x[drawn["order"]], drawn), y[drawn["order"]]
-
-        def loss_of(trainable):
-            logits, others, penalties = self.model.stateless_call(
-                trainable, state.others, x, training=True, return_losses=True
-            )
-            found = _scores(logits, y)
-            loss = found["crossentropy"].mean() + sum(penalties)
-            sums = {name: value.sum() for name, value in found.items()}
-            return loss, ({**sums, "loss": loss * len(y)}, others)
-
-        gradient = jax.grad(loss_of, has_aux=True)
-        gradients, (sums, others) = gradient(state.trainable)
-        before = list(state.optimizer)
-        before[self._rate_index] = rate
-        trainable, after = self._optimizer.stateless_apply(before, gradients, state.trainable)
-        return _State(trainable, others, after), sums
-
-    def _test(self, trainable, others, x, y):
-        """Mean accuracy and cross-entropy of one copy."""
-        from jax import lax, numpy
-
-        def scores(x, y):
-            logits, _ = self.model.stateless_call(trainable, others, x, training=False)
-            return _scores(logits, y)
-
-        size = min(TEST_BATCH, len(y))
-        full = len(y) // size
-        parts = x[: full * size].reshape(full, size, *x.shape[1:]), y[: full * size]
-        batches = (parts[0], parts[1].reshape(full, size))
-        found = lax.map(lambda batch: scores(*batch), batches)
-        found = {name: value.ravel() for name, value in found.items()}
-        if len(y) % size:
-            rest = scores(x[full * size :], y[full * size :])
-            found = {k: numpy.concatenate([v, rest[k]]) for k, v in found.items()}
-        return {name: value.mean() for name, value in found.items()}
 
 
 def device() -> str:
@@ -287,10 +218,3 @@ def device() -> str:
     import jax
 
     return jax.devices()[0].device_kind
-
-
-def _scores(logits, y):
-    """Cross-entropy and accuracy of each example."""
-    crossentropy = keras.losses.sparse_categorical_crossentropy(y, logits, from_logits=True)
-    right = keras.metrics.sparse_categorical_accuracy(y, logits)
-    return {"crossentropy": crossentropy, "accuracy": right}

@@ -7,7 +7,7 @@ import keras
 import numpy as np
 import pytest
 
-from examples import config, parameters, rates, runs, studies, together, vectorized
+from examples import config, parameters, programs, rates, runs, studies, together, vectorized
 from tests.helpers import BACKEND, ROOT
 
 CONFIGS = ROOT / "examples" / "configs"
@@ -73,9 +73,17 @@ def test_other_backends_say_that_jax_is_needed(small):
 
 @pytest.mark.backends("jax")
 @pytest.mark.parametrize(
-    "name", ["dense", "convolution", pytest.param("recurrent", marks=pytest.mark.nightly)]
+    "name",
+    [
+        "dense",
+        pytest.param("convolution", marks=pytest.mark.slow),
+        pytest.param("recurrent", marks=pytest.mark.nightly),
+    ],
 )
-def test_a_copy_is_the_run_of_its_seed(name, small, tmp_path):
+@pytest.mark.parametrize("in_loop", [False, True])
+def test_a_copy_is_the_run_of_its_seed(name, in_loop, small, tmp_path, monkeypatch):
+    monkeypatch.setattr(programs, "on_accelerator", lambda: in_loop)
+    monkeypatch.setattr(programs, "TEST_BATCH", 100)  # test data have 360 images
     recipe = config.load(small, NETWORKS[name])
     splits = runs.load(recipe.data)
     program = vectorized.Program(recipe, splits, together=2)
