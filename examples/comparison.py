@@ -39,10 +39,7 @@ def paired_test(ours: dict[int, float], theirs: dict[int, float]) -> PairedTest:
 def compare(variants: list[Any], baseline: str) -> list[dict[str, str]]:
     """The rows of a table that compares each variant with the baseline."""
     base = next((v for v in variants if v.name == baseline), None)
-    tests = {
-        v.name: paired_test(v.accuracies, base.accuracies) for v in variants if base and v != base
-    }
-    adjusted = adjust({name: test.p for name, test in tests.items()})
+    compared = compare_by_seed({v.name: v.accuracies for v in variants}, baseline) if base else {}
     shows_published = any(v.published is not None for v in variants)
     rows = []
     for variant in variants:
@@ -52,12 +49,26 @@ def compare(variants: list[Any], baseline: str) -> list[dict[str, str]]:
             "parameters": f"{next(iter(variant.metrics.values()))['parameters']:,}",
             "test accuracy": trials.summary(list(variant.accuracies.values())),
         }
-        if base:
-            row |= difference_columns(tests.get(variant.name), adjusted.get(variant.name), baseline)
+        row |= compared.get(variant.name, {})
         if shows_published:
             row |= published_columns(variant, base, row.get("shown"))
         rows.append(row)
     return rows
+
+
+def compare_by_seed(
+    values: dict[str, dict[int, float]], baseline: str
+) -> dict[str, dict[str, str]]:
+    """The columns of a comparison for each variant, from its results by seed."""
+    tests = {
+        name: paired_test(found, values[baseline])
+        for name, found in values.items()
+        if name != baseline
+    }
+    adjusted = adjust({name: test.p for name, test in tests.items()})
+    return {
+        name: difference_columns(tests.get(name), adjusted.get(name), baseline) for name in values
+    }
 
 
 def published_columns(variant: Any, base: Any, shown: str | None) -> dict[str, str]:

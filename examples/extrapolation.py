@@ -138,19 +138,14 @@ def report(
         return [float(np.sqrt(np.mean(np.square(d)))) for d in differences]
 
     beyond = {name: dict(enumerate(errors(name, ~trained))) for name in predicted}
-    tests = {
-        name: comparison.paired_test(values, beyond[BASELINE])
-        for name, values in beyond.items()
-        if name != BASELINE
-    }
-    adjusted = comparison.adjust({name: test.p for name, test in tests.items()})
+    compared = comparison.compare_by_seed(beyond, BASELINE)
     rows = [
         {
             "variant": name,
             "parameters": str(counts[name]),
             "error on the data": trials.summary(errors(name, trained)),
             "error beyond": trials.summary(list(values.values())),
-            **comparison.difference_columns(tests.get(name), adjusted.get(name), BASELINE),
+            **compared[name],
         }
         for name, values in beyond.items()
     ]

@@ -187,19 +187,13 @@ def report(found: dict[str, Any], title: str, folder: Path) -> None:
     from examples import comparison, trials
 
     by_seed = {name: dict(enumerate(each.accuracies)) for name, each in found.items()}
-    tests = {
-        name: comparison.paired_test(values, by_seed[BASELINE])
-        for name, values in by_seed.items()
-        if name != BASELINE
-    }
-    adjusted = comparison.adjust({name: test.p for name, test in tests.items()})
+    compared = comparison.compare_by_seed(by_seed, BASELINE)
     rows = []
     for name, each in found.items():
         columns = each.columns()
         kept = {key: columns[key] for key in ("variant", "parameters", "test accuracy")}
         first = float(np.mean([history["val_accuracy"][0] for history in each.histories]))
-        compared = comparison.difference_columns(tests.get(name), adjusted.get(name), BASELINE)
-        rows.append({**kept, "after 1 epoch": f"{first:.4f}", **compared})
+        rows.append({**kept, "after 1 epoch": f"{first:.4f}", **compared[name]})
     trials.report(title, rows, folder / "accuracy.csv")
     seeds = len(found[BASELINE].accuracies)
     caption = f"Lines: mean over {seeds} seeds. Bands: minimum to maximum."

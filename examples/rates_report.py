@@ -67,12 +67,7 @@ def table(results: list[dict[str, Any]], baseline: str) -> list[dict[str, str]]:
             new.setdefault(each["variant"], {})[each["seed"]] = each["test_accuracy"]
     rates = {r["variant"]: r["rate"] for r in results if r["stage"] == studies.NEW}
     swept = sorted({r["rate"] for r in results})
-    tests = {
-        name: comparison.paired_test(found, new[baseline])
-        for name, found in new.items()
-        if name != baseline
-    }
-    adjusted = comparison.adjust({name: test.p for name, test in tests.items()})
+    compared = comparison.compare_by_seed(new, baseline)
     rows = []
     for name in sorted(new, key=lambda name: -np.mean(list(new[name].values()))):
         at_edge = rates[name] in (swept[0], swept[-1])
@@ -82,7 +77,7 @@ def table(results: list[dict[str, Any]], baseline: str) -> list[dict[str, str]]:
                 "best rate": f"{rates[name]:g}{' (edge)' if at_edge else ''}",
                 "seeds": str(len(new[name])),
                 "test accuracy": trials.summary(list(new[name].values())),
-                **comparison.difference_columns(tests.get(name), adjusted.get(name), baseline),
+                **compared[name],
                 f"at {baseline}'s rate": f"{_at(results, name, rates[baseline]):.4f}",
             }
         )
