@@ -184,7 +184,7 @@ def _study(path: Path, name: str) -> str:
     return f"{stem}-{name}-{keras.backend.backend()}"
 
 
-def sweep(todo: list[Any], together: int | None) -> int:
+def sweep(todo: list[Any], together: int | None = None) -> int:
     """Trains all unfinished runs; returns the exit status, 1 if a run failed."""
     from tqdm import tqdm
 

@@ -216,9 +216,9 @@ def test_a_run_goes_on_where_it_was(digits, tmp_path):
 
 def test_a_folder_is_of_one_run(digits, tmp_path):
     here = runs.Run(small(), 0, tmp_path)
-    runs._check_settings(here)
+    runs.check_settings(here)
     told = runs.Run(small().model_copy(update={"title": "Another"}), 0, tmp_path)
-    runs._check_settings(told)
+    runs.check_settings(told)
     other = runs.Run(small(training={"epochs": 4}), 1, tmp_path)
     with pytest.raises(SystemExit, match="another run") as refusal:
         runs.train(other, digits, lambda *a: None)
