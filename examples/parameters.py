@@ -25,7 +25,7 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # for `python examples/…`
 
-from examples import command, config, options, studies
+from examples import command, config, studies
 
 CONFIGS = [Path(__file__).parent / "configs" / "parameters_dnn3.toml"]
 RATES = Path(__file__).parent / "results" / "rates.csv"
@@ -65,15 +65,8 @@ def main(arguments: argparse.Namespace) -> int:
 
 
 def parse() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("configs", nargs="*", type=Path, default=CONFIGS, help="networks")
-    parser.add_argument(
-        "--activation", type=studies.names, default="all", help="names, separated by commas"
-    )
+    parser = studies.parser(__doc__.split("\n")[0], "parameters", CONFIGS)
     parser.add_argument("--rates", type=Path, default=RATES, help="default: %(default)s")
-    parser.add_argument("--seeds", type=options.positive, default=10, help="default: %(default)s")
-    studies.add_options(parser)
-    options.add_common(parser, "parameters")
     return parser.parse_args()
 
 

@@ -14,7 +14,7 @@ RELU, FROZEN, TRAINED = "Dense + ReLU", "Yat, frozen prototypes", "Yat, trained 
 RANDOM = "Yat, random start"
 KINDS = (RELU, FROZEN, TRAINED, RANDOM)
 HELD_OUT = 12
-"""One of so many training images is kept for temperatures."""
+"""One in `HELD_OUT` training images is held out to fit temperatures."""
 
 EPSILON = {None: 1.0, "sphere": 0.05}
 """Of networks of classes, below the squared distances of images to centres."""

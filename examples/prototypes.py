@@ -9,7 +9,7 @@
   prototypes, and one is forgotten by removing them, without training: `add_prototypes` and
   `remove_prototypes`.
 - Attribution: the contributions of the prototypes to a logit.
-- Elsewhere: images of another data set (`--elsewhere`) are told apart by the largest response.
+- Elsewhere: images of another data set (`--elsewhere`) are detected by their largest response.
 - Calibration: the error of the confidences (ECE), before and after a temperature that is fitted to
   held-out training images.
 

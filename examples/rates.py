@@ -1,7 +1,8 @@
 """Compares activations and Yat layers, each at its own learning rate.
 
     python -m examples.rates --backend jax
-    python -m examples.rates examples/configs/rates_lstm.toml --activation relu,sinlu,yat
+    python -m examples.rates examples/configs/rates_lstm.toml --activation sinlu,yat
+    python -m examples.rates --report examples/results/rates.csv
 
 For each network: every variant is trained at five rates over a factor of 100, with three seeds.
 The rate with the highest mean validation accuracy is then used with ten new seeds, whose test
@@ -11,7 +12,7 @@ Hochberg). Test data select nothing.
 
 Needs JAX, and is meant for an accelerator (`examples/vectorized.py`). Several processes may run the
 same command: each takes variants that no other process is training. The same command resumes after
-the last finished variant. Writes tables, all single results and a picture to OUT.
+the last training. Writes tables, all single results and a picture to OUT.
 """
 
 import argparse
@@ -65,18 +66,8 @@ def main(arguments: argparse.Namespace) -> int:
 
 
 def parse() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("configs", nargs="*", type=Path, default=CONFIGS, help="networks")
-    parser.add_argument(
-        "--activation",
-        type=studies.names,
-        default="all",
-        help=f"names, separated by commas; {' and '.join(map(repr, YAT))} are Yat layers "
-        "(default: %(default)s)",
-    )
-    parser.add_argument(
-        "--seeds", type=options.positive, default=10, help="new seeds at the best rate"
-    )
+    parser = studies.parser(__doc__.split("\n")[0], "rates", CONFIGS)
+    parser.add_argument("--sweep-seeds", type=options.positive, default=3, help="at each rate")
     parser.add_argument(
         "--report",
         type=Path,
@@ -84,9 +75,6 @@ def parse() -> argparse.Namespace:
         metavar="CSV",
         help="train nothing: write tables and pictures of the results in these rates.csv",
     )
-    parser.add_argument("--sweep-seeds", type=options.positive, default=3, help="at each rate")
-    studies.add_options(parser)
-    options.add_common(parser, "rates")
     return parser.parse_args()
 
 

@@ -1,8 +1,8 @@
 """Studies of variants of a network: their files, and who trains what. Imports no Keras at first.
 
-A study has a file for each variant of a network, `OUT/NETWORK/VARIANT.json`, with its results,
-written after each training. The same command resumes there, and several processes may run it: each
-takes variants that no other process is training.
+A study has a file for each variant of a network, `OUT/NETWORK/VARIANT.json`, with its results.
+The same command resumes after the last result that was written, and several processes may run it:
+each takes variants that no other process is training.
 """
 
 import argparse
@@ -56,7 +56,25 @@ Study = Callable[[Job, Any, Saved, Callable[[int], None]], None]
 the number of trainings that have finished an epoch."""
 
 
-def add_options(parser: argparse.ArgumentParser) -> None:
+def parser(description: str, name: str, configs: list[Path]) -> argparse.ArgumentParser:
+    """A parser with the options of every study.
+
+    Args:
+        description: What the study does.
+        name: Its name: results go to `runs/<name>`.
+        configs: The default networks.
+    """
+    parser = argparse.ArgumentParser(description=description)
+    parser.add_argument("configs", nargs="*", type=Path, default=configs, help="networks")
+    parser.add_argument(
+        "--activation",
+        type=lambda text: text.split(","),
+        default="all",
+        help="names, separated by commas (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--seeds", type=options.positive, default=10, help="new seeds (default: %(default)s)"
+    )
     parser.add_argument("--epochs", type=options.positive, help="instead of the config's")
     parser.add_argument(
         "--together",
@@ -64,10 +82,8 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         default=5,
         help="trainings in one program (default: %(default)s)",
     )
-
-
-def names(text: str) -> list[str]:
-    return text.split(",")
+    options.add_common(parser, name)
+    return parser
 
 
 def network(path: Path) -> str:
@@ -89,7 +105,7 @@ def job(
         path: The configuration.
         variant: The name of the variant.
         changes: Its changes to the configuration.
-        arguments: The options of `add_options`.
+        arguments: The options of `parser`.
         folder: The folder of the study.
         settings: What else the results depend on.
     """

@@ -200,14 +200,14 @@ def sweep(todo: list[Any], together: int | None = None) -> int:
     failed = 0
     with bar:
         if together:
-            _train_together(left, together, loaded, bar)
+            failed = _train_together(left, together, loaded, bar)
         else:
             failed = sum(not _train(run, loaded, bar) for run in left)
     return min(failed, 1)
 
 
-def _train_together(left: list[Any], count: int, loaded: dict[str, Any], bar: Any) -> None:
-    """Trains the runs, those of a recipe together."""
+def _train_together(left: list[Any], count: int, loaded: dict[str, Any], bar: Any) -> int:
+    """Trains the runs, those of a recipe together; returns the number of recipes that failed."""
     from examples import together
 
     def on_run_end(run: Any, metrics: dict[str, Any]) -> None:
@@ -216,8 +216,23 @@ def _train_together(left: list[Any], count: int, loaded: dict[str, Any], bar: An
     groups: dict[str, list[Any]] = {}
     for run in left:
         groups.setdefault(run.recipe.model_dump_json(), []).append(run)
+    failed = 0
     for group in groups.values():
-        together.train(group, _load(group[0], loaded), count, bar.update, on_run_end)
+        try:
+            together.train(group, _load(group[0], loaded), count, bar.update, on_run_end)
+        except (SystemExit, OSError) as error:
+            _report(error, group[0], bar)
+            failed += 1
+    return failed
+
+
+def _report(error: SystemExit | OSError, run: Any, bar: Any) -> None:
+    """Prints the error of a run; raises one that concerns all runs, such as a full disk."""
+    from keras_yat import _command
+
+    if _command.is_of_the_machine(error):
+        raise error
+    bar.write(f"{run.label}: {error}", file=sys.stderr)
 
 
 def _is_finished(run: Any) -> bool:
@@ -241,7 +256,6 @@ def _load(run: Any, loaded: dict[str, Any]) -> Any:
 def _train(run: Any, loaded: dict[str, Any], bar: Any) -> bool:
     """Trains a run; returns whether it succeeded."""
     from examples import runs
-    from keras_yat import _command
 
     begun, succeeded = bar.n, True
 
@@ -254,10 +268,8 @@ def _train(run: Any, loaded: dict[str, Any], bar: Any) -> bool:
     except durable.Busy:
         bar.write(f"{run.label}: another process is training it")
     except (SystemExit, OSError) as error:
-        if _command.is_of_the_machine(error):
-            raise
+        _report(error, run, bar)
         succeeded = False
-        bar.write(f"{run.label}: {error}", file=sys.stderr)
     else:
         bar.write(f"{run.label}: test accuracy {metrics['test_accuracy']:.4f}")
     bar.update(begun + run.recipe.training.epochs - bar.n)

@@ -1,9 +1,9 @@
 """Trains copies of a network with other seeds and rates as one program of JAX.
 
-All data stay on the device, an epoch is one call, and several copies are trained in each operation
-(`jax.vmap`). A copy gets the initial weights, the batches and the rates that `examples.runs`
-gives it: the results differ by rounding only. For small networks this is many times faster on an
-accelerator, whose time is otherwise spent on starting operations.
+All data stay on the device, and several copies are trained in each operation (`jax.vmap`). A copy
+gets the initial weights, the batches and the rates that `examples.runs` gives it: the results
+differ by rounding only. For small networks this is many times faster on an accelerator, whose time is
+otherwise spent on starting operations.
 """
 
 import time

@@ -89,6 +89,7 @@ def test_faults_are_put_into_code_that_exists(fault):
 
 
 def test_the_tables_of_the_readme_are_found_anywhere():
-    text = f"{readme.HEAD_OF_EXPORTS}\n\nbefore\n\n{readme.HEAD}\n| old |\n\nafter"
-    tables = readme.table_of_exports(), readme.table()
-    assert readme.written(text) == "{}\n\nbefore\n\n{}\n\nafter".format(*tables)
+    heads = readme.HEAD_OF_EXPORTS, f"{readme.HEAD}\n| old |", readme.HEAD_OF_SOME
+    tables = readme.table_of_exports(), readme.table(), readme.table_of_some()
+    page = "{}\n\nbefore\n\n{}\n\nafter\n\n{}\n\n"
+    assert readme.written(page.format(*heads)) == page.format(*tables)

@@ -7,7 +7,17 @@ import keras
 import numpy as np
 import pytest
 
-from examples import config, parameters, programs, rates, runs, studies, together, vectorized
+from examples import (
+    batches,
+    config,
+    parameters,
+    programs,
+    rates,
+    runs,
+    studies,
+    together,
+    vectorized,
+)
 from tests.helpers import BACKEND, ROOT
 
 CONFIGS = ROOT / "examples" / "configs"
@@ -62,6 +72,34 @@ def start(module, options, monkeypatch):
 def rows(file):
     with file.open(encoding="utf-8", newline="") as opened:
         return list(csv.DictReader(opened))
+
+
+def test_each_epoch_of_a_run_has_its_own_batches(small, tmp_path, monkeypatch):
+    """`fit` may read a batch before the first epoch, and restart: on JAX it does."""
+    recipe = config.load(small)
+    splits = runs.load(recipe.data)
+    read = []
+
+    class Recorded(batches.Batches):
+        def begin(self, epoch):
+            super().begin(epoch)
+            read.append((epoch, []))
+
+        def __getitem__(self, index):
+            x, y = super().__getitem__(index)
+            read[-1][1].append((index, x))
+            return x, y
+
+    monkeypatch.setattr(runs, "Batches", Recorded)
+    runs.train(runs.Run(recipe, 3, tmp_path / "run"), splits, lambda done, metrics: None)
+    for epoch in (0, 1):
+        seen = {i: x for at, found in read if at == epoch for i, x in found}
+        order = batches.draw(3, epoch, len(splits.train.y)).order
+        assert sorted(seen) == list(range(-(-len(order) // 100)))
+        for index, x in seen.items():
+            chosen = order[100 * index : 100 * (index + 1)]
+            np.testing.assert_array_equal(x, splits.train.x[chosen])
+    assert {epoch for epoch, _ in read} == {0, 1}
 
 
 @pytest.mark.backends("tensorflow", "torch")

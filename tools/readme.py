@@ -23,6 +23,12 @@ NETWORKS = {
 PUBLISHED = ("dnn2", "dnn3", "dnn5")
 """The networks of the table of published differences, where they were measured."""
 HEAD_OF_RATES = f"| variant | {' | '.join(NETWORKS.values())} |"
+HEAD_OF_SOME = f"| variant | {NETWORKS['dnn3']} | {NETWORKS['convolution']} |"
+SOME = (
+    *("relu", "gelu", "silu", "mish", "prelu", "rational"),
+    *("mila", "coslu", "sinlu", "lincomb", "nami", "yat"),
+)
+"""The rows of the README's table of rates."""
 HEAD_OF_PUBLISHED = "| activation | DNN2"
 HEAD_OF_PARAMETERS = "| activation | frozen at the start |"
 HEAD = "| name | layer | formula | parameters and their starting values | bounds |"
@@ -117,15 +123,33 @@ def table_of_data() -> str:
 
 
 def table_of_rates() -> str:
-    """Each variant at its own rate against ReLU, from the single results."""
-    from examples import comparison, rates, rates_report, trials
+    """Each variant at its own rate against ReLU."""
+    from examples import trials
+
+    return trials.markdown(_rates(NETWORKS))
+
+
+def table_of_some() -> str:
+    """The rows of the table of rates that the README has, on two networks."""
+    from examples import trials
+
+    rows = _rates({name: NETWORKS[name] for name in ("dnn3", "convolution")})
+    by_name = {row["variant"]: row for row in rows}
+    return trials.markdown(
+        [{key: cell or "not trained" for key, cell in by_name[name].items()} for name in SOME]
+    )
+
+
+def _rates(networks):
+    """The rows of the table of rates, from the single results."""
+    from examples import comparison, rates, rates_report
 
     results = rates_report.read([MEASURED / "rates.csv"])
     tables = {
         title: rates_report.table([r for r in results if r["network"] == network], rates.BASELINE)
-        for network, title in NETWORKS.items()
+        for network, title in networks.items()
     }
-    return trials.markdown(comparison.overview(tables, rates.BASELINE, "variant"))
+    return comparison.overview(tables, rates.BASELINE, "variant")
 
 
 def table_of_published() -> str:
@@ -151,7 +175,7 @@ PAGES = {
         HEAD_OF_PUBLISHED: table_of_published,
         HEAD_OF_PARAMETERS: table_of_parameters,
     },
-    README: {HEAD: table, HEAD_OF_EXPORTS: table_of_exports},
+    README: {HEAD: table, HEAD_OF_EXPORTS: table_of_exports, HEAD_OF_SOME: table_of_some},
     ZOO: {HEAD_OF_ZOO: table_of_zoo, HEAD_OF_DATA: table_of_data},
 }
 """The generated tables of each page, by their first lines."""

@@ -69,7 +69,7 @@ def set_weight(layer: Any, name: str, variable: Any, frozen: bool) -> None:
 
 
 def replace_weight(layer: Any, name: str, variable: Any) -> None:
-    """Puts a weight that was just added in the place of the attribute `name` of a layer.
+    """Replaces the attribute `name` of a layer with the weight that was added last.
 
     It gets the path of the old weight, its place in the order of the weights, and is trained as it
     was.
