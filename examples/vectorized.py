@@ -2,8 +2,8 @@
 
 All data stay on the device, and several copies are trained in each operation (`jax.vmap`). A copy
 gets the initial weights, the batches and the rates that `examples.runs` gives it: the results
-differ by rounding only. For small networks this is many times faster on an accelerator, whose time is
-otherwise spent on starting operations.
+differ by rounding only. For small networks this is many times faster on an accelerator, whose time
+is otherwise spent on starting operations.
 """
 
 import time
