@@ -132,6 +132,28 @@ def test_dense(rounding, entries):
     assert np.all(norms_of(of_x, -1) < 1.5 * norms_of(slopes, -1))
 
 
+@pytest.mark.parametrize("normalize", [None, "sphere"])
+def test_the_direct_distance_is_not_rounded(rounding, normalize):
+    """Only the inner product has the rounding errors of its factors, at every distance."""
+    kernel = draw((64, 8))
+    x = near(kernel.T)[DISTANCES > 0.0]
+    own = np.float32(np.broadcast_to(np.eye(8), (len(x), 8, 8)))
+    value, gradients = value_and_gradients(
+        lambda *given: keras_yat.ops.yat_product(*given, normalize=normalize, distance="direct"),
+        *(x, kernel),
+        upstream=own,
+    )
+    tolerance = 0.03 if rounding == "bfloat16" else 0.003
+    truth = reference_yat.yat(x, kernel, normalize=normalize)
+    np.testing.assert_allclose(
+        *(np.diagonal(to_numpy(v), axis1=1, axis2=2) for v in (value, truth)), rtol=tolerance
+    )
+    if normalize is None:
+        slopes = reference_yat.gradients(own, x, kernel)
+        for found, true in zip(gradients, (slopes["x"], slopes["kernel"]), strict=True):
+            assert np.linalg.norm(to_numpy(found) - true) < tolerance * np.linalg.norm(true)
+
+
 @pytest.mark.parametrize("kind", ["Conv2D", "Conv2DTranspose"])
 def test_convolutions(rounding, kind):
     """Kernels near a patch of the input; a transposed one with stride 1 reads patches too."""

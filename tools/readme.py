@@ -29,6 +29,8 @@ SOME = (
     *("mila", "coslu", "sinlu", "lincomb", "nami", "yat"),
 )
 """The rows of the README's table of rates."""
+RESNET = {"resnet20": "ResNet-20, CIFAR-10"}
+HEAD_OF_RESNET = f"| variant | {RESNET['resnet20']} |"
 HEAD_OF_PUBLISHED = "| activation | DNN2"
 HEAD_OF_PARAMETERS = "| activation | frozen at the start |"
 HEAD = "| name | layer | formula | parameters and their starting values | bounds |"
@@ -129,22 +131,27 @@ def table_of_rates() -> str:
     return trials.markdown(_rates(NETWORKS))
 
 
+def table_of_resnet() -> str:
+    """The same of a ResNet."""
+    from examples import trials
+
+    return trials.markdown(_rates(RESNET, "rates-resnet20.csv"))
+
+
 def table_of_some() -> str:
     """The rows of the table of rates that the README has, on two networks."""
     from examples import trials
 
     rows = _rates({name: NETWORKS[name] for name in ("dnn3", "convolution")})
     by_name = {row["variant"]: row for row in rows}
-    return trials.markdown(
-        [{key: cell or "not trained" for key, cell in by_name[name].items()} for name in SOME]
-    )
+    return trials.markdown([by_name[name] for name in SOME])
 
 
-def _rates(networks):
+def _rates(networks, file="rates.csv"):
     """The rows of the table of rates, from the single results."""
     from examples import comparison, rates, rates_report
 
-    results = rates_report.read([MEASURED / "rates.csv"])
+    results = rates_report.read([MEASURED / file])
     tables = {
         title: rates_report.table([r for r in results if r["network"] == network], rates.BASELINE)
         for network, title in networks.items()
@@ -172,6 +179,7 @@ def table_of_parameters() -> str:
 PAGES = {
     RESULTS: {
         HEAD_OF_RATES: table_of_rates,
+        HEAD_OF_RESNET: table_of_resnet,
         HEAD_OF_PUBLISHED: table_of_published,
         HEAD_OF_PARAMETERS: table_of_parameters,
     },

@@ -23,6 +23,7 @@ from keras_yat._numerics.formula import (
 )
 from keras_yat._numerics.gradients import at_least_float32
 from keras_yat._numerics.products import (
+    ALL_BITS,
     half_floor,
     mantissa_bits,
     matrix_product,
@@ -120,7 +121,12 @@ class PreparedKernel:
             factors[-1] = factors[-1] / max_abs(linear_map.compose(*factors), axes)
             multiplier = 1.0
         pairs = list(zip(linear_map.operations, factors, strict=True))
-        each = [mantissa_bits(operation, factor, self._dtype) for operation, factor in pairs]
+        expanded = distance == "expanded"
+        # Differences are those of the given numbers, whatever the product does.
+        each = [
+            mantissa_bits(operation, factor, self._dtype) if expanded else ALL_BITS
+            for operation, factor in pairs
+        ]
         self._bits, least = each[0], min(each)
         factors = [rounded(factor, bits) for factor, bits in zip(factors, each, strict=True)]
         kernel = linear_map.compose(*factors)
@@ -129,7 +135,6 @@ class PreparedKernel:
         if normalize is not None:
             scale, square = unit_norm(square)
             self._norms = _flat(scale)
-        expanded = distance == "expanded"
         if not expanded:
             self._direct_kernel = kernel * (multiplier if normalize is None else scale)
         self.formula: YatFormula = YatFormula(

@@ -44,7 +44,10 @@ from keras_yat._types import Tensor
 LONGEST = 1024
 """The largest number of terms that `matrix_product` sums in one piece."""
 
-_BITS = {"float32": 23, "float64": 52}
+ALL_BITS = 23
+"""The bits behind the leading one of a float32 number."""
+
+_BITS = {"float32": ALL_BITS, "float64": 52}
 _SMALL_SUMS = {"float32": 2.0**-21, "float64": 2.0**-50}
 _HALF_PRECISION = {"bfloat16": 2.0**-8, "float16": 2.0**-7}
 
@@ -162,7 +165,7 @@ def mantissa_bits(operation: str, factor: Tensor, dtype: str | None = None) -> i
     """
     dtype = keras.backend.standardize_dtype(factor.dtype) if dtype is None else dtype
     if dtype != "float32":
-        return _BITS.get(dtype, 23)
+        return _BITS.get(dtype, ALL_BITS)
     known = config.product_precision()
     if known != "auto":
         return PRECISIONS[known]
