@@ -207,6 +207,13 @@ FAULTS = [
         "tests/test_products.py",
     ),
     Fault(
+        "precision: direct distance of rounded vectors",
+        "keras_yat/_numerics/prepared_kernel.py",
+        "if expanded else ALL_BITS",
+        "if expanded or ALL_BITS else ALL_BITS",
+        "tests/test_products.py",
+    ),
+    Fault(
         "precision: floor",
         PRODUCTS,
         "+ 2.5 * roundings**2 * 4.0**-bits",
