@@ -8,7 +8,7 @@ Each network is trained from one seed, without the validation data, and saved. T
 loaded again and measured once on the test data, which select nothing. A folder, by default
 runs/zoo, gets the file and a card beside it: what the network reads and returns, data, settings,
 command, versions and results. A network whose card is already there from the same command is not
-trained again. `--install` copies files and cards into the package; `python -m tools.readme` then
+trained again. `--install` copies files and cards into the package; `python -m tools.tables` then
 writes the table of keras_yat/zoo/README.md.
 
 `--check` trains nothing: it measures the networks of the package on the current backend, and
@@ -53,7 +53,7 @@ def main(arguments: argparse.Namespace) -> int:
         for name in names:
             for ending in ("keras", "json"):
                 shutil.copyfile(folder / f"{name}.{ending}", PACKAGE / f"{name}.{ending}")
-        print(f"Copied into {PACKAGE.parent.name}/{PACKAGE.name}. Run python -m tools.readme.")
+        print(f"Copied into {PACKAGE.parent.name}/{PACKAGE.name}. Run python -m tools.tables.")
     return 0
 
 

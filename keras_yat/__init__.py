@@ -18,7 +18,7 @@ from keras_yat import (
 from keras_yat._lipschitz import lipschitz, lipschitz_epsilon
 from keras_yat.layers import *  # noqa: F403
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 __all__ = [
     "activations",

@@ -1,7 +1,7 @@
 """Which files of other programs a model becomes, beside Keras's layers: `python -m tests.exports`.
 
     python -m tests.exports             the outcomes on this backend, beside those of `exports.csv`
-    python -m tests.exports --write     writes them there; then `python -m tools.readme`
+    python -m tests.exports --write     writes them there; then `python -m tools.tables`
 
 Each model is exported twice, for a batch of any size and for one of 1, run by the program that the
 file is for, and compared with the model.

@@ -10,7 +10,6 @@ import pkgutil
 import pydoc
 import re
 import textwrap
-import tomllib
 from pathlib import Path
 
 import keras
@@ -19,7 +18,7 @@ import pytest
 
 import keras_yat
 import tools.arguments
-import tools.readme
+import tools.tables
 from tests import helpers
 from tuning import _keras_tuner_compat
 
@@ -283,47 +282,10 @@ def test_docstrings_give_every_argument_and_the_source(name):
     assert item.__name__ in ("get", "names") or "Reference:" in text
 
 
-README = (ROOT / "README.md").read_text()
-
-
-@pytest.mark.spread
-@pytest.mark.slow
-@pytest.mark.parametrize(
-    "code", re.findall(r"```python\n(.*?)```", README, re.S), ids=lambda c: c.split("\n")[0]
-)
-def test_readme_examples_run(code, tmp_path, monkeypatch):
-    """Each example trains for one epoch."""
-    monkeypatch.chdir(tmp_path)
-    fit = keras.Model.fit
-    monkeypatch.setattr(keras.Model, "fit", lambda *a, **k: fit(*a, **{**k, "epochs": 1}))
-    exec(compile(code, "README.md", "exec"), {"__name__": "readme"})
-
-
 @ONCE
 def test_generated_files_are_up_to_date():
     assert not tools.arguments.stale()
-    assert not tools.readme.stale()
-
-
-@ONCE
-def test_readme_names_files_that_exist():
-    for name in re.findall(r"\]\((?!http)([^)#]+)\)", README):
-        assert (ROOT / name).exists(), name
-
-
-@ONCE
-def test_links_work_on_a_package_index():
-    """The build replaces those to files of the repository."""
-    settings = tomllib.loads((ROOT / "pyproject.toml").read_text())
-    text = README
-    hook = settings["tool"]["hatch"]["metadata"]["hooks"]["fancy-pypi-readme"]
-    for each in hook["substitutions"]:
-        text = re.sub(each["pattern"], each["replacement"], text)
-    assert re.findall(r"\]\((?!http)([^)#]+)\)", README)
-    assert not re.findall(r"\]\((?!http)([^)#]+)\)", text)
-    source = settings["project"]["urls"]["Source"]
-    for link in re.findall(rf"\]\({source}/blob/main/([^)#]+)\)", text):
-        assert (ROOT / link).exists(), link
+    assert not tools.tables.stale()
 
 
 @ONCE

@@ -6,7 +6,7 @@ import pytest
 
 from tests.fault_cases import FAULTS
 from tests.faults import ROOT
-from tools import arguments, readme
+from tools import arguments, tables
 from tools.arguments import OF_BASE
 from tools.recurrent_arguments import CELL
 from tools.shared_arguments import KERNEL
@@ -88,8 +88,9 @@ def test_faults_are_put_into_code_that_exists(fault):
         assert (ROOT / place.split("::")[0]).exists()
 
 
-def test_the_tables_of_the_readme_are_found_anywhere():
-    heads = readme.HEAD_OF_EXPORTS, f"{readme.HEAD}\n| old |", readme.HEAD_OF_SOME
-    tables = readme.table_of_exports(), readme.table(), readme.table_of_some()
-    page = "{}\n\nbefore\n\n{}\n\nafter\n\n{}\n\n"
-    assert readme.written(page.format(*heads)) == page.format(*tables)
+def test_tables_are_found_anywhere_on_a_page():
+    heads = f"{tables.HEAD_OF_EXPORTS}\n| old |", tables.HEAD_OF_RESNET
+    page = "before\n\n{}\n\nafter\n\n{}\n\n"
+    current = {tables.HEAD_OF_EXPORTS: lambda: "new", tables.HEAD_OF_RESNET: tables.table_of_resnet}
+    found = tables.with_current(page.format(*heads), current)
+    assert found == page.format("new", tables.table_of_resnet())

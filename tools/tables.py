@@ -1,18 +1,20 @@
-"""Writes the tables of the README, of the zoo's page and of the studies' results.
+"""Writes the generated tables of the studies, of the zoo's page and of the guides.
 
-python -m tools.readme            writes them
-python -m tools.readme --check    ends with the status 1 if one is stale
+python -m tools.tables            writes them
+python -m tools.tables --check    ends with the status 1 if one is stale
 """
 
 import argparse
 import csv
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
-README = Path(__file__).parent.parent / "README.md"
-ZOO = README.parent / "keras_yat" / "zoo" / "README.md"
-EXPORTS = README.parent / "tests" / "exports.csv"
-RESULTS = README.parent / "examples" / "RESULTS.md"
+ROOT = Path(__file__).parent.parent
+ZOO = ROOT / "keras_yat" / "zoo" / "README.md"
+EXPORT = ROOT / "docs" / "guides" / "export.md"
+EXPORTS = ROOT / "tests" / "exports.csv"
+RESULTS = ROOT / "examples" / "RESULTS.md"
 MEASURED = RESULTS.parent / "results"
 NETWORKS = {
     "dnn3": "DNN3, Fashion-MNIST",
@@ -23,17 +25,10 @@ NETWORKS = {
 PUBLISHED = ("dnn2", "dnn3", "dnn5")
 """The networks of the table of published differences, where they were measured."""
 HEAD_OF_RATES = f"| variant | {' | '.join(NETWORKS.values())} |"
-HEAD_OF_SOME = f"| variant | {NETWORKS['dnn3']} | {NETWORKS['convolution']} |"
-SOME = (
-    *("relu", "gelu", "silu", "mish", "prelu", "rational"),
-    *("mila", "coslu", "sinlu", "lincomb", "nami", "yat"),
-)
-"""The rows of the README's table of rates."""
 RESNET = {"resnet20": "ResNet-20, CIFAR-10"}
 HEAD_OF_RESNET = f"| variant | {RESNET['resnet20']} |"
 HEAD_OF_PUBLISHED = "| activation | DNN2"
 HEAD_OF_PARAMETERS = "| activation | frozen at the start |"
-HEAD = "| name | layer | formula | parameters and their starting values | bounds |"
 HEAD_OF_EXPORTS = "| file, run by | TensorFlow | JAX | torch |"
 HEAD_OF_ZOO = "| name | what | layers | parameters | file | on the test data | command |"
 HEAD_OF_DATA = "| name | data | license | trained on | tested on |"
@@ -46,23 +41,8 @@ FORMATS = {
 }
 
 
-def table() -> str:
-    """The table, from the docstrings and signatures of the package."""
-    from keras_yat import activations
-    from keras_yat._describe import describe
-
-    rows = [HEAD, "|---|---|---|---|---|"]
-    for name in activations.names():
-        found = describe(name)
-        starts = ", ".join(f"{n} {v}" for n, v in found.starts.items()) or "none"
-        formula = found.formula.replace("|", "\\|")
-        cells = (f"`{name}`", f"`{found.layer}`", formula, starts, ", ".join(found.limits))
-        rows.append(f"| {' | '.join(cells)} |")
-    return "\n".join(rows)
-
-
 def table_of_exports() -> str:
-    """The second table: what `model.export` writes, as `tests/exports.py` measured it."""
+    """What `model.export` writes, as `tests/exports.py` measured it."""
     with EXPORTS.open() as file:
         rows = list(csv.DictReader(file))
     lines = [HEAD_OF_EXPORTS, "|---|---|---|---|"]
@@ -128,26 +108,17 @@ def table_of_rates() -> str:
     """Each variant at its own rate against ReLU."""
     from examples import trials
 
-    return trials.markdown(_rates(NETWORKS))
+    return trials.markdown(rows_of_rates(NETWORKS))
 
 
 def table_of_resnet() -> str:
     """The same of a ResNet."""
     from examples import trials
 
-    return trials.markdown(_rates(RESNET, "rates-resnet20.csv"))
+    return trials.markdown(rows_of_rates(RESNET, "rates-resnet20.csv"))
 
 
-def table_of_some() -> str:
-    """The rows of the table of rates that the README has, on two networks."""
-    from examples import trials
-
-    rows = _rates({name: NETWORKS[name] for name in ("dnn3", "convolution")})
-    by_name = {row["variant"]: row for row in rows}
-    return trials.markdown([by_name[name] for name in SOME])
-
-
-def _rates(networks, file="rates.csv"):
+def rows_of_rates(networks: dict[str, str], file: str = "rates.csv") -> list[dict[str, str]]:
     """The rows of the table of rates, from the single results."""
     from examples import comparison, rates, rates_report
 
@@ -183,15 +154,15 @@ PAGES = {
         HEAD_OF_PUBLISHED: table_of_published,
         HEAD_OF_PARAMETERS: table_of_parameters,
     },
-    README: {HEAD: table, HEAD_OF_EXPORTS: table_of_exports, HEAD_OF_SOME: table_of_some},
+    EXPORT: {HEAD_OF_EXPORTS: table_of_exports},
     ZOO: {HEAD_OF_ZOO: table_of_zoo, HEAD_OF_DATA: table_of_data},
 }
 """The generated tables of each page, by their first lines."""
 
 
-def written(text: str, page: Path = README) -> str:
-    """`text` of a page with the current tables."""
-    for head, current in PAGES[page].items():
+def with_current(text: str, tables: dict[str, Callable[[], str]]) -> str:
+    """`text` of a page with the current tables, which are found by their first lines."""
+    for head, current in tables.items():
         start = text.index(head)
         end = text.index("\n\n", start)
         text = text[:start] + current() + text[end:]
@@ -200,7 +171,11 @@ def written(text: str, page: Path = README) -> str:
 
 def stale() -> list[Path]:
     """The pages with a table that is not current."""
-    return [page for page in PAGES if written(page.read_text(), page) != page.read_text()]
+    return [
+        page
+        for page, tables in PAGES.items()
+        if with_current(page.read_text(), tables) != page.read_text()
+    ]
 
 
 def main() -> None:
@@ -208,10 +183,10 @@ def main() -> None:
     parser.add_argument("--check", action="store_true", help="write nothing; fail if stale")
     check = parser.parse_args().check
     for page in stale():
-        name = page.relative_to(README.parent)
+        name = page.relative_to(ROOT)
         if check:
-            sys.exit(f"A table of {name} is stale. Run python -m tools.readme.")
-        page.write_text(written(page.read_text(), page))
+            sys.exit(f"A table of {name} is stale. Run python -m tools.tables.")
+        page.write_text(with_current(page.read_text(), PAGES[page]))
         print(f"Wrote {name}.")
 
 
