@@ -115,7 +115,8 @@ def _range(dimension: Any, limits: Any, start: float) -> dict[str, Any]:
     """The range of a slider: that of the search, or one around the start."""
     if dimension is None:
         size = RELATIVE_RANGE * max(abs(start), 1.0 if start < 0.01 else 0.0)
-        return {"low": start - size, "high": start + size, "log": False}
+        low, high = (float(f"{start + sign * size:.6g}") for sign in (-1, 1))
+        return {"low": low, "high": high, "log": False}
     dimension = dimension.within(limits)
     return {"low": dimension.low, "high": dimension.high, "log": dimension.log}
 
@@ -144,7 +145,9 @@ def written() -> str:
 
 def bare(name: str) -> str:
     """A page without a theme: the raw HTML of its Markdown."""
-    blocks = re.findall(r"^```\{raw\} html\n(.*?)^```$", (PAGES / f"{name}.md").read_text(), re.M | re.S)
+    blocks = re.findall(
+        r"^```\{raw\} html\n(.*?)^```$", (PAGES / f"{name}.md").read_text(), re.M | re.S
+    )
     return (
         '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'

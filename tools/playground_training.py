@@ -48,7 +48,6 @@ def main(arguments: argparse.Namespace) -> None:
         "data": splits.origin,
         "images": len(splits.train.x),
         "testImages": len(splits.test.x),
-        "network": recipes[0].title,
         "units": recipes[0].model.units,
         "batch": recipes[0].training.batch_size,
         "rate": RATE,

@@ -5,6 +5,7 @@
   const LOW = -6;
   const HIGH = 6;
   const FEW = 4; // lines of a chart in a colour each
+  const MANY = 6; // sliders in a box that scrolls
   const FIRST = "sinlu";
   const entries = Object.fromEntries(yat.activationsData.map((entry) => [entry.name, entry]));
 
@@ -17,9 +18,10 @@
   const slope = new yat.Chart("f′(x)", "x", "f′(x)");
   const gradient = new yat.Chart("∂f/∂parameter", "x", "derivative in the parameter");
   const charts = yat.element("div", { class: "ky-charts" });
+  gradient.element.classList.add("ky-wide");
   charts.append(value.element, slope.element, gradient.element);
 
-  const names = Object.values(entries).map((entry) => [entry.name, `${entry.layer} (${entry.name})`]);
+  const names = Object.values(entries).map(({ name, layer }) => [name, `${layer} (${name})`]);
   const start = entries[location.hash.slice(1)] ? location.hash.slice(1) : FIRST;
   const activation = new yat.Select({ label: "activation", names, start, onInput: choose });
   const at = new yat.Slider({ label: "x", low: LOW, high: HIGH, start: 1, onInput: update });
@@ -29,6 +31,7 @@
 
   function choose(name) {
     entry = entries[name];
+    controls.classList.toggle("ky-many", entry.parameters.length > MANY);
     moved = entry.parameters.findIndex((p) => p.trained);
     sliders = entry.parameters.map(
       (parameter, i) =>
@@ -42,7 +45,13 @@
         }),
     );
     choices = entry.choices.map(
-      ({ name, values, start }) => new yat.Select({ label: name, names: values, start, onInput: update }),
+      (choice) =>
+        new yat.Select({
+          label: choice.name,
+          names: choice.values,
+          start: choice.start,
+          onInput: update,
+        }),
     );
     controls.replaceChildren(...[...sliders, ...choices].map((each) => each.element));
     formula.replaceChildren(yat.element("code", {}, entry.formula));
@@ -63,12 +72,17 @@
     const found = x.map((each) => yat.evaluate(entry, each, ...given));
     const mark = at.value;
     const shared = { x: [LOW, HIGH], mark };
-    value.draw({ ...shared, lines: [{ x, y: found.map((each) => each.f) }] });
-    slope.draw({ ...shared, lines: [{ x, y: found.map((each) => each.slope), color: 2 }] });
+    const here = yat.evaluate(entry, mark, ...given);
+    value.draw({ ...shared, lines: [{ x, y: found.map((each) => each.f), dot: here.f }] });
+    slope.draw({
+      ...shared,
+      lines: [{ x, y: found.map((each) => each.slope), color: 2, dot: here.slope }],
+    });
     const trained = entry.parameters.flatMap((p, i) => (p.trained ? [i] : []));
     const lines = trained.map((i, k) => ({
       x,
       y: found.map((each) => each.gradients[i]),
+      dot: trained.length > FEW && i !== moved ? undefined : here.gradients[i],
       ...(trained.length > FEW
         ? { thin: i !== moved, color: i === moved ? 3 : 7, label: i === moved && title(i) }
         : { color: 3 + k, dash: k % 2 === 1, label: title(i) }),
@@ -76,7 +90,6 @@
     lines.sort((a, b) => Boolean(b.thin) - Boolean(a.thin)); // the emphasized one on top
     gradient.element.hidden = !lines.length;
     if (lines.length) gradient.draw({ ...shared, lines });
-    const here = yat.evaluate(entry, mark, ...given);
     readout.show([
       ["x", "x", mark],
       ["f", "f(x)", here.f],
@@ -94,6 +107,7 @@
     });
 
   const buttons = yat.element("div", { class: "ky-row ky-buttons" }, reset);
-  root.append(activation.element, formula, note, controls, at.element, buttons, readout.element, charts);
+  root.append(activation.element, formula, note, controls, at.element, buttons);
+  root.append(readout.element, charts);
   choose(start);
 })(window.kerasYat);

@@ -74,7 +74,9 @@
     }
 
     show() {
-      this.field.value = Number(this.value.toPrecision(5));
+      const size = Math.abs(this.value);
+      const small = size > 0 && size < 1e-3;
+      this.field.value = small ? this.value.toExponential(3) : Number(this.value.toPrecision(5));
       this.field.setAttribute("aria-invalid", "false");
     }
   };

@@ -63,12 +63,14 @@
       this.title = yat.element("figcaption", {}, title);
       this.svg = yat.svg("svg", { role: "img", height: 220 });
       this.legend = yat.element("p", { class: "ky-legend" });
-      this.element = yat.element("figure", { class: "ky-chart" }, this.title, this.svg, this.legend);
+      this.element = yat.element("figure", { class: "ky-chart" });
+      this.element.append(this.title, this.svg, this.legend);
       this.labels = [xLabel, yLabel];
       new ResizeObserver(() => this.content && this.redraw()).observe(this.element);
     }
 
-    // lines: { label, x, y, color (1–6), dash, strong }. mark: an x with a vertical line.
+    // lines: { label, x, y, color (1–7), dash, thin, dot: y at the mark }. mark: an x with a
+    // vertical line. whole: only whole numbers on the x axis.
     draw({ title, x, y, lines, mark, whole = false }) {
       if (title) this.title.textContent = title;
       this.content = { x, y: y || yat.span(lines.map((l) => l.y)), lines, mark, whole };
@@ -91,7 +93,7 @@
         parts.push(yat.svg("line", { x1, y1, x2, y2, class: name }));
       const label = (at, top, text, anchor) =>
         parts.push(yat.svg("text", { x: at, y: top, "text-anchor": anchor }, text));
-      const steps = ticks(x[0], x[1], Math.min(8, width / 60));
+      const steps = ticks(x[0], x[1], Math.min(8, width / 45));
       for (const v of whole ? steps.filter(Number.isInteger) : steps) {
         line(px(v), MARGIN.top, px(v), bottom, v === 0 ? "ky-zero" : "ky-grid");
         label(px(v), bottom + 15, yat.format(v), "middle");
@@ -105,12 +107,22 @@
       const clip = `ky-clip-${(yat.count = (yat.count || 0) + 1)}`;
       const inner = { x: MARGIN.left, y: MARGIN.top, width: right - MARGIN.left };
       parts.push(
-        yat.svg("clipPath", { id: clip }, yat.svg("rect", { ...inner, height: bottom - MARGIN.top })),
+        yat.svg(
+          "clipPath",
+          { id: clip },
+          yat.svg("rect", { ...inner, height: bottom - MARGIN.top }),
+        ),
       );
       for (const each of lines) parts.push(this.curve(each, px, py, clip));
+      for (const { dot, color } of lines)
+        if (dot >= y[0] && dot <= y[1]) {
+          const at = { cx: px(mark), cy: py(dot), r: 4 };
+          parts.push(yat.svg("circle", { ...at, class: `ky-dot ky-color-${color || 1}` }));
+        }
       this.svg.replaceChildren(...parts);
       this.svg.setAttribute("viewBox", `0 0 ${width} ${height}`);
-      this.svg.setAttribute("aria-label", `${this.title.textContent}: ${this.labels[1]} over ${this.labels[0]}`);
+      const [across, up] = this.labels;
+      this.svg.setAttribute("aria-label", `${this.title.textContent}: ${up} over ${across}`);
       this.legend.replaceChildren(
         ...lines.filter((l) => l.label).map((l) => {
           const swatch = yat.svg("svg", { width: 22, height: 8, "aria-hidden": "true" });

@@ -6,7 +6,12 @@
   const CELLS = 240;
   const STEP = 0.05;
   const MARGIN = { left: 34, right: 8, top: 8, bottom: 34 };
-  const COLORS = [0x440154, 0x3b528b, 0x21918c, 0x5ec962, 0xfde725].map((c) => [c >> 16, (c >> 8) & 255, c & 255]);
+  // Viridis.
+  const COLORS = [0x440154, 0x3b528b, 0x21918c, 0x5ec962, 0xfde725].map((c) => [
+    c >> 16,
+    (c >> 8) & 255,
+    c & 255,
+  ]);
 
   // The formula. p: w1, w2, b, epsilon, alpha.
   function response(x1, x2, p) {
@@ -65,10 +70,12 @@
     const highest = heat(p, seen ? top.value : 0);
     overlay(p, seen && top);
     legend(highest);
-    const rows = [["response", `response at x (${yat.format(p.x1)}, ${yat.format(p.x2)})`, response(p.x1, p.x2, p)]];
+    const at = `response at x (${yat.format(p.x1)}, ${yat.format(p.x2)})`;
+    const rows = [["response", at, response(p.x1, p.x2, p)]];
     if (!top) rows.push(["no-peak", "no peak: ⟨w, w⟩ + b = 0"]);
     else {
-      rows.push(["peak", "peak", top.value], ["peak-x1", "at x₁", top.x1], ["peak-x2", "x₂", top.x2]);
+      rows.push(["peak", "peak", top.value]);
+      rows.push(["peak-x1", "at x₁", top.x1], ["peak-x2", "x₂", top.x2]);
       if (!seen) rows.push(["outside", "(outside the square)"]);
     }
     readout.show(rows);
@@ -122,9 +129,9 @@
       parts.push(yat.svg("line", { ...ends, class: "ky-halo" }));
       parts.push(yat.svg("line", { ...ends, class: "ky-null" }));
     }
-    if (top) parts.push(cross(...place(top.x1, top.x2)));
     parts.push(handle(...place(p.x1, p.x2), "x", "ky-point"));
     parts.push(handle(...place(p.w1, p.w2), "w", "ky-prototype"));
+    if (top) parts.push(...cross(...place(top.x1, top.x2)));
     plane.replaceChildren(...parts);
   }
 
@@ -143,12 +150,15 @@
   }
 
   const cross = (x, y) =>
-    yat.svg("path", { d: `M${x - 6} ${y}H${x + 6}M${x} ${y - 6}V${y + 6}`, class: "ky-cross" });
+    ["ky-halo", "ky-cross"].map((name) =>
+      yat.svg("path", { d: `M${x - 6} ${y}H${x + 6}M${x} ${y - 6}V${y + 6}`, class: name }),
+    );
 
   function legend(highest) {
     const full = Math.log1p(highest) || 1;
     const stops = COLORS.map((c) => `rgb(${c})`).join(", ");
-    const bar = yat.element("div", { class: "ky-bar", style: `background: linear-gradient(to right, ${stops})` });
+    const bar = yat.element("div", { class: "ky-bar" });
+    bar.style.background = `linear-gradient(to right, ${stops})`;
     const labels = [0, 0.25, 0.5, 0.75, 1].map((part) =>
       yat.element("span", {}, yat.format(Math.expm1(part * full), 2)),
     );
@@ -157,9 +167,9 @@
   }
 
   // Pointers: w is dragged, elsewhere x is placed.
+  const limited = (v) => Number(Math.min(Math.max(v, -HALF), HALF).toFixed(3));
   const inputs = (event) => {
     const box = plane.getBoundingClientRect();
-    const limited = (v) => Number(Math.min(Math.max(v, -HALF), HALF).toFixed(3));
     return [
       limited(((event.clientX - box.left - MARGIN.left) / size) * 2 * HALF - HALF),
       limited(HALF - ((event.clientY - box.top - MARGIN.top) / size) * 2 * HALF),
@@ -184,11 +194,13 @@
   plane.addEventListener("pointermove", (event) => {
     const [x1, x2] = inputs(event);
     const here = response(x1, x2, settings());
-    pointed.textContent = `At the pointer (${yat.format(x1, 3)}, ${yat.format(x2, 3)}): ${yat.format(here)}`;
+    const at = `${yat.format(x1, 3)}, ${yat.format(x2, 3)}`;
+    pointed.textContent = `At the pointer (${at}): ${yat.format(here)}`;
     pointed.dataset.value = here;
     if (dragged) move(dragged, [x1, x2]);
   });
-  for (const end of ["pointerup", "pointercancel"]) plane.addEventListener(end, () => (dragged = null));
+  for (const end of ["pointerup", "pointercancel"])
+    plane.addEventListener(end, () => (dragged = null));
   // A tap places x; a swipe scrolls the page, unless it begins at w.
   plane.addEventListener("click", (event) => near(event) || move(["x1", "x2"], inputs(event)));
   plane.addEventListener(
@@ -201,8 +213,8 @@
     const by = arrows[event.key];
     if (!by) return;
     event.preventDefault();
-    const limited = (v) => Number(Math.min(Math.max(v, -HALF), HALF).toFixed(3));
-    move(["w1", "w2"], [limited(sliders.w1.value + STEP * by[0]), limited(sliders.w2.value + STEP * by[1])]);
+    const names = ["w1", "w2"];
+    move(names, names.map((name, i) => limited(sliders[name].value + STEP * by[i])));
   });
 
   function resize() {
@@ -213,13 +225,17 @@
     plane.setAttribute("width", width);
     plane.setAttribute("height", height);
     figure.style.cssText = `width: ${width}px; height: ${height}px`;
-    canvas.style.cssText = `left: ${MARGIN.left}px; top: ${MARGIN.top}px; width: ${size}px; height: ${size}px`;
+    canvas.style.cssText =
+      `left: ${MARGIN.left}px; top: ${MARGIN.top}px; width: ${size}px; height: ${size}px`;
     scale.style.cssText = `margin-left: ${MARGIN.left}px; width: ${size}px`;
     update();
   }
 
   const left = yat.element("div", { class: "ky-half" }, figure, scale, pointed);
-  const key = yat.element("p", { class: "ky-note" }, "Circle w: the prototype. Circle x: an input. Cross: the peak. Dashed line: ⟨w, x⟩ + b = 0, where the response is 0.");
+  const key = yat.element("p", { class: "ky-note" });
+  key.textContent =
+    "Circle w: the prototype. Dot x: an input. Cross: the peak. Dashed line: ⟨w, x⟩ + b = 0, " +
+    "where the response is 0.";
   const right = yat.element("div", { class: "ky-half" });
   right.append(...Object.values(sliders).map((s) => s.element), readout.element, key);
   root.append(yat.element("div", { class: "ky-halves" }, left, right));

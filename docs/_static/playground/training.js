@@ -64,6 +64,7 @@
         label: `${name}, layer ${i + 1}`,
         x: epochs,
         y: layer[name],
+        dot: layer[name][t],
         color: 3 + k,
         dash: i === 1,
       })),
@@ -71,13 +72,17 @@
     parameters.draw({ ...shared, lines });
     const percent = training.accuracy.map((a) => 100 * a);
     // The accuracy before training is about 10 %: it would flatten the rest.
-    const [low, high] = yat.span([percent.slice(1)]);
-    accuracy.draw({ ...shared, y: [low, high], lines: [{ x: epochs.slice(1), y: percent.slice(1), color: 2 }] });
+    const trained = { x: epochs.slice(1), y: percent.slice(1), color: 2 };
+    accuracy.draw({ ...shared, lines: [{ ...trained, dot: t ? percent[t] : undefined }] });
     readout.show([
       ["epoch", "epoch", t],
       ["accuracy", "test accuracy in %", percent[t]],
       ...training.layers.flatMap((layer, i) =>
-        entry.parameters.map(({ name }) => [`${i}-${name}`, `${name}, layer ${i + 1}`, layer[name][t]]),
+        entry.parameters.map(({ name }) => [
+          `${i}-${name}`,
+          `${name}, layer ${i + 1}`,
+          layer[name][t],
+        ]),
       ),
     ]);
     label();
@@ -110,11 +115,13 @@
   });
   still.addEventListener("change", stop);
 
-  const images = data.images.toLocaleString("en").replace(",", " ");
+  const count = (number) => number.toLocaleString("en").replace(",", " ");
   const source = yat.element("p", { class: "ky-note" });
   source.textContent =
-    `${data.network}: ${images} images to train on, batches of ${data.batch}, Adam at ${data.rate} ` +
-    `with a cosine schedule, seed ${data.seed}; ${data.versions}. One training each.`;
+    `One training each, with the seed ${data.seed}. Data: ${data.data}, ${count(data.images)} images ` +
+    `to train on, ${count(data.testImages)} to test on. Network: dense, ${data.units.join(" and ")} ` +
+    `hidden units. Batches of ${data.batch}, Adam at ${data.rate} with a cosine schedule. ` +
+    `${data.versions}.`;
   const buttons = yat.element("div", { class: "ky-row ky-buttons" }, play);
   root.append(activation.element, epoch.element, buttons, readout.element, charts, source);
   update();
