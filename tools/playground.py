@@ -25,17 +25,15 @@ NAMES = ("activations", "neuron", "training")
 VARIABLE = "activationsData"
 RELATIVE_RANGE = 0.5
 """Range of a number that no search covers: up and down by this part of its size."""
+POWER = "The power n is a constant, not trained."
 NOTES = {
     "softermax": "Softermax depends on all entries along its axis. Drawn is the first entry of "
-    "softermax([x, 2, 1, 0.5]): the other three stay.",
+    f"softermax([x, 2, 1, 0.5]): the other three stay. {POWER}",
     "rational": "The 14 coefficients start as GELU. Their sliders reach half of each value up and "
     "down. The curve of the coefficient moved last is emphasized.",
-    "xielu": "beta is a constant.",
-    **dict.fromkeys(
-        ("soft_tanh", "softer_sigmoid", "score_tanh"), "The power n is a constant, not trained."
-    ),
+    "xielu": "beta is a constant, with a slider from half its value to one and a half.",
+    **dict.fromkeys(("soft_tanh", "softer_sigmoid", "score_tanh"), POWER),
 }
-NOTES["softermax"] += " The power n is a constant, not trained."
 HIDDEN = ("epsilon", "axis", "functions", "bounds", "like", "degrees")
 """Arguments without a control."""
 SUBSCRIPTS = str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉")

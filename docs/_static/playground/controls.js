@@ -68,6 +68,7 @@
     // Sets the value without a report.
     set(value, typing = false) {
       this.value = value;
+      this.element.dataset.value = value;
       this.range.value = this.position(value);
       this.range.setAttribute("aria-valuetext", yat.format(value));
       if (!typing) this.show();

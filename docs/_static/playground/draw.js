@@ -98,7 +98,7 @@
         line(px(v), MARGIN.top, px(v), bottom, v === 0 ? "ky-zero" : "ky-grid");
         label(px(v), bottom + 15, yat.format(v), "middle");
       }
-      for (const v of ticks(y[0], y[1], 5)) {
+      for (const v of ticks(y[0], y[1], 6)) {
         line(MARGIN.left, py(v), right, py(v), v === 0 ? "ky-zero" : "ky-grid");
         label(MARGIN.left - 5, py(v) + 4, yat.format(v), "end");
       }

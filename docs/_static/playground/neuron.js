@@ -6,12 +6,8 @@
   const CELLS = 240;
   const STEP = 0.05;
   const MARGIN = { left: 34, right: 8, top: 8, bottom: 34 };
-  // Viridis.
-  const COLORS = [0x440154, 0x3b528b, 0x21918c, 0x5ec962, 0xfde725].map((c) => [
-    c >> 16,
-    (c >> 8) & 255,
-    c & 255,
-  ]);
+  const VIRIDIS = [0x440154, 0x3b528b, 0x21918c, 0x5ec962, 0xfde725];
+  const COLORS = VIRIDIS.map((c) => [c >> 16, (c >> 8) & 255, c & 255]);
 
   // The formula. p: w1, w2, b, epsilon, alpha.
   function response(x1, x2, p) {
@@ -137,8 +133,8 @@
 
   function handle(x, y, label, name) {
     const radius = name === "ky-prototype" ? 9 : 6;
-    // Towards the middle, so that no label leaves the square.
-    const side = x > MARGIN.left + size - 30 ? -1 : 1;
+    // Towards the middle: no label leaves the square or covers the peak.
+    const side = x > MARGIN.left + size / 2 ? -1 : 1;
     const attributes = { x: x + side * (radius + 4), y: y - 6, class: "ky-on-map" };
     if (side < 0) attributes["text-anchor"] = "end";
     return yat.svg(

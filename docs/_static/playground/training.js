@@ -118,9 +118,10 @@
   const count = (number) => number.toLocaleString("en").replace(",", " ");
   const source = yat.element("p", { class: "ky-note" });
   source.textContent =
-    `One training each, with the seed ${data.seed}. Data: ${data.data}, ${count(data.images)} images ` +
-    `to train on, ${count(data.testImages)} to test on. Network: dense, ${data.units.join(" and ")} ` +
-    `hidden units. Batches of ${data.batch}, Adam at ${data.rate} with a cosine schedule. ` +
+    `One training each, with the seed ${data.seed}. Data: ${data.data}, ` +
+    `${count(data.images)} images to train on, ${count(data.testImages)} to test on. ` +
+    `Network: dense, ${data.units.join(" and ")} hidden units. ` +
+    `Batches of ${data.batch}, Adam at ${data.rate} with a cosine schedule. ` +
     `${data.versions}.`;
   const buttons = yat.element("div", { class: "ky-row ky-buttons" }, play);
   root.append(activation.element, epoch.element, buttons, readout.element, charts, source);
