@@ -81,7 +81,7 @@ def train(settings: config.Recipe, splits: Any, bar: Any) -> dict[str, Any]:
     keras.utils.clear_session()
     keras.utils.set_random_seed(SEED)
     training = settings.training
-    batches = Batches(splits.train, training.batch_size, SEED, 0, settings.data.augment)
+    batches = Batches(splits.train, training.batch_size, SEED, 0, [*settings.data.augment])
     model = runs.build(settings, splits.train.x.shape[1:], splits.classes, len(batches))
     test = {"x": splits.test.x, "y": splits.test.y}
     start = model.evaluate(**test, batch_size=1000, verbose=0, return_dict=True)["accuracy"]

@@ -180,9 +180,12 @@
     names.forEach((name, i) => sliders[name].set(values[i]));
     update();
   };
-  let dragged = null;
+  let dragged = null; // the names of the coordinates
+  let tapped = false;
   plane.addEventListener("pointerdown", (event) => {
-    dragged = near(event) ? ["w1", "w2"] : event.pointerType === "touch" ? null : ["x1", "x2"];
+    const touched = event.pointerType === "touch";
+    tapped = touched && !near(event);
+    dragged = near(event) ? ["w1", "w2"] : touched ? null : ["x1", "x2"];
     if (!dragged) return;
     plane.setPointerCapture(event.pointerId);
     move(dragged, inputs(event));
@@ -198,7 +201,7 @@
   for (const end of ["pointerup", "pointercancel"])
     plane.addEventListener(end, () => (dragged = null));
   // A tap places x; a swipe scrolls the page, unless it begins at w.
-  plane.addEventListener("click", (event) => near(event) || move(["x1", "x2"], inputs(event)));
+  plane.addEventListener("click", (event) => tapped && move(["x1", "x2"], inputs(event)));
   plane.addEventListener(
     "touchstart",
     (event) => near(event.touches[0]) && event.preventDefault(),
