@@ -337,6 +337,14 @@ CUT = """() => [...document.querySelectorAll('svg text')].filter(text => {
 """The texts that charts cut off."""
 
 
+@pytest.mark.parametrize("corner", [(-3, 3), (3, 3), (-3, -3), (3, -3)])
+def test_labels_in_the_corners_of_the_plane(opened, corner):
+    page = opened("neuron")
+    for label, number in zip(("w₁", "w₂", "x₁", "x₂"), [*corner, *corner[::-1]], strict=True):
+        write(page, label, number)
+    assert not page.evaluate(CUT)
+
+
 @pytest.mark.parametrize("name", playground.NAMES)
 def test_narrow_screens(opened, name):
     page = opened(name, viewport={"width": 360, "height": 640})

@@ -77,7 +77,7 @@
     show() {
       const size = Math.abs(this.value);
       const small = size > 0 && size < 1e-3;
-      this.field.value = small ? this.value.toExponential(3) : Number(this.value.toPrecision(5));
+      this.field.value = small ? this.value.toExponential(1) : Number(this.value.toPrecision(5));
       this.field.setAttribute("aria-invalid", "false");
     }
   };

@@ -3,7 +3,7 @@
   "use strict";
 
   const SVG = "http://www.w3.org/2000/svg";
-  const MARGIN = { left: 46, right: 10, top: 8, bottom: 34 };
+  const MARGIN = { left: 46, right: 10, top: 8, bottom: 36 };
   const POINTS = 400;
 
   function fill(node, attributes, children) {
@@ -96,7 +96,7 @@
       const steps = ticks(x[0], x[1], Math.min(8, width / 45));
       for (const v of whole ? steps.filter(Number.isInteger) : steps) {
         line(px(v), MARGIN.top, px(v), bottom, v === 0 ? "ky-zero" : "ky-grid");
-        label(px(v), bottom + 15, yat.format(v), "middle");
+        label(px(v), bottom + 17, yat.format(v), "middle");
       }
       for (const v of ticks(y[0], y[1], 6)) {
         line(MARGIN.left, py(v), right, py(v), v === 0 ? "ky-zero" : "ky-grid");

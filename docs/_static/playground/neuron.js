@@ -135,7 +135,8 @@
     const radius = name === "ky-prototype" ? 9 : 6;
     // Towards the middle: no label leaves the square or covers the peak.
     const side = x > MARGIN.left + size / 2 ? -1 : 1;
-    const attributes = { x: x + side * (radius + 4), y: y - 6, class: "ky-on-map" };
+    const down = y < MARGIN.top + size / 2 ? 14 : -6;
+    const attributes = { x: x + side * (radius + 4), y: y + down, class: "ky-on-map" };
     if (side < 0) attributes["text-anchor"] = "end";
     return yat.svg(
       "g",

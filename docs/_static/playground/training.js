@@ -118,7 +118,8 @@
   const count = (number) => number.toLocaleString("en").replace(",", " ");
   const source = yat.element("p", { class: "ky-note" });
   source.textContent =
-    `One training each, with the seed ${data.seed}. Data: ${data.data}, ` +
+    `One training each, with the seed ${data.seed}: no comparison of the activations. ` +
+    `Data: ${data.data}, ` +
     `${count(data.images)} images to train on, ${count(data.testImages)} to test on. ` +
     `Network: dense, ${data.units.join(" and ")} hidden units. ` +
     `Batches of ${data.batch}, Adam at ${data.rate} with a cosine schedule. ` +
