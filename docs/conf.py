@@ -23,7 +23,6 @@ extensions = [
     "sphinx.ext.napoleon",
     "sphinx_copybutton",
     "sphinx_design",
-    "sphinx-mathjax-offline",
 ]
 exclude_patterns = ["_build", "README.md"]
 nitpicky = False
@@ -95,6 +94,10 @@ def signature_of_class(app, what, name, obj, options, signature, annotation):
 
 
 def setup(app):
+    # It copies MathJax at the end of a build, and does not say that pages may be read in parallel.
+    app.setup_extension("sphinx-mathjax-offline")
+    app.extensions["sphinx-mathjax-offline"].parallel_read_safe = True
+    app.extensions["sphinx-mathjax-offline"].parallel_write_safe = True
     app.connect("source-read", with_links)
     app.connect("autodoc-process-docstring", as_restructured_text)
     app.connect("autodoc-process-signature", signature_of_class)
