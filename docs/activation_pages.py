@@ -28,12 +28,12 @@ def activation_table() -> str:
     from keras_yat import activations
     from keras_yat._describe import describe
 
-    rows = ["| name | layer | formula | starting values | bounds |", "|---|---|---|---|---|"]
+    rows = ["| name | layer | formula | starting values |", "|---|---|---|---|"]
     for name in activations.names():
         found = describe(name)
         starts = ", ".join(f"{n} {v}" for n, v in found.starts.items()) or "none"
         shown = formula(found).replace("|", "\\|")
-        cells = f"[`{name}`]({name}.md)", f"`{found.layer}`", shown, starts, ", ".join(found.limits)
+        cells = f"[`{name}`]({name}.md)", f"`{found.layer}`", shown, starts
         rows.append(f"| {' | '.join(cells)} |")
     return "\n".join(rows)
 
@@ -71,7 +71,8 @@ def activation_page(name: str, measured: dict[str, str]) -> str:
 
 def formula(found) -> str:
     """The formula; in the docstring the code of a formula with words is marked already."""
-    return found.formula if "`" in found.formula else f"`{found.formula}`"
+    is_code = "`" not in found.formula and re.search("[(/·]", found.formula)
+    return f"`{found.formula}`" if is_code else found.formula
 
 
 def limits(found, parameter: str) -> str:
