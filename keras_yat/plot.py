@@ -6,10 +6,10 @@ display: `figure.savefig("name.png", dpi=150)` writes it to a file. Matplotlib i
 by the first call: `pip install "keras-yat[plot]"`.
 """
 
+from keras_yat._plot._drawing import Plot as Plot
 from keras_yat._plot._fields import contours, gradient_field
 from keras_yat._plot._functions import curves
 from keras_yat._plot._landscape import landscape
-from keras_yat._plot._panels import Plot as Plot
 from keras_yat._plot._parameters import parameters
 from keras_yat._plot._training import learning, pairs
 
