@@ -50,14 +50,13 @@ FLOORS = [
     {"keras_yat.layers"},
     {
         "keras_yat.search",
-        "keras_yat.callbacks",
         "keras_yat.convert",
         "keras_yat.zoo",
         "keras_yat._lipschitz",
     },
     {"keras_yat._derivative"},
     {"keras_yat._plot"},
-    {"keras_yat.plot", "keras_yat._describe"},
+    {"keras_yat.plot", "keras_yat.callbacks", "keras_yat._describe"},
     {"keras_yat.__main__"},
 ]
 

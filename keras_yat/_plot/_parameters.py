@@ -50,7 +50,9 @@ def parameters(history: Any, *, title: str | None = None) -> Plot:
     """
     several = isinstance(history, Sequence)
     epochs, values = _records(history if several else [history])
-    panels, looks = parameter_panels(epochs, values)
+    layers = _layers(values)
+    looks = dict(zip(layers.values(), _drawing.styles(len(layers), ordered=True), strict=True))
+    panels = parameter_panels(epochs, values, layers, looks)
     columns = 2 if len(panels) in (2, 4) else min(3, len(panels))
     size: dict[str, Any] = {"width": max(8.0, 4.0 * columns), "height": 3.6}
     arrays = {path: seeds if several else seeds[0] for path, seeds in values.items()}
@@ -59,14 +61,19 @@ def parameters(history: Any, *, title: str | None = None) -> Plot:
 
 
 def parameter_panels(
-    epochs: np.ndarray, values: dict[str, np.ndarray]
-) -> tuple[list[Panel], dict[str, Look]]:
-    """A panel for each parameter, and the looks of the layers.
+    epochs: np.ndarray,
+    values: dict[str, np.ndarray],
+    layers: dict[str, str],
+    looks: dict[str, Look],
+) -> list[Panel]:
+    """A panel for each parameter.
 
-    `values` is a dict from paths to values of all seeds, (seeds, records, *shape).
+    Args:
+        epochs: The times of the records.
+        values: A dict from paths to values of all seeds, (seeds, records, *shape).
+        layers: A dict from the paths of layers to their names.
+        looks: The looks, by these names.
     """
-    layers = _layers(values)
-    looks = dict(zip(layers.values(), _drawing.styles(len(layers), ordered=True), strict=True))
     panels = []
     for name, content in _by_parameter(values).items():
         lines: list[Any] = []
@@ -74,7 +81,7 @@ def parameter_panels(
             for each in seeds:
                 lines += _lines_of(epochs, each, looks[layers[path]], layers[path], len(seeds))
         panels.append(Panel("epoch", name, marks=lines, epochs=(epochs[0], epochs[-1])))
-    return panels, looks
+    return panels
 
 
 def _records(histories: Any) -> tuple[np.ndarray, dict[str, np.ndarray]]:
@@ -107,13 +114,13 @@ def _shapes(history: Any) -> list[tuple]:
     return [(path.rsplit("/", 1)[-1], np.shape(v)) for path, v in history.history.items()]
 
 
-def _layer_of(path: str) -> str:
+def layer_of(path: str) -> str:
     return path.rpartition("/")[0] or path
 
 
 def _layers(values: dict[str, np.ndarray]) -> dict[str, str]:
     """A dict from the layers' paths to their labels: paths without their common parts."""
-    paths = list(dict.fromkeys(map(_layer_of, values)))
+    paths = list(dict.fromkeys(map(layer_of, values)))
     parts = [path.split("/") for path in paths]
     for end in (0, -1):
         while all(len(p) > 1 and p[end] == parts[0][end] for p in parts) and len(parts) > 1:
@@ -126,7 +133,7 @@ def _by_parameter(values: dict[str, np.ndarray]) -> dict[str, list[tuple[str, np
     """The layers of each panel, with their values as (seeds, records, channels)."""
     content: dict[str, list[tuple[str, np.ndarray]]] = {}
     for path, array in values.items():
-        name, layer = path.rsplit("/", 1)[-1], _layer_of(path)
+        name, layer = path.rsplit("/", 1)[-1], layer_of(path)
         split = array.ndim > 2 and 1 < array.shape[2] <= 6
         entries = {f"{name}[{i}]": array[:, :, i] for i in range(array.shape[2])} if split else {}
         for key, entry in (entries or {name: array}).items():
