@@ -69,19 +69,22 @@ def _dead_panel(epochs: np.ndarray, dead: dict[str, np.ndarray], looks: dict[str
 
 def _histogram(name: str, counts: np.ndarray, edges: np.ndarray, look: Look) -> Panel:
     rows = np.flatnonzero(np.isfinite(edges[:, 0]))
-    shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1.0)
-    lines: list[Any] = []
-    if len(rows) > 1:
-        lines = [_stairs(shares[rows[0]], edges[rows[0]], START, name, "at first")]
-    now = _stairs(shares[rows[-1]], edges[rows[-1]], look, name, "now")
+    first, last = (_density(counts[row], edges[row]) for row in (rows[0], rows[-1]))
+    now = _stairs(last, edges[rows[-1]], look, name, "now")
     now.low, now.high = np.zeros_like(now.y), now.y
+    lines: list[Any] = [now]
+    if len(rows) > 1:
+        lines.insert(0, _stairs(first, edges[rows[0]], START, name, "at first"))
     # A value that is very frequent, such as the 0 of ReLU, would flatten all others.
-    ordered = np.sort(shares[rows[-1]])
-    top = min(ordered[-1], 3.0 * ordered[-2]) or ordered[-1]
-    limits = 0.0, 1.1 * float(top)
-    return Panel("response", "share of responses", name, [*lines, now], y_range=limits)
+    ordered = np.sort(last)
+    top = float(min(ordered[-1], 3.0 * ordered[-2]) or ordered[-1] or 1.0)
+    return Panel("response", "density", name, lines, y_range=(0.0, 1.1 * top))
 
 
-def _stairs(shares: np.ndarray, edges: np.ndarray, look: Look, name: str, note: str) -> Line:
-    x, y = np.repeat(edges, 2)[1:-1], np.repeat(shares, 2)
+def _density(counts: np.ndarray, edges: np.ndarray) -> np.ndarray:
+    return counts / max(counts.sum(), 1.0) / np.diff(edges)
+
+
+def _stairs(density: np.ndarray, edges: np.ndarray, look: Look, name: str, note: str) -> Line:
+    x, y = np.repeat(edges, 2)[1:-1], np.repeat(density, 2)
     return Line(x, y, look, name, note, width=1.2)

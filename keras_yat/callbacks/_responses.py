@@ -11,7 +11,6 @@ from keras import ops
 
 from keras_yat._backend import is_symbolic, without_gradients
 from keras_yat._keras_compat import sublayers
-from keras_yat._register import recorded_name
 from keras_yat.activations._base import TrainableActivation
 from keras_yat.layers._neurons import NeuronLayer
 
@@ -56,7 +55,7 @@ def sources(model: keras.Model) -> dict[str, Source]:
     for layer in layers:
         if id(layer) in inner:
             continue
-        name, activation = _name(layer), getattr(layer, "activation", None)
+        name, activation = layer.name, getattr(layer, "activation", None)
         own = callable(activation) and not isinstance(activation, keras.layers.Layer)
         own = own and activation is not keras.activations.linear
         if isinstance(layer, NeuronLayer):
@@ -74,14 +73,6 @@ def _is_recurrent(layer: keras.layers.Layer) -> bool:
 def _holds(layer: keras.layers.Layer) -> bool:
     """Whether the activation of a layer is a layer, with responses under its name."""
     return isinstance(getattr(layer, "activation", None), keras.layers.Layer)
-
-
-def _name(layer: keras.layers.Layer) -> str:
-    """The name of a layer, as in the names of its recorded parameters."""
-    names = [recorded_name(weight) for weight in layer.weights]
-    of_parameters = [name for name in names if name]
-    own = isinstance(layer, (TrainableActivation, NeuronLayer)) and of_parameters
-    return of_parameters[0].rpartition("/")[0] if own else layer.name
 
 
 def _call_of(layer: keras.layers.Layer) -> str:
