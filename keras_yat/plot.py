@@ -3,7 +3,8 @@
 Every function returns `(figure, arrays)`: a Matplotlib `Figure` and a dict of NumPy arrays
 with the data drawn in it. The figure is independent of `matplotlib.pyplot` and needs no
 display: `figure.savefig("name.png", dpi=150)` writes it to a file. Matplotlib is imported
-by the first call: `pip install "keras-yat[plot]"`.
+by the first call: `pip install "keras-yat[plot]"`. What a function returns is a `Plot`, whose
+`interactive()` is the same figure of Plotly: `pip install "keras-yat[interactive]"`.
 """
 
 from keras_yat._plot._drawing import Plot as Plot

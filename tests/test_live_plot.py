@@ -73,6 +73,7 @@ def small():
     return compiled(keras.Sequential(parts))
 
 
+@pytest.mark.slow
 def test_training_is_the_same(tmp_path):
     plain, shown = model_with_state(), model_with_state()
     live = LivePlot(X, steps=2, log_dir=tmp_path)
@@ -105,6 +106,7 @@ def test_everything_is_restored_after_an_error():
         np.testing.assert_array_equal(one, to_numpy(two))
 
 
+@pytest.mark.slow
 def test_responses_of_a_functional_model_with_nested_and_shared_layers():
     inner = keras.Sequential([keras.Input((3,)), layers.ReLU(name="same")], name="inner")
     shared = keras_yat.Mila(name="same")
@@ -221,9 +223,11 @@ def found_paths(live, layer):
 
 
 @pytest.mark.once
+@pytest.mark.slow
 def test_event_files_do_not_import_tensorflow(tmp_path):
     code = f"""
-import sys
+import os, sys
+os.environ["KERAS_BACKEND"] = "jax"
 import keras_yat
 from keras_yat.callbacks._tensorboard import EventFile
 events = EventFile({str(tmp_path)!r})

@@ -35,10 +35,10 @@ def live(
     if known:
         panels.append(_dead_panel(epochs, known, looks))
     for name in known:
-        panels.append(_histogram(name, *histograms[name], looks[name]))
+        panels.append(_histogram(name, *histograms[name], epochs, looks[name]))
     legend = dict(looks)
-    if known and len(epochs) > 1:
-        legend[f"responses at epoch {epochs[0]:g}"] = START
+    starts = {mark.name for p in panels for mark in p.marks if isinstance(mark, Line)}
+    legend |= dict.fromkeys(sorted(starts - legend.keys()), START)
     arrays: dict[str, np.ndarray] = {"epochs": epochs, **parameters}
     for name in known:
         counts, edges = histograms[name]
@@ -67,14 +67,17 @@ def _dead_panel(epochs: np.ndarray, dead: dict[str, np.ndarray], looks: dict[str
     return Panel("epoch", label, marks=lines, y_range=(-0.04 * top, 1.06 * top), epochs=ends)
 
 
-def _histogram(name: str, counts: np.ndarray, edges: np.ndarray, look: Look) -> Panel:
+def _histogram(
+    name: str, counts: np.ndarray, edges: np.ndarray, epochs: np.ndarray, look: Look
+) -> Panel:
     rows = np.flatnonzero(np.isfinite(edges[:, 0]))
     first, last = (_density(counts[row], edges[row]) for row in (rows[0], rows[-1]))
-    now = _stairs(last, edges[rows[-1]], look, name, "now")
+    now = _stairs(last, edges[rows[-1]], look, name)
     now.low, now.high = np.zeros_like(now.y), now.y
     lines: list[Any] = [now]
     if len(rows) > 1:
-        lines.insert(0, _stairs(first, edges[rows[0]], START, name, "at first"))
+        start = f"responses at epoch {epochs[rows[0]]:g}"
+        lines.insert(0, _stairs(first, edges[rows[0]], START, start))
     # A value that is very frequent, such as the 0 of ReLU, would flatten all others.
     ordered = np.sort(last)
     top = float(min(ordered[-1], 3.0 * ordered[-2]) or ordered[-1] or 1.0)
@@ -85,6 +88,6 @@ def _density(counts: np.ndarray, edges: np.ndarray) -> np.ndarray:
     return counts / max(counts.sum(), 1.0) / np.diff(edges)
 
 
-def _stairs(density: np.ndarray, edges: np.ndarray, look: Look, name: str, note: str) -> Line:
+def _stairs(density: np.ndarray, edges: np.ndarray, look: Look, name: str) -> Line:
     x, y = np.repeat(edges, 2)[1:-1], np.repeat(density, 2)
-    return Line(x, y, look, name, note, width=1.2)
+    return Line(x, y, look, name, width=1.2)

@@ -87,7 +87,8 @@ class LivePlot(Recorder):
 
     Example:
 
-    >>> model = keras.Sequential([keras.Input((4,)), keras.layers.Dense(8), keras_yat.Mila()])
+    >>> mila = keras_yat.Mila(name="mila")
+    >>> model = keras.Sequential([keras.Input((4,)), keras.layers.Dense(8), mila])
     >>> model.compile("sgd", "mse")
     >>> x, y = np.random.normal(size=(32, 4)), np.zeros((32, 8))
     >>> live = keras_yat.callbacks.LivePlot(x)
@@ -149,7 +150,7 @@ class LivePlot(Recorder):
             ValueError: If nothing has been recorded.
             ImportError: If Matplotlib is not installed.
         """
-        if not self._epochs:
+        if not self._is_known():
             raise ValueError("There are no records: pass the callback to `fit` first.")
         return _live.live(self.epochs, self.history, self.dead, self.histograms)
 
@@ -203,6 +204,11 @@ class LivePlot(Recorder):
             self._publish(at)
             self._last = {}
 
+    def _is_known(self) -> bool:
+        return any(
+            np.isfinite(each).any() for each in (*self.history.values(), *self.dead.values())
+        )
+
     def _of_responses(self) -> dict[str, np.ndarray]:
         found = {n: r for n, r in self._records.items() if n.startswith(START)}
         return {name.removeprefix(START): np.array(rows) for name, rows in found.items()}
@@ -212,7 +218,7 @@ class LivePlot(Recorder):
         if self._events is not None:
             step = int(at) if self._steps is None else int(self.model.optimizer.iterations)
             self._events.write(step, *self._summaries())
-        if self._display is None and self._path is None:
+        if not self._is_known() or (self._display is None and self._path is None):
             return
         figure = self.plot().figure
         if self._display is not None:
