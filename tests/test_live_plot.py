@@ -10,6 +10,7 @@ from keras import layers, ops
 from PIL import Image
 
 import keras_yat
+from keras_yat._plot import _live
 from keras_yat.callbacks import LivePlot, ParameterHistory, _files, _notebook, _responses
 from keras_yat.callbacks._responses import dead_units, responses, sources
 from keras_yat.callbacks._tensorboard import EventFile
@@ -289,6 +290,14 @@ def test_model_built_in_the_first_step(tmp_path):
     assert [axis.get_title() for axis in live.plot().figure.axes][-1] == "mila"
 
 
+def test_slider_of_many_records():
+    edges = np.tile(np.linspace(0.0, 1.0, 41), (200, 1))
+    shown = _live.live(np.arange(200.0), {}, {"a": np.zeros(200)}, {"a": (edges[:, 1:], edges)})
+    (slider,) = shown.interactive().layout.sliders
+    epochs = [float(step.label) for step in slider.steps]
+    assert (len(epochs), epochs[0], epochs[-1]) == (50, 0.0, 199.0)
+
+
 def test_picture(tmp_path):
     path = tmp_path / "live.png"
     yat = keras_yat.YatDense(2, activation=keras_yat.Mila(name="mila"), name="yat")
@@ -317,7 +326,23 @@ def test_picture(tmp_path):
         np.testing.assert_array_equal(line[::2, 0], edges[row, :-1])
         np.testing.assert_array_equal(line[1::2, 0], edges[row, 1:])
         np.testing.assert_allclose(line[::2, 1] * np.diff(edges[row]) * 40, counts[row])
-    assert "<div" in plotted.interactive().to_html(include_plotlyjs=False)
+    drawn = plotted.interactive()
+    assert "<div" in drawn.to_html(include_plotlyjs=False)
+    # A slider for the epoch of both histograms.
+    (slider,) = drawn.layout.sliders
+    assert [step.label for step in slider.steps] == ["0", "1", "2"]
+    assert slider.active == 2
+    for place, step in enumerate(slider.steps):
+        changes, members = step.args
+        shown = [drawn.data[i] for i, on in zip(members, changes["visible"], strict=True) if on]
+        named = {trace.name: trace for trace in shown if trace.name}
+        assert [*named] == ["yat", "mila"]
+        for name, trace in named.items():
+            np.testing.assert_array_equal(trace.x[::2], arrays[f"{name}/edges"][place, :-1])
+            heights = trace.y[::2] * np.diff(arrays[f"{name}/edges"][place]) * 40
+            np.testing.assert_allclose(heights, arrays[f"{name}/counts"][place])
+    assert [trace.visible for trace in drawn.data if trace.meta == 2.0] == [True] * 6
+    assert not any(trace.visible for trace in drawn.data if trace.meta == 1.0)
     before = path.read_bytes()
     with pytest.raises(ZeroDivisionError):
         _files.write(path, lambda file: file.write(b"half") and 1 / 0)

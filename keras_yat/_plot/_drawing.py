@@ -41,6 +41,16 @@ class Line:
 
 
 @dataclasses.dataclass
+class Family:
+    """Lines of which one is shown: the last, or the one that a slider for all panels selects."""
+
+    lines: list[Line]
+    values: list[float]
+    name: str
+    """What the values are, such as "epoch"."""
+
+
+@dataclasses.dataclass
 class Contours:
     """Contours of `values`, one row per y, filled or as lines."""
 
@@ -85,7 +95,7 @@ class Arrows:
         return np.hypot(self.across, self.up)
 
 
-Mark = Line | Contours | Arrows
+Mark = Line | Family | Contours | Arrows
 
 
 @dataclasses.dataclass

@@ -5,11 +5,13 @@ from typing import Any
 import numpy as np
 
 from keras_yat._plot import _drawing
-from keras_yat._plot._drawing import Drawing, Line, Look, Panel, Plot
+from keras_yat._plot._drawing import Drawing, Family, Line, Look, Panel, Plot
 from keras_yat._plot._parameters import layer_of, parameter_panels
 
 START = Look("0.6")
 """The look of the responses at the first record."""
+MOMENTS = 50
+"""The largest number of histograms of a layer that a slider shows."""
 
 
 def live(
@@ -71,23 +73,21 @@ def _histogram(
     name: str, counts: np.ndarray, edges: np.ndarray, epochs: np.ndarray, look: Look
 ) -> Panel:
     rows = np.flatnonzero(np.isfinite(edges[:, 0]))
-    first, last = (_density(counts[row], edges[row]) for row in (rows[0], rows[-1]))
-    now = _stairs(last, edges[rows[-1]], look, name)
-    now.low, now.high = np.zeros_like(now.y), now.y
-    lines: list[Any] = [now]
+    # Spread over the records, with the first and the last one.
+    rows = rows[np.unique(np.linspace(0, len(rows) - 1, MOMENTS).round().astype(int))]
+    lines = [_stairs(counts[row], edges[row], look, name) for row in rows]
+    for line in lines:
+        line.low, line.high = np.zeros_like(line.y), line.y
+    marks: list[Any] = [Family(lines, epochs[rows].tolist(), "epoch")]
     if len(rows) > 1:
         start = f"responses at epoch {epochs[rows[0]]:g}"
-        lines.insert(0, _stairs(first, edges[rows[0]], START, start))
+        marks.insert(0, _stairs(counts[rows[0]], edges[rows[0]], START, start))
     # A value that is very frequent, such as the 0 of ReLU, would flatten all others.
-    ordered = np.sort(last)
+    ordered = np.sort(lines[-1].y[::2])
     top = float(min(ordered[-1], 3.0 * ordered[-2]) or ordered[-1] or 1.0)
-    return Panel("response", "density", name, lines, y_range=(0.0, 1.1 * top))
+    return Panel("response", "density", name, marks, y_range=(0.0, 1.1 * top))
 
 
-def _density(counts: np.ndarray, edges: np.ndarray) -> np.ndarray:
-    return counts / max(counts.sum(), 1.0) / np.diff(edges)
-
-
-def _stairs(density: np.ndarray, edges: np.ndarray, look: Look, name: str) -> Line:
-    x, y = np.repeat(edges, 2)[1:-1], np.repeat(density, 2)
-    return Line(x, y, look, name, width=1.2)
+def _stairs(counts: np.ndarray, edges: np.ndarray, look: Look, name: str) -> Line:
+    density = counts / max(counts.sum(), 1.0) / np.diff(edges)
+    return Line(np.repeat(edges, 2)[1:-1], np.repeat(density, 2), look, name, width=1.2)

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 
 from keras_yat._plot import _drawing
-from keras_yat._plot._drawing import Arrows, Contours, Drawing, Line, Look, Panel
+from keras_yat._plot._drawing import Arrows, Contours, Drawing, Family, Line, Look, Panel
 
 TITLE, LABEL, TICK = 14, 12, 10
 DASHES: dict[str, Any] = {"solid": "-", "dash": (0, (5, 1.5)), "dot": (0, (1, 1))}
@@ -54,6 +54,8 @@ def _style(look: Look) -> dict[str, Any]:
 
 
 def _draw_mark(figure: Any, axis: Any, mark: _drawing.Mark) -> Any:
+    if isinstance(mark, Family):
+        mark = mark.lines[-1]
     if isinstance(mark, Line):
         return _line(axis, mark)
     drawn = _contours(axis, mark) if isinstance(mark, Contours) else _arrows(axis, mark)

@@ -5,12 +5,13 @@ from typing import Any
 import numpy as np
 
 from keras_yat._plot import _drawing, _matplotlib
-from keras_yat._plot._drawing import Arrows, Contours, Drawing, Line, Look, Panel
+from keras_yat._plot._drawing import Arrows, Contours, Drawing, Family, Line, Look, Panel
 
 INCH = 90
 """Pixels of an inch of a drawing."""
 ABOVE, BELOW, ENTRY = 80, 70, 26
 """Pixels above and below the panels, and of a row of the legend."""
+SLIDER = 80
 
 
 def draw(drawing: Drawing) -> Any:
@@ -64,6 +65,8 @@ def _html(text: str) -> str:
 def _traces(graph_objects, panel: Panel, mark: _drawing.Mark, bar: Any) -> list[Any]:
     if isinstance(mark, Line):
         return _line(graph_objects, mark)
+    if isinstance(mark, Family):
+        return _family(graph_objects, mark)
     if isinstance(mark, Contours):
         return [_contours(graph_objects, panel, mark, bar)]
     return [_arrows(graph_objects, panel, mark, bar)]
@@ -98,6 +101,27 @@ def _line(graph_objects, line: Line) -> list[Any]:
         main.hoverinfo = "skip"
         main.hovertemplate = None
     return [*traces, main]
+
+
+def _family(graph_objects: Any, family: Family) -> list[Any]:
+    traces = []
+    for value, line in zip(family.values, family.lines, strict=True):
+        for trace in _line(graph_objects, line):
+            # What the slider finds it by.
+            trace.update(visible=line is family.lines[-1], meta=value)
+            traces.append(trace)
+    return traces
+
+
+def _slider(figure: Any, families: list[Family]) -> dict[str, Any]:
+    """A slider that shows one line of each family."""
+    members = [i for i, trace in enumerate(figure.data) if trace.meta is not None]
+    steps = []
+    for value in sorted({value for family in families for value in family.values}):
+        arguments = [{"visible": [figure.data[i].meta == value for i in members]}, members]
+        steps.append({"method": "restyle", "label": f"{value:.4g}", "args": arguments})
+    words = {"prefix": f"{families[0].name} "}
+    return {"steps": steps, "active": len(steps) - 1, "currentvalue": words}
 
 
 def _contours(graph_objects, panel: Panel, mark: Contours, bar: dict[str, Any] | None) -> Any:
@@ -197,10 +221,16 @@ def _key(graph_objects: Any, name: str, look: Look) -> Any:
 
 
 def _layout(figure: Any, drawing: Drawing, rows: int) -> None:
-    lines = all(isinstance(mark, Line) for panel in drawing.panels for mark in panel.marks)
+    marks = [mark for panel in drawing.panels for mark in panel.marks]
+    lines = all(isinstance(mark, (Line, Family)) for mark in marks)
+    families = [mark for mark in marks if isinstance(mark, Family) and len(mark.values) > 1]
     equal = any(panel.equal for panel in drawing.panels)
     above = ABOVE + 20 * max(panel.title.count("\n") for panel in drawing.panels)
     below = BELOW + (ENTRY * (1 + len(drawing.legend) // 6) if drawing.legend else 0)
+    if families:
+        below += SLIDER
+        place = {"y": 0.0, "yanchor": "top", "pad": {"t": BELOW - 10}}
+        figure.update_layout(sliders=[{**_slider(figure, families), **place}])
     figure.update_layout(
         template="plotly_white",
         title={"text": _html(drawing.title or ""), "x": 0.5},

@@ -142,9 +142,10 @@ class LivePlot(Recorder):
         """The picture of all records so far.
 
         Returns:
-            A `keras_yat.plot.Plot`, `(figure, arrays)`. The arrays are "epochs", one for each
-            path of a parameter, and for each layer with responses "NAME/dead", "NAME/counts"
-            and "NAME/edges".
+            A `keras_yat.plot.Plot`, `(figure, arrays)`, whose `interactive()` has a slider for
+            the epoch of the histograms. The arrays are "epochs", one for each path of a
+            parameter, and for each layer with responses "NAME/dead", "NAME/counts" and
+            "NAME/edges".
 
         Raises:
             ValueError: If nothing has been recorded.
