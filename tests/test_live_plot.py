@@ -95,7 +95,7 @@ def test_everything_is_restored_after_an_error():
     model = model_with_state()
     before = [to_numpy(each) for each in model.variables]
     vars(model.layers[0])["call"] = own = model.layers[0].call
-    with _responses._recording(sources(model)):
+    with _responses._recording(model, sources(model)):
         assert vars(model.layers[0])["call"] is not own
     assert vars(model.layers[0])["call"] is own
     with pytest.raises(ValueError, match="incompatible"):

@@ -2,7 +2,7 @@
 
 import contextlib
 import inspect
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
 import keras
@@ -93,14 +93,14 @@ def responses(model: keras.Model, inputs: Any, found: dict[str, Source]) -> dict
     """
     call = inspect.signature(model.call).parameters
     takes = "training" in call or any(p.kind is p.VAR_KEYWORD for p in call.values())
-    with _unchanged(model), _recording(found) as recorded, without_gradients():
+    with _unchanged(model), _recording(model, found) as recorded, without_gradients():
         model(inputs, **({"training": False} if takes else {}))
     rows = {name: [_rows(each, found[name].axis) for each in recorded[name]] for name in recorded}
     return {name: np.concatenate(each) for name, each in rows.items() if each}
 
 
 @contextlib.contextmanager
-def _recording(found: dict[str, Source]) -> Iterator[dict[str, list[Any]]]:
+def _recording(model: keras.Model, found: dict[str, Source]) -> Iterator[dict[str, list[Any]]]:
     """A scope in which the outputs of the sources are kept, by name."""
     recorded: dict[str, list[Any]] = {name: [] for name in found}
 
@@ -115,12 +115,18 @@ def _recording(found: dict[str, Source]) -> Iterator[dict[str, list[Any]]]:
         return call
 
     replaced = []
+
+    def replace(layer: keras.layers.Layer, method: str, function: Callable) -> None:
+        # Not by `setattr`: Keras and torch track attributes.
+        replaced.append((vars(layer), method, vars(layer).get(method)))
+        vars(layer)[method] = function
+
     try:
+        for layer in sublayers(model):
+            # With `keras.RematScope` calls would be traced.
+            replace(layer, "rematerialized_call", lambda call, *_, **__: call)
         for name, (layer, method, *_) in found.items():
-            # Not by `setattr`: Keras and torch track attributes.
-            attributes = vars(layer)
-            replaced.append((attributes, method, attributes.get(method)))
-            attributes[method] = keeping(getattr(layer, method), recorded[name])
+            replace(layer, method, keeping(getattr(layer, method), recorded[name]))
         yield recorded
     finally:
         for attributes, method, before in reversed(replaced):
