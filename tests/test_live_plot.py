@@ -383,6 +383,7 @@ def test_notebook_shows_one_picture():
         ({"inputs": X[:1]}, r"at least 2 entries .* Received: inputs=\[\(1, 4\)\]"),
         ({"inputs": [X, X[:9]]}, r"as many of each. Received: inputs=\[\(20, 4\), \(9, 4\)\]"),
         ({"every": 0}, "`every` must be an int of at least 1. Received: every=0"),
+        ({"path": "live"}, "`path` must end with .png or .svg or .pdf. Received: path='live'"),
         ({"steps": True}, "`steps` must be an int of at least 1"),
         ({"dead_below": -1.0}, "`dead_below` must be a finite number of at least 0"),
         ({"show": "yes"}, "`show` must be True or False. Received: show='yes'"),

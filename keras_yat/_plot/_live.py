@@ -8,7 +8,7 @@ from keras_yat._plot import _drawing
 from keras_yat._plot._drawing import Drawing, Family, Line, Look, Panel, Plot
 from keras_yat._plot._parameters import layer_of, parameter_panels
 
-START = Look("0.6")
+START = Look("black")
 """The look of the responses at the first record."""
 MOMENTS = 50
 """The largest number of histograms of a layer that a slider shows."""
@@ -81,13 +81,15 @@ def _histogram(
     marks: list[Any] = [Family(lines, epochs[rows].tolist(), "epoch")]
     if len(rows) > 1:
         start = f"responses at epoch {epochs[rows[0]]:g}"
-        marks.insert(0, _stairs(counts[rows[0]], edges[rows[0]], START, start))
+        marks.insert(0, _stairs(counts[rows[0]], edges[rows[0]], START, start, width=0.7))
     # A value that is very frequent, such as the 0 of ReLU, would flatten all others.
     ordered = np.sort(lines[-1].y[::2])
     top = float(min(ordered[-1], 3.0 * ordered[-2]) or ordered[-1] or 1.0)
     return Panel("response", "density", name, marks, y_range=(0.0, 1.1 * top))
 
 
-def _stairs(counts: np.ndarray, edges: np.ndarray, look: Look, name: str) -> Line:
+def _stairs(
+    counts: np.ndarray, edges: np.ndarray, look: Look, name: str, width: float = 1.2
+) -> Line:
     density = counts / max(counts.sum(), 1.0) / np.diff(edges)
-    return Line(np.repeat(edges, 2)[1:-1], np.repeat(density, 2), look, name, width=1.2)
+    return Line(np.repeat(edges, 2)[1:-1], np.repeat(density, 2), look, name, width=width)

@@ -1,6 +1,7 @@
 """A picture of a training, drawn again while it runs."""
 
 import io
+from pathlib import Path
 from typing import Any
 
 import keras
@@ -17,6 +18,7 @@ from keras_yat.callbacks._responses import Source, dead_units, responses, source
 from keras_yat.callbacks._tensorboard import EventFile
 
 BINS = 40
+FORMATS = (".png", ".svg", ".pdf")
 START = "responses of "
 """The start of the names of records that are not of parameters."""
 
@@ -26,7 +28,7 @@ class LivePlot(Recorder):
 
     The picture has a panel for each parameter of the activations and each learned alpha and
     epsilon, over the epochs; a panel with the fraction of dead units of each layer; and for
-    each layer a histogram of its responses to `inputs`, at the first record (gray) and now.
+    each layer a histogram of its responses to `inputs`, at the first record (black) and now.
     In a notebook the picture replaces the one before in the output of the cell. Elsewhere it is
     written to `path`, and TensorBoard gets the same numbers by `log_dir`.
 
@@ -60,8 +62,8 @@ class LivePlot(Recorder):
             values are recorded in any case.
         steps: Number of steps (batches) between further records, counted from the start of
             each epoch, or None.
-        path: A file to write the picture to, such as "live.png", or None. The format is that of
-            the ending; it is replaced as a whole.
+        path: A file to write the picture to, which ends with .png, .svg or .pdf, or None. It is
+            replaced as a whole.
         log_dir: A folder for an event file of TensorBoard, or None. Scalars are the parameters
             and the fractions of dead units, histograms the responses and the parameters with a
             value per channel. Their step is the epoch; with `steps` it is the number of
@@ -80,8 +82,9 @@ class LivePlot(Recorder):
             (records, 41). Rare outliers are counted in the outer bins.
 
     Raises:
-        ValueError: If `inputs` are not arrays with at least 2 entries, all alike, a number is
-            out of its range, or, in `fit`, the model has nothing to show.
+        ValueError: If `inputs` are not arrays with at least 2 entries, as many of each, a number
+            is out of its range, `path` has another ending, or, in `fit`, the model has nothing
+            to show.
         ImportError: If Matplotlib (for a picture), TensorBoard (for `log_dir`) or IPython (for
             `show=True`) is not installed.
 
@@ -116,6 +119,8 @@ class LivePlot(Recorder):
         super().__init__(steps)
         self._inputs = _batch(inputs)
         self._every = _validate.count("every", every)
+        if path is not None and Path(path).suffix not in FORMATS:
+            _validate.invalid_argument("path", f"end with {' or '.join(FORMATS)}", path)
         self._path, self._log_dir = path, log_dir
         self._dead_below = _validate.number("dead_below", dead_below, least=0.0)
         self._show = None if show is None else _validate.flag("show", show)
@@ -227,8 +232,8 @@ class LivePlot(Recorder):
             figure.savefig(png, format="png", dpi=100)
             self._display.show(png.getvalue())
         if self._path is not None:
-            ending = str(self._path).rpartition(".")[2]
-            _files.write(self._path, lambda f: figure.savefig(f, format=ending, dpi=100))
+            kind = Path(self._path).suffix[1:]
+            _files.write(self._path, lambda file: figure.savefig(file, format=kind, dpi=100))
 
     def _summaries(self) -> tuple[dict[str, float], dict[str, np.ndarray]]:
         """The scalars and the histograms of the last record."""
