@@ -64,7 +64,7 @@ OF_PROGRAMS = [
         "keras_yat/callbacks/_responses.py",
         "values.min(axis=0), values.max(axis=0)",
         "values.min(), values.max()",
-        "tests/test_live_plot.py",
+        "tests/test_responses.py",
     ),
     Fault(
         "plots: arrows of an interactive field are mirrored",
