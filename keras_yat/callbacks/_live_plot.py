@@ -29,8 +29,8 @@ class LivePlot(Recorder):
     The picture has a panel for each parameter of the activations and each learned alpha and
     epsilon, over the epochs; a panel with the fraction of dead units of each layer; and for
     each layer a histogram of its responses to `inputs`, at the first record (black) and now.
-    In a notebook the picture replaces the one before in the output of the cell. Elsewhere it is
-    written to `path`, and TensorBoard gets the same numbers by `log_dir`.
+    In a notebook the picture replaces the one before in the output of the cell. With `path` it
+    is written to a file, and with `log_dir` TensorBoard shows the same numbers.
 
     Layers with responses, anywhere in the model:
 
