@@ -48,6 +48,20 @@ def is_recording() -> bool:
     return keras.backend.backend() == "torch" and sys.modules["torch"].is_grad_enabled()
 
 
+def without_gradients() -> AbstractContextManager[Any]:
+    """A scope in which no operations are recorded to derive their gradient."""
+    if keras.backend.backend() != "torch":
+        return nullcontext()
+    return sys.modules["torch"].no_grad()
+
+
+def is_symbolic(x: Any) -> bool:
+    """Whether a tensor has no values yet: it is one of a function that is traced."""
+    if keras.backend.backend() == "jax":
+        return isinstance(x, sys.modules["jax"].core.Tracer)
+    return keras.backend.backend() == "tensorflow" and not hasattr(x, "numpy")
+
+
 def vary_alike(tensors: Sequence[Tensor]) -> bool:
     """Whether all tensors vary over the same axes of a mesh, in `jax.shard_map`.
 

@@ -47,10 +47,31 @@ OF_PROGRAMS = [
     ),
     Fault(
         "callbacks: an epoch's end is not recorded",
-        "keras_yat/callbacks.py",
+        "keras_yat/callbacks/_recorder.py",
         "self._record(epoch + 1)",
         "pass",
         "tests/test_callbacks.py",
+    ),
+    Fault(
+        "callbacks: responses change statistics and seeds",
+        "keras_yat/callbacks/_responses.py",
+        "variable.assign(value)",
+        "pass",
+        "tests/test_live_plot.py",
+    ),
+    Fault(
+        "callbacks: dead units are those of all inputs together",
+        "keras_yat/callbacks/_responses.py",
+        "values.min(axis=0), values.max(axis=0)",
+        "values.min(), values.max()",
+        "tests/test_responses.py",
+    ),
+    Fault(
+        "plots: arrows of an interactive field are mirrored",
+        "keras_yat/_plot/_plotly.py",
+        "np.arctan2(mark.across, mark.up)",
+        "np.arctan2(mark.up, mark.across)",
+        "tests/test_plot_interactive.py",
     ),
     Fault(
         "conversion: a learned epsilon is taken as it is stored",

@@ -22,6 +22,7 @@ activations.nami([1.0], omega=0.3)  # pyright: ignore[reportCallIssue]
 ops.yat_product([[1.0]], [[1.0]], eps=1.0)  # pyright: ignore[reportCallIssue]
 initializers.YatNormal(scale=0.35)  # pyright: ignore[reportCallIssue]
 callbacks.ParameterHistory(every=10)  # pyright: ignore[reportCallIssue]
+callbacks.LivePlot([1.0, 2.0], epochs=10)  # pyright: ignore[reportCallIssue]
 plot.curves("mila", xlim=4)  # pyright: ignore[reportCallIssue]
 search.optimizer(None, names=["adam"])  # pyright: ignore[reportCallIssue]
 

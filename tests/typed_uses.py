@@ -60,7 +60,9 @@ text: str = keras_yat.zoo.decode("tinyshakespeare", indices)
 model = keras.Sequential([keras.Input((8,)), keras_yat.YatDense(4), keras_yat.Nami()])
 model.compile("adam", "mse")
 recorded = callbacks.ParameterHistory(steps=10, path="parameters.npz")
-model.fit(x, x, callbacks=[recorded])
+live = callbacks.LivePlot({"a": x}, every=2, path="live.png", log_dir="logs")
+model.fit(x, x, callbacks=[recorded, live])
+live.plot().interactive().show()
 epochs: np.ndarray = recorded.epochs
 figure, arrays = plot.curves("mila", {"beta": [-1.0, 0.0]}, low=-4)
 curve: np.ndarray = arrays["x"]

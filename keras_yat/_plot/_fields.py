@@ -5,8 +5,8 @@ from typing import Any
 import numpy as np
 
 from keras_yat import _derivative, _validate
-from keras_yat._plot import _panels
-from keras_yat._plot._panels import Plot
+from keras_yat._plot import _drawing
+from keras_yat._plot._drawing import Arrows, Contours, Drawing, Panel, Plot
 from keras_yat._space import Float
 
 
@@ -56,15 +56,15 @@ def contours(
         The figures of Mila: contours over (x, beta) in [-3, 3]².
     """
     layer, parameter = _layer_and_parameter(activation, parameter)
-    x = _panels.grid("", low, high, points)
+    x = _drawing.grid("", low, high, points)
     at = _parameter_grid(layer, parameter, parameter_low, parameter_high, points)
     value, slope, _ = _derivative.partials(layer, parameter, *np.meshgrid(x, at))
-    figure, axes = _panels.panels(2, type(layer).__name__, height=4.6)
-    for axis, values, name in zip(axes, (value, slope), ("f(x)", "f′(x)"), strict=True):
-        filled = _contour(axis, x, at, values)
-        _panels.label(axis, "x", parameter, name)
-        _bar(figure, filled, axis)
-    return Plot(figure, {"x": x, parameter: at, "f": value, "f'": slope})
+    panels = [
+        Panel("x", parameter, name, [Contours(x, at, values, name, bar="")])
+        for name, values in (("f(x)", value), ("f′(x)", slope))
+    ]
+    drawing = Drawing(panels, type(layer).__name__, height=4.6)
+    return _drawing.plot(drawing, {"x": x, parameter: at, "f": value, "f'": slope})
 
 
 def gradient_field(
@@ -117,24 +117,25 @@ def gradient_field(
         The figures of Mila: the gradient field over (x, beta).
     """
     layer, parameter = _layer_and_parameter(activation, parameter)
-    x = _panels.grid("", low, high, points)
+    x = _drawing.grid("", low, high, points)
     at = _parameter_grid(layer, parameter, parameter_low, parameter_high, points)
     value, by_x, by_parameter = _derivative.partials(layer, parameter, *np.meshgrid(x, at))
-    figure, (axis,) = _panels.panels(1, f"{type(layer).__name__}: gradient", width=7.5, height=6.0)
-    axis.contour(x, at, value, levels=15, colors="0.8", linewidths=0.8, linestyles="solid")
-    axis.grid(False)
-    length = np.hypot(by_x, by_parameter)
-    arrows = axis.quiver(
-        x, at, by_x, by_parameter, length, cmap="viridis", pivot="mid", clim=_panels.span(length)
+    behind = Contours(x, at, value, "f(x)", edge="0.8", filled=False)
+    bar = f"length of (∂f/∂x, ∂f/∂{parameter})"
+    names = "∂f/∂x", f"∂f/∂{parameter}"
+    panel = Panel(
+        "x",
+        parameter,
+        marks=[behind, Arrows(x, at, by_x, by_parameter, names, bar)],
+        # A margin of half a step, for the arrows at the edges.
+        x_range=(1.5 * x[0] - 0.5 * x[1], 1.5 * x[-1] - 0.5 * x[-2]),
+        y_range=(1.5 * at[0] - 0.5 * at[1], 1.5 * at[-1] - 0.5 * at[-2]),
+        equal=bool(np.isclose(x[-1] - x[0], at[-1] - at[0])),
+        grid=False,
     )
-    # A margin of half a step, for the arrows at the edges.
-    axis.set_xlim(1.5 * x[0] - 0.5 * x[1], 1.5 * x[-1] - 0.5 * x[-2])
-    axis.set_ylim(1.5 * at[0] - 0.5 * at[1], 1.5 * at[-1] - 0.5 * at[-2])
-    if np.isclose(x[-1] - x[0], at[-1] - at[0]):
-        axis.set_aspect("equal")
-    _panels.label(axis, "x", parameter)
-    _bar(figure, arrows, axis, f"length of (∂f/∂x, ∂f/∂{parameter})")
-    return Plot(figure, {"x": x, parameter: at, "df/dx": by_x, f"df/d{parameter}": by_parameter})
+    drawing = Drawing([panel], f"{type(layer).__name__}: gradient", width=7.5, height=6.0)
+    arrays = {"x": x, parameter: at, "df/dx": by_x, f"df/d{parameter}": by_parameter}
+    return _drawing.plot(drawing, arrays)
 
 
 def _layer_and_parameter(activation, parameter):
@@ -146,24 +147,4 @@ def _layer_and_parameter(activation, parameter):
 def _parameter_grid(layer, parameter, low, high, points):
     default = Float(-3.0, 3.0).within(layer.bounds[parameter.partition("[")[0]])
     low, high = (default.low if low is None else low), (default.high if high is None else high)
-    return _panels.grid("parameter_", low, high, points)
-
-
-def _contour(axis, x, y, values):
-    from matplotlib.ticker import MaxNLocator
-
-    low, high = _panels.span(values)
-    levels = MaxNLocator(20).tick_values(low, high if high > low else low + 1.0)
-    beyond = np.nanmin(values) < levels[0], np.nanmax(values) > levels[-1]
-    extend = {(0, 0): "neither", (1, 0): "min", (0, 1): "max", (1, 1): "both"}[beyond]
-    filled = axis.contourf(x, y, values, levels=levels, cmap="viridis", extend=extend)
-    axis.contour(
-        x, y, values, levels, colors="white", linewidths=0.4, alpha=0.6, linestyles="solid"
-    )
-    return filled
-
-
-def _bar(figure, drawn, axis, text=""):
-    bar = figure.colorbar(drawn, ax=axis)
-    bar.ax.tick_params(labelsize=_panels.TICK)
-    bar.set_label(text, fontsize=_panels.LABEL)
+    return _drawing.grid("parameter_", low, high, points)

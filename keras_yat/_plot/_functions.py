@@ -7,8 +7,8 @@ import keras
 import numpy as np
 
 from keras_yat import _derivative, _validate, activations
-from keras_yat._plot import _panels
-from keras_yat._plot._panels import Plot
+from keras_yat._plot import _drawing
+from keras_yat._plot._drawing import Drawing, Line, Look, Panel, Plot
 from keras_yat._space import Float, FloatList
 
 DERIVATIVES = {"f": "f(x)", "f'": "f′(x)", "f''": "f″(x)"}
@@ -73,7 +73,7 @@ def curves(
         Trainable Activations for Image Classification, 2023 (three settings each).
     """
     _validate.one_of("derivatives", derivatives, (0, 1, 2))
-    x = _panels.grid("", low, high, points)
+    x = _drawing.grid("", low, high, points)
     title, lines = _lines(activation, settings)
     wanted = list(DERIVATIVES)[: derivatives + 1]
     makers = {
@@ -82,20 +82,20 @@ def curves(
         "f''": _derivative.second_derivative,
     }
     found = {key: np.stack([makers[key](f, x) for f in lines.values()]) for key in wanted}
-    figure, axes = _panels.panels(len(wanted), title, width=4.0 * max(2, len(wanted)))
-    for axis, key in zip(axes, wanted, strict=True):
-        styles = _panels.styles(len(lines))
-        handles = [
-            axis.plot(x, row, linewidth=1.8, **style)[0]
-            for row, style in zip(found[key], styles, strict=True)
-        ]
-        bottom, top = _panels.span(found[key])
-        margin = 0.06 * (top - bottom) or 0.5
-        axis.set_ylim(bottom - margin, top + margin)
-        axis.set_xlim(x[0], x[-1])
-        _panels.label(axis, "x", DERIVATIVES[key])
-    _panels.legend(figure, handles, list(lines))
-    return Plot(figure, {"x": x, **found})
+    looks = dict(zip(lines, _drawing.styles(len(lines)), strict=True))
+    panels = [_panel(x, found[key], looks, DERIVATIVES[key]) for key in wanted]
+    drawing = Drawing(panels, title, looks, width=4.0 * max(2, len(wanted)))
+    return _drawing.plot(drawing, {"x": x, **found})
+
+
+def _panel(x: np.ndarray, rows: np.ndarray, looks: dict[str, Look], label: str) -> Panel:
+    bottom, top = _drawing.span(rows)
+    margin = 0.06 * (top - bottom) or 0.5
+    lines = [
+        Line(x, row, look, name) for row, (name, look) in zip(rows, looks.items(), strict=True)
+    ]
+    ranges = (x[0], x[-1]), (bottom - margin, top + margin)
+    return Panel("x", label, "", [*lines], *ranges)
 
 
 def _lines(activation, settings) -> tuple[str | None, dict[str, Any]]:
@@ -107,7 +107,7 @@ def _lines(activation, settings) -> tuple[str | None, dict[str, Any]]:
             )
         if not activation:
             _validate.invalid_argument("activation", "name at least one", activation)
-        labels = _panels.unique([name_of(a) for a in activation])
+        labels = _drawing.unique([name_of(a) for a in activation])
         copies = [_derivative.copy_of(a) for a in activation]
         return None, dict(zip(labels, copies, strict=True))
     found = activations.get(activation, "activation")
@@ -116,7 +116,7 @@ def _lines(activation, settings) -> tuple[str | None, dict[str, Any]]:
         settings = _sample_settings(found)
     elif not _are_settings(settings):
         _validate.invalid_argument("settings", "be None or a non-empty list of dicts", settings)
-    labels = _panels.unique([_label(setting) or name for setting in settings])
+    labels = _drawing.unique([_label(setting) or name for setting in settings])
     copies = [_derivative.copy_of(found, **setting) for setting in settings]
     return name, dict(zip(labels, copies, strict=True))
 

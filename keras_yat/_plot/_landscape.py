@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 
 from keras_yat import _derivative, _validate
-from keras_yat._plot import _panels
+from keras_yat._plot import _drawing
+from keras_yat._plot._drawing import Contours, Drawing, Panel, Plot
 from keras_yat._plot._functions import name_of
-from keras_yat._plot._panels import Plot
 
 CLIP = 2.5
 """Range of the colours, in standard deviations from the mean."""
@@ -73,7 +73,7 @@ def landscape(
         _validate.invalid_argument("activations", "be a non-empty list of activations", activations)
     layers, width = _validate.count("layers", layers), _validate.count("width", width)
     seeds = _validate.count("seeds", seeds)
-    x = _panels.grid("", low, high, points)
+    x = _drawing.grid("", low, high, points)
     copies = [_derivative.copy_of(a, "activations") for a in activations]
     plane = np.stack(np.meshgrid(x, x), axis=-1).reshape(-1, 2)
     networks = [weights(seed, layers, width) for seed in range(seeds)]
@@ -84,9 +84,10 @@ def landscape(
         ]
     )
     rough = np.array([[roughness(o, float(x[1] - x[0])) for o in row] for row in outputs])
-    names = _panels.unique([name_of(a) for a in activations])
+    names = _drawing.unique([name_of(a) for a in activations])
     shown = dict(zip(names, outputs[:, 0], strict=True))
-    return Plot(_draw(x, shown, rough, layers), {"x": x, "y": x, **shown, "roughness": rough})
+    arrays = {"x": x, "y": x, **shown, "roughness": rough}
+    return _drawing.plot(_describe(x, shown, rough, layers), arrays)
 
 
 def weights(seed: int, layers: int, width: int) -> list[tuple[np.ndarray, np.ndarray]]:
@@ -121,21 +122,15 @@ def roughness(values: np.ndarray, spacing: float) -> float:
     return float(np.sqrt(np.mean(laplacian**2)) / slope) if slope > 0.0 else 0.0
 
 
-def _draw(x, shown: dict[str, np.ndarray], rough: np.ndarray, layers: int) -> Any:
+def _describe(x, shown: dict[str, np.ndarray], rough: np.ndarray, layers: int) -> Drawing:
     title = f"Output of a random network of {layers} layers, standardised"
     columns = min(4, len(shown))
-    figure, axes = _panels.panels(
-        len(shown), title, columns=columns, width=max(7.0, 3.8 * columns), height=3.7
-    )
     levels = np.linspace(-CLIP, CLIP, 21)
-    for axis, (name, values), row in zip(axes, shown.items(), rough, strict=True):
-        filled = axis.contourf(x, x, values, levels=levels, cmap="RdYlBu_r", extend="both")
-        axis.contour(
-            x, x, values, levels, colors="black", linewidths=0.5, alpha=0.6, linestyles="solid"
-        )
-        axis.set_aspect("equal")
+    panels = []
+    for (name, values), row in zip(shown.items(), rough, strict=True):
         text = f"{name}\nroughness {row.mean():.2f} ± {row.std():.2f}"
-        _panels.label(axis, "first input", "second input", text)
-    bar = figure.colorbar(filled, ax=axes, shrink=0.8)
-    bar.set_label("output (standard deviations)", fontsize=_panels.LABEL)
-    return figure
+        mark = Contours(x, x, values, name, "RdYlBu_r", "black", levels=levels)
+        panels.append(Panel("first input", "second input", text, [mark], equal=True))
+    bar = "output (standard deviations)"
+    size: dict[str, Any] = {"width": max(7.0, 3.8 * columns), "height": 3.7}
+    return Drawing(panels, title, columns=columns, bar=bar, **size)

@@ -6,8 +6,8 @@ from typing import Any
 import numpy as np
 
 from keras_yat import _validate
-from keras_yat._plot import _panels
-from keras_yat._plot._panels import Plot
+from keras_yat._plot import _drawing
+from keras_yat._plot._drawing import Drawing, Line, Look, Panel, Plot
 
 
 def parameters(history: Any, *, title: str | None = None) -> Plot:
@@ -51,21 +51,37 @@ def parameters(history: Any, *, title: str | None = None) -> Plot:
     several = isinstance(history, Sequence)
     epochs, values = _records(history if several else [history])
     layers = _layers(values)
-    looks = dict(zip(layers, _panels.styles(len(layers), ordered=True), strict=True))
-    content = _by_parameter(values)
-    columns = 2 if len(content) in (2, 4) else min(3, len(content))
-    figure, axes = _panels.panels(
-        len(content), title, columns=columns, width=max(8.0, 4.0 * columns), height=3.6
-    )
-    for axis, (name, lines) in zip(axes, content.items(), strict=True):
-        for path, seeds in lines:
-            _draw_values(axis, epochs, seeds, looks[path])
-        _panels.label(axis, "epoch", name)
-        _panels.whole_epochs(axis, epochs[0], epochs[-1])
-    handles = [axes[0].plot([], [], **look)[0] for look in looks.values()]
-    _panels.legend(figure, handles, list(layers.values()))
+    looks = dict(zip(layers.values(), _drawing.styles(len(layers), ordered=True), strict=True))
+    panels = parameter_panels(epochs, values, layers, looks)
+    columns = 2 if len(panels) in (2, 4) else min(3, len(panels))
+    size: dict[str, Any] = {"width": max(8.0, 4.0 * columns), "height": 3.6}
     arrays = {path: seeds if several else seeds[0] for path, seeds in values.items()}
-    return Plot(figure, {"epochs": epochs, **arrays})
+    drawing = Drawing(panels, title, looks, columns, **size)
+    return _drawing.plot(drawing, {"epochs": epochs, **arrays})
+
+
+def parameter_panels(
+    epochs: np.ndarray,
+    values: dict[str, np.ndarray],
+    layers: dict[str, str],
+    looks: dict[str, Look],
+) -> list[Panel]:
+    """A panel for each parameter.
+
+    Args:
+        epochs: The times of the records.
+        values: A dict from paths to values of all seeds, (seeds, records, *shape).
+        layers: A dict from the paths of layers to their names.
+        looks: The looks, by these names.
+    """
+    panels = []
+    for name, content in _by_parameter(values).items():
+        lines: list[Any] = []
+        for path, seeds in content:
+            for each in seeds:
+                lines += _lines_of(epochs, each, looks[layers[path]], layers[path], len(seeds))
+        panels.append(Panel("epoch", name, marks=lines, epochs=(epochs[0], epochs[-1])))
+    return panels
 
 
 def _records(histories: Any) -> tuple[np.ndarray, dict[str, np.ndarray]]:
@@ -98,13 +114,13 @@ def _shapes(history: Any) -> list[tuple]:
     return [(path.rsplit("/", 1)[-1], np.shape(v)) for path, v in history.history.items()]
 
 
-def _layer_of(path: str) -> str:
+def layer_of(path: str) -> str:
     return path.rpartition("/")[0] or path
 
 
 def _layers(values: dict[str, np.ndarray]) -> dict[str, str]:
     """A dict from the layers' paths to their labels: paths without their common parts."""
-    paths = list(dict.fromkeys(map(_layer_of, values)))
+    paths = list(dict.fromkeys(map(layer_of, values)))
     parts = [path.split("/") for path in paths]
     for end in (0, -1):
         while all(len(p) > 1 and p[end] == parts[0][end] for p in parts) and len(parts) > 1:
@@ -117,7 +133,7 @@ def _by_parameter(values: dict[str, np.ndarray]) -> dict[str, list[tuple[str, np
     """The layers of each panel, with their values as (seeds, records, channels)."""
     content: dict[str, list[tuple[str, np.ndarray]]] = {}
     for path, array in values.items():
-        name, layer = path.rsplit("/", 1)[-1], _layer_of(path)
+        name, layer = path.rsplit("/", 1)[-1], layer_of(path)
         split = array.ndim > 2 and 1 < array.shape[2] <= 6
         entries = {f"{name}[{i}]": array[:, :, i] for i in range(array.shape[2])} if split else {}
         for key, entry in (entries or {name: array}).items():
@@ -125,13 +141,15 @@ def _by_parameter(values: dict[str, np.ndarray]) -> dict[str, list[tuple[str, np
     return content
 
 
-def _draw_values(axis: Any, epochs: np.ndarray, seeds: np.ndarray, look: dict[str, Any]) -> None:
-    wide = 1.8 if len(seeds) == 1 else 0.9
-    for values in seeds:
-        middle = np.median(values, axis=1)
-        axis.plot(epochs, middle, linewidth=wide, **_panels.dots(epochs), **look)
-        if values.shape[1] > 1:
-            edges = np.quantile(values, [0.1, 0.9], axis=1)
-            axis.fill_between(epochs, *edges, color=look["color"], alpha=0.14, linewidth=0)
-            for extreme in (values.min(axis=1), values.max(axis=1)):
-                axis.plot(epochs, extreme, linewidth=0.5, **look)
+def _lines_of(
+    epochs: np.ndarray, values: np.ndarray, look: Look, name: str, seeds: int
+) -> list[Line]:
+    """The lines of a layer and a seed: the values, or the median and the limits of channels."""
+    median = np.median(values, axis=1)
+    line = Line(epochs, median, look, name, width=1.8 if seeds == 1 else 0.9)
+    if values.shape[1] == 1:
+        return [line]
+    line.low, line.high = np.quantile(values, [0.1, 0.9], axis=1)
+    line.note = "median"
+    limits = values.min(axis=1), values.max(axis=1)
+    return [line, *(Line(epochs, y, look, name, width=0.5, aside=True) for y in limits)]

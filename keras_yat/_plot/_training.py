@@ -6,8 +6,8 @@ from typing import Any
 import numpy as np
 
 from keras_yat import _validate
-from keras_yat._plot import _panels
-from keras_yat._plot._panels import Plot
+from keras_yat._plot import _drawing
+from keras_yat._plot._drawing import Drawing, Line, Look, Panel, Plot
 
 FEW = 4
 """With more names only validation is drawn: two lines each would be too many to distinguish."""
@@ -62,14 +62,11 @@ def learning(
     runs = _runs(histories, baseline)
     metrics = _names("metrics", metrics)
     found = {m: {n: _parts(n, r, m, len(runs) > FEW) for n, r in runs.items()} for m in metrics}
-    figure, axes = _panels.panels(len(metrics), title, width=max(7.0, 5.5 * len(metrics)))
     looks = _looks(runs, baseline)
-    for axis, (metric, parts) in zip(axes, found.items(), strict=True):
-        for name in parts:
-            _draw_parts(axis, parts[name], looks[name])
-        _finish(axis, metric, parts)
-    _legend(figure, looks, found)
-    return Plot(figure, _arrays(found))
+    panels = [_panel(metric, parts, looks, list(parts)) for metric, parts in found.items()]
+    legend = _legend(looks, found)
+    drawing = Drawing(panels, title, legend, width=max(7.0, 5.5 * len(metrics)))
+    return _drawing.plot(drawing, _arrays(found))
 
 
 def pairs(
@@ -116,19 +113,14 @@ def pairs(
     parts = {name: _parts(name, seeds, metric, False) for name, seeds in runs.items()}
     looks = _looks(runs, baseline)
     # Each panel has one other name: colours alone distinguish the lines, without dashes.
-    looks = {name: {"color": look["color"]} for name, look in looks.items()}
+    looks = {name: Look(look.color) for name, look in looks.items()}
     others = [name for name in runs if name != baseline]
+    panels = [_panel(metric, parts, looks, [baseline, name], name) for name in others]
     columns = min(4, len(others))
-    figure, axes = _panels.panels(
-        len(others), title, columns=columns, width=max(7.0, 3.0 * columns), height=2.9, shared=True
-    )
-    for axis, name in zip(axes, others, strict=True):
-        for each in (baseline, name):
-            _draw_parts(axis, parts[each], looks[each])
-        _finish(axis, metric, parts, name)
-    _panels.outer_labels(axes)
-    _legend(figure, {baseline: looks[baseline]}, {metric: parts})
-    return Plot(figure, _arrays({metric: parts}))
+    size: dict[str, Any] = {"width": max(7.0, 3.0 * columns), "height": 2.9}
+    legend = _legend({baseline: looks[baseline]}, {metric: parts})
+    drawing = Drawing(panels, title, legend, columns, shared=True, **size)
+    return _drawing.plot(drawing, _arrays({metric: parts}))
 
 
 Runs = dict[str, list[Mapping[str, Sequence[float]]]]
@@ -179,25 +171,38 @@ def _parts(name: str, seeds: list, metric: str, only_validation: bool) -> Parts:
     return parts
 
 
-def _looks(runs: Runs, baseline: str | None) -> dict[str, dict[str, Any]]:
+def _looks(runs: Runs, baseline: str | None) -> dict[str, Look]:
     others = [name for name in runs if name != baseline]
-    looks = dict(zip(others, _panels.styles(len(others)), strict=True))
-    return {name: looks.get(name, {"color": "black"}) for name in runs}
+    looks = dict(zip(others, _drawing.styles(len(others)), strict=True))
+    return {name: looks.get(name, Look("black")) for name in runs}
 
 
-def _draw_parts(axis: Any, parts: Parts, look: dict[str, Any]) -> None:
+def _lines(name: str, parts: Parts, look: Look) -> list[Line]:
+    lines = []
     for key, rows in parts.items():
-        training = len(parts) > 1 and not key.startswith("val_")
-        dashed = {"linestyle": "--", "markerfacecolor": "white"} if training else {}
         epochs = np.arange(1, rows.shape[1] + 1)
-        _panels.draw_seeds(axis, epochs, rows, **{**look, **dashed})
+        if len(parts) == 1:
+            lines.append(_drawing.seeds_line(epochs, rows, look, name))
+            continue
+        training = not key.startswith("val_")
+        note = "training" if training else "validation"
+        style = Look(look.color, "dash") if training else look
+        line = _drawing.seeds_line(epochs, rows, style, name, note=note, hollow=training)
+        lines.append(line)
+    return lines
 
 
-def _finish(axis: Any, metric: str, parts: dict[str, Parts], title: str = "") -> None:
+def _panel(
+    metric: str,
+    parts: dict[str, Parts],
+    looks: dict[str, Look],
+    names: Sequence[str],
+    title: str = "",
+) -> Panel:
+    """The panel of a metric with the lines of `names`; its axes suit all of `parts`."""
     outliers = _outliers(parts)
     every = [rows for n, of_name in parts.items() for rows in of_name.values() if n not in outliers]
-    _scale(axis, "loss" in metric, every)
-    _panels.whole_epochs(axis, 1, max(rows.shape[1] for rows in every))
+    log, y_range = _scale("loss" in metric, every)
     keys = {key for of_name in parts.values() for key in of_name}
     text = metric.removeprefix("val_").replace("_", " ")
     if all(key.startswith("val_") for key in keys):
@@ -207,7 +212,9 @@ def _finish(axis: Any, metric: str, parts: dict[str, Parts], title: str = "") ->
     if title in outliers:
         title = f"{title} (out of range)"
     note = f" (out of range: {', '.join(outliers)})" if outliers and not title else ""
-    _panels.label(axis, f"epoch{note}", text, title)
+    lines = [line for name in names for line in _lines(name, parts[name], looks[name])]
+    epochs = 1, max(rows.shape[1] for rows in every)
+    return Panel(f"epoch{note}", text, title, [*lines], y_range=y_range, log=log, epochs=epochs)
 
 
 def _outliers(parts: dict[str, Parts]) -> list[str]:
@@ -221,23 +228,24 @@ def _outliers(parts: dict[str, Parts]) -> list[str]:
     return [name for name, end in ends.items() if end < low - room or end > high + room]
 
 
-def _scale(axis: Any, may_be_log: bool, every: list[np.ndarray]) -> None:
-    """Sets the y axis: logarithmic for a loss of wide range, else without early outliers."""
+def _scale(may_be_log: bool, every: list[np.ndarray]) -> tuple[bool, tuple[float, float] | None]:
+    """Whether the y axis is logarithmic, for a loss of wide range; and its range.
+
+    The range of a linear axis leaves out early outliers.
+    """
     found = np.concatenate([rows.ravel() for rows in every])
     found = found[np.isfinite(found)]
     if not found.size:
-        return
+        return False, None
     low, high = float(found.min()), float(found.max())
     if may_be_log and low > 0.0 and high > 10.0 * low:
-        _panels.logarithmic(axis)
-        axis.set_ylim(low / (high / low) ** 0.05, high * (high / low) ** 0.05)
-        return
+        return True, (low / (high / low) ** 0.05, high * (high / low) ** 0.05)
     late = np.concatenate([_late(rows) for rows in every])
     late = late[np.isfinite(late)]
     if late.size and high - low > 1.5 * np.ptp(late):
         low, high = float(late.min()), float(late.max())
     margin = 0.05 * (high - low) or 0.05 * abs(high) or 0.05
-    axis.set_ylim(low - margin, high + margin)
+    return False, (low - margin, high + margin)
 
 
 def _late(rows: np.ndarray) -> np.ndarray:
@@ -246,14 +254,10 @@ def _late(rows: np.ndarray) -> np.ndarray:
     return rows[:, -(-count // 10) if count >= 5 else 0 :].ravel()
 
 
-def _legend(figure: Any, looks: dict[str, dict], found: dict[str, dict[str, Parts]]) -> None:
-    axis = figure.axes[0]
-    lines = dict(looks)
-    if any(len(parts) > 1 for names in found.values() for parts in names.values()):
-        lines["training"] = {"color": "0.4", "linestyle": "--"}
-        lines["validation"] = {"color": "0.4"}
-    handles = [axis.plot([], [], linewidth=1.8, **look)[0] for look in lines.values()]
-    _panels.legend(figure, handles, list(lines))
+def _legend(looks: dict[str, Look], found: dict[str, dict[str, Parts]]) -> dict[str, Look]:
+    several = any(len(parts) > 1 for names in found.values() for parts in names.values())
+    keys = {"training": Look("0.4", "dash"), "validation": Look("0.4")}
+    return {**looks, **(keys if several else {})}
 
 
 def _arrays(found: dict[str, dict[str, Parts]]) -> dict[str, np.ndarray]:
