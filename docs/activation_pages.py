@@ -1,5 +1,6 @@
 """The page of each activation: formula, picture, parameters, measured differences, source, API."""
 
+import re
 from pathlib import Path
 
 from docs import api_pages
