@@ -2,8 +2,8 @@
 
 Every function returns a `Plot`, a pair `(figure, arrays)`: a Matplotlib `Figure` and a dict of
 NumPy arrays with the data drawn in it. The figure is independent of `matplotlib.pyplot` and needs
-no display: `figure.savefig("name.png", dpi=150)` writes it to a file. A notebook shows a plot at the
-end of a cell. Matplotlib is imported by the first call: `pip install "keras-yat[plot]"`.
+no display: `figure.savefig("name.png", dpi=150)` writes it to a file. A notebook shows a plot at
+the end of a cell. Matplotlib is imported by the first call: `pip install "keras-yat[plot]"`.
 `plot.interactive()` is the same figure of Plotly: `pip install "keras-yat[interactive]"`.
 """
 
