@@ -25,13 +25,11 @@ TABLES = (
     *("normalization", "ternary", "gates", "adding", "accuracy", "nmn"),
 )
 """The benchmarks whose tables are on their page as `--markdown` prints them."""
+CELL = r"```{code-cell} python\n(?:---\n.*?---\n)?(.*?)```"
 PROGRAMS = {
     f"README, {i}": code
     for i, code in enumerate(re.findall(r"```python\n(.*?)```", README, re.S), start=1)
-} | {
-    file.stem: "".join(re.findall(r"```{code-cell} python\n(.*?)```", file.read_text(), re.S))
-    for file in GUIDES
-}
+} | {file.stem: "".join(re.findall(CELL, file.read_text(), re.S)) for file in GUIDES}
 """The code of README and guides: that of a guide is one program."""
 
 

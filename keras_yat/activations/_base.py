@@ -232,6 +232,10 @@ class _Start:
         self._limits = limits
         if isinstance(value, (np.ndarray, keras.Variable)) or ops.is_tensor(value):
             value = ops.convert_to_numpy(value).tolist()
+        if isinstance(value, list) and value and isinstance(value[0], list):
+            # Such a value is an input: the class was called as a function.
+            allowed = "be a number: pass an object such as Mila(), not the class, as an activation"
+            _validate.invalid_argument(name, allowed, f"{len(value)} rows of numbers")
         if isinstance(value, (list, tuple)) and shape:
             if len(value) != shape[0]:
                 _validate.invalid_argument(name, f"have {shape[0]} entries", value)

@@ -183,7 +183,8 @@ def _as_weight(name, values, weight):
     with np.errstate(over="ignore"):
         tensor = ops.cast(ops.convert_to_tensor(values.astype(wide)), weight.dtype)
     if not bool(ops.convert_to_numpy(ops.all(ops.isfinite(tensor)))):
-        received = "NaN, infinity or too large"
+        finite = np.isfinite(ops.convert_to_numpy(tensor))
+        received = f"{np.sum(~finite)} of {finite.size} numbers that are not"
         _validate.invalid_argument(name, f"be finite in {weight.dtype}", received)
     return tensor
 
@@ -225,7 +226,9 @@ def _checked_index(index, units):
         if len(np.unique(units_of)) == len(units_of):
             return units_of
     return _validate.invalid_argument(
-        "index", f"be a unit from {-units} to {units - 1}, several different ones, or a mask", index
+        "index",
+        f"be a unit from {-units} to {units - 1}, one or several different ones, or a mask",
+        index,
     )
 
 

@@ -85,7 +85,9 @@ def kmeans_pp_init(rows: np.ndarray, count: int, rng: np.random.Generator) -> np
         total = nearest.sum()
         if total == 0:
             _validate.invalid_argument(
-                "data", f"contain at least {count} different samples", f"{len(chosen)} different"
+                "data",
+                f"contain at least {count} different samples",
+                f"{len(chosen)} different samples",
             )
         chosen.append(rows[rng.choice(len(rows), p=nearest / total)])
         nearest = np.minimum(nearest, _distances(rows, chosen[-1][None])[:, 0])

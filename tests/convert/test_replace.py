@@ -319,6 +319,7 @@ def test_functions_of_the_user():
 
 BAD = [
     ({"relo": "mila"}, {}, r"`rules` must name activations .*\(did you mean 'relu'"),
+    ({"swishh": "mila"}, {}, r"\(did you mean 'swish'"),
     ({"elu": "mila"}, {}, r"No rule applies to the model\. Its activations: relu \(no rule\)"),
     ({}, {}, "`rules` must be a dict"),
     ([("relu", "mila")], {}, "`rules` must be a dict"),

@@ -83,6 +83,7 @@ BAD = [
     (keras_yat.Mila, {"beta": None}, "`beta` must be a finite number, an initializer"),
     (keras_yat.Mila, {"beta": float("nan")}, "`beta` must be a finite number"),
     (keras_yat.Mila, {"beta": True}, "`beta` must be a finite number"),
+    (keras_yat.Mila, {"beta": np.ones((3, 4))}, "not the class, as an activation. Received"),
     (keras_yat.Mila, {"beta": [1.0, 2.0]}, "`beta` must be a finite number, an initializer"),
     (keras_yat.Mila, {"axis": 0}, "`axis` must be None or an int other than 0.*axis=0"),
     (keras_yat.Mila, {"axis": 1.5}, "`axis` must be None or an int"),

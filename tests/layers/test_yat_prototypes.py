@@ -283,7 +283,9 @@ WRONG_INDEX = [4, -5, [0, 0], [1, -3], [], True, 1.0, "a", None, [[0]], [True], 
 @pytest.mark.parametrize("index", WRONG_INDEX, ids=str)
 def test_wrong_index(index):
     layer = built()
-    message = r"`index` must be a unit from -4 to 3, several different ones, or a mask\. Received"
+    message = (
+        r"`index` must be a unit from -4 to 3, one or several different ones, or a mask\. Received"
+    )
     with pytest.raises(ValueError, match=message):
         layer.remove_prototypes(index)
     assert layer.units == 4

@@ -132,6 +132,12 @@ def name_of(function: Callable[..., Any]) -> str | None:
         return None
 
 
+def names_of_keras() -> set[str]:
+    """The names of Keras's activations."""
+    every = vars(keras.activations)
+    return {name for name in every if name[0] != "_" and callable(every[name])}
+
+
 def known_name(name: str) -> str | None:
     """The name of an activation of Keras or of this package: `"silu"` for `"swish"`."""
     if name in LAYERS or name in _OF_KERAS.values():

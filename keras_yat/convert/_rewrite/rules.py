@@ -14,7 +14,13 @@ import keras
 from keras_yat import _validate
 from keras_yat._register import LAYERS
 from keras_yat.activations._lookup import get
-from keras_yat.convert._rewrite.activations import LAYER_CLASSES, Found, known_name, name_of
+from keras_yat.convert._rewrite.activations import (
+    LAYER_CLASSES,
+    Found,
+    known_name,
+    name_of,
+    names_of_keras,
+)
 
 EVERY = "*"
 """The key of a rule for all activations but `"linear"` and gates."""
@@ -106,7 +112,7 @@ def unknown_keys(rules: Iterable[Rule], seen: Iterable[str]) -> None:
         key = rule.key
         if not isinstance(key, str) or key == EVERY or known_name(key) or key in seen:
             continue
-        near = difflib.get_close_matches(key, seen | LAYERS.keys(), n=1)
+        near = difflib.get_close_matches(key, seen | LAYERS.keys() | names_of_keras(), n=1)
         hint = f" (did you mean {near[0]!r}?)" if near else ""
         _validate.invalid_argument(
             "rules", f"name activations of Keras, of keras_yat or of the model{hint}", key
