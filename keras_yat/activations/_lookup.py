@@ -11,6 +11,16 @@ import keras
 from keras_yat import _validate
 from keras_yat._register import LAYERS
 
+KERAS_LAYERS = (
+    keras.layers.Activation,
+    keras.layers.ELU,
+    keras.layers.LeakyReLU,
+    keras.layers.PReLU,
+    keras.layers.ReLU,
+    keras.layers.Softmax,
+)
+"""The layers of Keras that are activations."""
+
 
 def names() -> list[str]:
     """Names of this package's activations, in alphabetical order.

@@ -12,17 +12,10 @@ from keras import ops
 from keras_yat._backend import is_symbolic, without_gradients
 from keras_yat._keras_compat import sublayers
 from keras_yat.activations._base import TrainableActivation
+from keras_yat.activations._lookup import KERAS_LAYERS
 from keras_yat.layers._neurons import NeuronLayer
 
-ACTIVATIONS = (
-    TrainableActivation,
-    keras.layers.Activation,
-    keras.layers.ELU,
-    keras.layers.LeakyReLU,
-    keras.layers.PReLU,
-    keras.layers.ReLU,
-    keras.layers.Softmax,
-)
+ACTIVATIONS = (TrainableActivation, *KERAS_LAYERS)
 ROUNDING = 1e-6
 """Responses are constant if they differ by at most this share of the largest of them."""
 

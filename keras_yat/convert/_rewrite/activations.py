@@ -10,16 +10,9 @@ import keras
 
 from keras_yat._register import FUNCTIONS, LAYERS, FunctionCall
 from keras_yat.activations._base import Activation, TrainableActivation
+from keras_yat.activations._lookup import KERAS_LAYERS
 
-LAYER_CLASSES = (
-    Activation,
-    keras.layers.Activation,
-    keras.layers.ELU,
-    keras.layers.LeakyReLU,
-    keras.layers.PReLU,
-    keras.layers.ReLU,
-    keras.layers.Softmax,
-)
+LAYER_CLASSES = (Activation, *KERAS_LAYERS)
 """The classes of layers that are activations."""
 
 GATES = frozenset(
