@@ -31,6 +31,10 @@ def sample_inputs(data: Any, samples: int, rng: np.random.Generator) -> np.ndarr
     for batch in batches:
         batch = batch[0] if isinstance(batch, (tuple, list)) else batch
         batch = ops.convert_to_numpy(batch)
+        if inputs is not None and batch.shape[1:] != inputs.shape[1:]:
+            shapes = f"entries of shapes {inputs.shape[1:]} and {batch.shape[1:]}"
+            allowed = "be an array of inputs, or batches of inputs of one shape, without targets"
+            _validate.invalid_argument("data", allowed, shapes)
         inputs = batch if inputs is None else np.concatenate([inputs, batch])
         # The inputs with the smallest random keys, independent of the number of batches.
         keys = np.concatenate([keys, rng.random(len(batch))])

@@ -187,6 +187,7 @@ def test_data_to_adapt_to():
     refused("`data` must contain at least 4 different samples", lambda: layer.adapt(same))
     refused("`data` must be finite", lambda: layer.adapt(same * NAN))
     refused("`data` must contain at least one batch", lambda: layer.adapt([]))
+    refused("of one shape, without targets", lambda: layer.adapt((same, np.zeros(len(same)))))
     refused("`data` must have a batch axis", lambda: layer.adapt(np.ones(3)))
     refused("`samples` must be an int", lambda: layer.adapt(draw((20, 3)), samples=0))
     refused("`samples` must be at least 4", lambda: layer.adapt(draw((20, 3)), samples=3))
