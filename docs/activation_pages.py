@@ -6,6 +6,8 @@ from pathlib import Path
 from docs import api_pages
 from tools import tables
 
+THEMES = {"light": "default", "dark": "dark_background"}
+"""The themes of the site, and the styles of Matplotlib."""
 FOLDER = Path(__file__).parent / "generated" / "activations"
 
 
@@ -15,8 +17,6 @@ def pages() -> dict[str, str]:
 
     measured = differences()
     names = activations.names()
-    for name in names:
-        draw(name)
     index = f"# Activations\n\n{INTRODUCTION}\n\n{activation_table()}\n\n"
     index += "```{toctree}\n:hidden:\n\n"
     index += "\n".join(names) + "\n```\n"
@@ -49,11 +49,10 @@ def activation_page(name: str, measured: dict[str, str]) -> str:
 
     found = describe(name)
     parts = [f"# {found.layer}", formula(found), found.text]
-    if (picture := FOLDER / f"{name}-light.png").exists():
-        for theme in ("light", "dark"):
-            place = picture.with_name(f"{name}-{theme}.png").name
-            alt = f"{found.layer}, with its first and second derivative, for several parameters"
-            parts.append(f"```{{image}} {place}\n:alt: {alt}\n:class: only-{theme}\n```")
+    alt = f"{found.layer}, with its first and second derivative, for several parameters"
+    for theme in THEMES:
+        picture = f"{name}-{theme}.png"
+        parts.append(f"```{{image}} {picture}\n:alt: {alt}\n:class: only-{theme}\n```")
     rows = [
         f"| `{parameter}` | {start} | {limits(found, parameter)} | {meaning_of(found, parameter)} |"
         for parameter, start in found.starts.items()
@@ -87,6 +86,14 @@ def meaning_of(found, parameter: str) -> str:
     return found.meanings[parameter].replace("|", "\\|")
 
 
+def draw_all() -> None:
+    """Draws the picture of each activation."""
+    from keras_yat import activations
+
+    for name in activations.names():
+        draw(name)
+
+
 def draw(name: str) -> None:
     """The curves of an activation, for a light and a dark page."""
     from matplotlib import style
@@ -95,22 +102,27 @@ def draw(name: str) -> None:
 
     folder = FOLDER
     folder.mkdir(parents=True, exist_ok=True)
-    for theme, context in (("light", "default"), ("dark", "dark_background")):
+    for theme, context in THEMES.items():
         with style.context(context):
-            drawn = first_of_three if name == "softermax" else activations.get(name)
-            figure, _ = plot.curves(drawn)
+            if name == "softermax":
+                figure, _ = plot.curves(first_of_three, low=0.0)
+            else:
+                figure, _ = plot.curves(activations.get(name))
             file = folder / f"{name}-{theme}.png"
             figure.savefig(file, dpi=110, transparent=True, bbox_inches="tight")
 
 
 def first_of_three(x):
-    """The first output of softermax for the inputs |x|, 1 and 2."""
+    """The first output of softermax for the inputs x, 1 and 2."""
     from keras import ops
 
     from keras_yat import activations
 
     rest = [ops.full_like(x, value) for value in (1.0, 2.0)]
-    return activations.softermax(ops.stack([ops.abs(x), *rest], axis=-1))[..., 0]
+    return activations.softermax(ops.stack([x, *rest], axis=-1))[..., 0]
+
+
+first_of_three.__name__ = "first output for (x, 1, 2)"  # the title of the picture
 
 
 def differences() -> dict[str, dict[str, str]]:

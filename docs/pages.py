@@ -36,6 +36,7 @@ def main() -> None:
         file = GENERATED / f"{name}.md"
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text(text.rstrip() + "\n", encoding="utf-8")
+    activation_pages.draw_all()
     print(f"Wrote {len(pages)} pages.")
 
 
