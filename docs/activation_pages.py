@@ -6,8 +6,8 @@ from pathlib import Path
 from docs import api_pages
 from tools import tables
 
-THEMES = {"light": "default", "dark": "dark_background"}
-"""The themes of the site, and the styles of Matplotlib."""
+THEMES = {"light": ("default", "0.92"), "dark": ("dark_background", "0.25")}
+"""For each theme of the site a style of Matplotlib, and the grey of its grid."""
 FOLDER = Path(__file__).parent / "generated" / "activations"
 
 
@@ -102,12 +102,14 @@ def draw(name: str) -> None:
 
     folder = FOLDER
     folder.mkdir(parents=True, exist_ok=True)
-    for theme, context in THEMES.items():
-        with style.context(context):
+    for theme, (looks, grey) in THEMES.items():
+        with style.context(looks):
             if name == "softermax":
                 figure, _ = plot.curves(first_of_three, low=0.0)
             else:
                 figure, _ = plot.curves(activations.get(name))
+            for axis in figure.axes:
+                axis.grid(color=grey)
             file = folder / f"{name}-{theme}.png"
             figure.savefig(file, dpi=110, transparent=True, bbox_inches="tight")
 
