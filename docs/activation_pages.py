@@ -59,7 +59,7 @@ def activation_page(name: str, measured: dict[str, str]) -> str:
         if parameter in found.meanings
     ]
     if rows:
-        head = "| parameter | starts at | bounds | meaning |\n|---|---|---|---|\n"
+        head = "| parameter | default | bounds | meaning |\n|---|---|---|---|\n"
         parts += ["## Parameters", head + "\n".join(rows)]
     parts += ["## When to use it", when(measured)]
     parts += ["## Source", found.reference]
@@ -100,8 +100,7 @@ def draw(name: str) -> None:
 
     from keras_yat import activations, plot
 
-    folder = FOLDER
-    folder.mkdir(parents=True, exist_ok=True)
+    FOLDER.mkdir(parents=True, exist_ok=True)
     for theme, (looks, grey) in THEMES.items():
         with style.context(looks):
             if name == "softermax":
@@ -110,7 +109,7 @@ def draw(name: str) -> None:
                 figure, _ = plot.curves(activations.get(name))
             for axis in figure.axes:
                 axis.grid(color=grey)
-            file = folder / f"{name}-{theme}.png"
+            file = FOLDER / f"{name}-{theme}.png"
             figure.savefig(file, dpi=110, transparent=True, bbox_inches="tight")
 
 

@@ -58,7 +58,7 @@ def module_page(name: str, title: str) -> str:
     import keras_yat
 
     module: ModuleType = getattr(keras_yat, name)
-    parts = [f"# {title}", f"`keras_yat.{name}`", introduction(module)]
+    parts = [f"# {title}", f"`keras_yat.{name}`", inspect.getdoc(module)]
     elsewhere = name == "activations"  # each function is on the page of its activation
     for public in public_names(module):
         if not (elsewhere and public in keras_yat.activations.names()):
@@ -74,11 +74,6 @@ def public_names(module: ModuleType) -> list[str]:
         if name[0] != "_" and getattr(value, "__module__", "") == module.__name__
     ]
     return sorted(own)
-
-
-def introduction(module: ModuleType) -> str:
-    """The docstring of a module, without the underlines of headings."""
-    return inspect.cleandoc(module.__doc__ or "")
 
 
 def directive(kind: str, name: str) -> str:

@@ -22,13 +22,11 @@ extensions = [
     "sphinx.ext.intersphinx",
     "sphinx.ext.napoleon",
     "sphinx_copybutton",
-    "sphinx_design",
 ]
-exclude_patterns = ["_build", "README.md"]
-nitpicky = False
+exclude_patterns = ["_build"]
 
 # Pages are in Markdown. Their code runs, and an error in it is an error of the build.
-myst_enable_extensions = ["colon_fence", "deflist", "dollarmath"]
+myst_enable_extensions = ["dollarmath"]
 myst_heading_anchors = 3
 nb_execution_mode = os.environ.get("DOCS_EXECUTE", "cache")
 nb_execution_cache_path = str(Path(__file__).parent / "_build" / "cache")
@@ -73,8 +71,9 @@ def as_restructured_text(app, what, name, obj, options, lines):
 
 def with_links(app, name, source):
     """Links of a page to files of the repository, which are no pages of the site."""
-    folder = Path(app.srcdir, name).parent
-    if not name.startswith("generated/"):
+    file = Path(app.env.doc2path(name))
+    folder = file.parent
+    if file.suffix == ".md" and not name.startswith("generated/"):
         source[0] = pages.with_links(source[0], folder, folder)
 
 

@@ -66,7 +66,11 @@ def with_links(text: str, folder: Path, place: Path) -> str:
             return f"{mark}[{text}]({os.path.relpath(file, place)}{anchor})"
         return f"[{text}]({SOURCE}/{name}{anchor})"
 
-    return re.sub(r"(!?)\[([^\]]*)\]\((?!https?:|#)([^)\s]+)\)", changed, text)
+    # Code such as `layers[0](x)` looks like a link.
+    parts = re.split(r"(^```.*?^```)", text, flags=re.M | re.S)
+    link = r"(!?)\[([^\]]*)\]\((?!https?:|#)([^)\s]+)\)"
+    parts[::2] = [re.sub(link, changed, part) for part in parts[::2]]
+    return "".join(parts)
 
 
 if __name__ == "__main__":

@@ -7,7 +7,7 @@ the end of a cell. Matplotlib is imported by the first call: `pip install "keras
 `plot.interactive()` is the same figure of Plotly: `pip install "keras-yat[interactive]"`.
 """
 
-from keras_yat._plot._drawing import Plot as Plot
+from keras_yat._plot._drawing import Plot
 from keras_yat._plot._fields import contours, gradient_field
 from keras_yat._plot._functions import curves
 from keras_yat._plot._landscape import landscape
@@ -15,6 +15,7 @@ from keras_yat._plot._parameters import parameters
 from keras_yat._plot._training import learning, pairs
 
 __all__ = [
+    "Plot",
     "contours",
     "curves",
     "gradient_field",

@@ -60,8 +60,10 @@ class Ternary:
 
     >>> quantizer = keras_yat.quantizers.Ternary(threshold=0.5)
     >>> w = np.array([[0.9, -0.1], [-0.7, 0.4], [0.2, -0.2]], dtype="float32")
-    >>> np.round(keras.ops.convert_to_numpy(quantizer(w, axis=0)), 2).tolist()
-    [[0.8, 0.0], [-0.8, 0.3], [0.0, -0.3]]
+    >>> print(np.round(keras.ops.convert_to_numpy(quantizer(w, axis=0)), 2))
+    [[ 0.8  0. ]
+     [-0.8  0.3]
+     [ 0.  -0.3]]
     >>> layer = keras_yat.YatDense(4, kernel_quantizer=quantizer)
 
     A ternary model that starts from a trained float model:

@@ -74,7 +74,9 @@ def test_every_public_name_has_a_page():
 @ONCE
 def test_links_of_a_page_lead_to_the_copy_or_to_the_repository():
     text = "[a](../benchmarks/README.md#on-a-gpu) [b](train.py) ![c](results/x.png) [d](#here)"
-    found = pages.with_links(text, ROOT / "examples", pages.GENERATED)
+    code = "\n```python\nlayers[0](x)\n```\n"
+    found, end = pages.with_links(text + code, ROOT / "examples", pages.GENERATED).split("\n", 1)
+    assert "\n" + end == code
     assert found.split(" ") == [
         "[a](benchmarks.md#on-a-gpu)",
         f"[b]({pages.SOURCE}/examples/train.py)",

@@ -256,6 +256,7 @@ PUBLIC = {
         "keras_yat.layers",
         "keras_yat.ops",
         "keras_yat.plot",
+        "keras_yat.quantizers",
         "keras_yat.search",
         "keras_yat.zoo",
     )

@@ -229,15 +229,16 @@ def test_bad_arguments_are_named(call, words):
         call()
 
 
-def test_without_matplotlib_all_but_plots_works():
-    code = """
+@pytest.mark.parametrize(("package", "extra"), [("matplotlib", "plot"), ("plotly", "interactive")])
+def test_without_a_package_all_but_its_plots_works(package, extra):
+    code = f"""
 import sys
-sys.modules["matplotlib"] = None
+sys.modules["{package}"] = None
 import keras_yat
 try:
-    keras_yat.plot.learning({"a": {"loss": [1.0]}}, metrics=["loss"])
+    keras_yat.plot.learning({{"a": {{"loss": [1.0]}}}}, metrics=["loss"]).interactive()
 except ImportError as error:
-    assert 'pip install "keras-yat[plot]"' in str(error)
+    assert 'pip install "keras-yat[{extra}]"' in str(error)
 else:
     raise AssertionError("no error")
 """

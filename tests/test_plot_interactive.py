@@ -2,8 +2,6 @@
 
 import copy
 import pickle
-import subprocess
-import sys
 import types
 
 import numpy as np
@@ -169,20 +167,3 @@ def test_a_plot_is_a_pair_that_can_be_copied():
         assert each.interactive() == plotted.interactive()
     with pytest.raises(ValueError, match="Only plots that"):
         plot.Plot(None, {}).interactive()
-
-
-def test_without_plotly():
-    code = """
-import sys
-sys.modules["plotly"] = None
-import keras_yat
-plotted = keras_yat.plot.learning({"a": {"loss": [1.0]}}, metrics=["loss"])
-try:
-    plotted.interactive()
-except ImportError as error:
-    assert 'pip install "keras-yat[interactive]"' in str(error)
-else:
-    raise AssertionError("no error")
-"""
-    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
-    assert not result.returncode, result.stderr

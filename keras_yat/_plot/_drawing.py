@@ -158,7 +158,25 @@ class _Pair(NamedTuple):
 
 
 class Plot(_Pair):
-    """A figure and the data drawn in it: `figure, arrays = plot`."""
+    """A figure and the data drawn in it, which the functions of `keras_yat.plot` return.
+
+    A pair: `figure, arrays = plot`. A notebook shows it at the end of a cell.
+
+    Args:
+        figure: A `matplotlib.figure.Figure`.
+        arrays: The data, by name.
+        drawing: The description of the figure, or None: `interactive` needs it.
+
+    Example:
+
+    >>> plot = keras_yat.plot.curves("mila", points=5)
+    >>> plot.arrays["x"].shape
+    (5,)
+    >>> plot.figure.savefig("mila.png")
+
+    Reference:
+        This package.
+    """
 
     def __new__(
         cls, figure: Any, arrays: dict[str, np.ndarray], drawing: Drawing | None = None
